@@ -1,0 +1,39 @@
+PYTHON ?= $(or $(shell command -v python3.13),$(shell command -v python3.12),$(shell command -v python3.11),python3)
+BIN := .venv/bin
+# uv makes the environment where it is found, venv and pip do elsewhere.
+UV := $(shell command -v uv)
+INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --constraint constraints.txt
+
+.PHONY: demo test lint fix constraints clean
+
+demo: .venv/demo
+	$(BIN)/openrouter-mcp demo
+
+test: lint
+	$(BIN)/pytest -q
+
+lint: .venv/test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/ty check
+
+fix: .venv/test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.venv:
+	$(if $(UV),$(UV) venv --quiet --python $(PYTHON) .venv,$(PYTHON) -m venv .venv)
+
+.venv/demo: pyproject.toml constraints.txt | .venv
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/test: pyproject.toml constraints.txt | .venv
+	$(INSTALL) --editable '.[dev]'
+	touch $@ .venv/demo
+
+constraints: .venv/test
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist

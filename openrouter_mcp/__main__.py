@@ -1,0 +1,5 @@
+"""`python -m openrouter_mcp`."""
+
+from openrouter_mcp.cli import main
+
+main()

@@ -1,0 +1,189 @@
+"""One answer, read chunk by chunk from OpenRouter's stream: what was said and how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openrouter_mcp.client import OpenRouter, Report, silent
+from openrouter_mcp.errors import Code, OpenRouterError, failure
+from openrouter_mcp.request import ChatRequest
+
+NOT_STARTED = "waiting for the first word"
+
+
+@dataclass
+class Answer:
+    """What one chat request gave so far. `error` is set when it did not end as it should."""
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    reasoning_details: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    finish_reason: str = ""
+    generation_id: str = ""
+    model: str = ""
+    provider: str = ""
+    service_tier: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: OpenRouterError | None = None
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Take in one chunk; the fields of a chunk are all optional."""
+        self.generation_id = chunk.get("id") or self.generation_id
+        self.model = chunk.get("model") or self.model
+        self.provider = chunk.get("provider") or self.provider
+        self.service_tier = chunk.get("service_tier") or self.service_tier
+        self.usage = chunk.get("usage") or self.usage
+        self.metadata = chunk.get("openrouter_metadata") or self.metadata
+        for choice in chunk.get("choices") or []:
+            self._add_choice(choice)
+            if choice.get("error"):
+                self.error = failure(200, choice)
+        if chunk.get("error"):
+            self.error = failure(200, chunk)
+
+    def _add_choice(self, choice: Mapping[str, Any]) -> None:
+        said = choice.get("delta") or choice.get("message") or {}
+        self.text += _text(said.get("content")) or str(choice.get("text") or "")
+        self.reasoning += _text(said.get("reasoning"))
+        self.refusal += _text(said.get("refusal"))
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.annotations += said.get("annotations") or []
+        for detail in said.get("reasoning_details") or []:
+            _merge(self.reasoning_details, detail, ("index", "type"), ("text", "summary", "data"))
+        for call in said.get("tool_calls") or []:
+            self._add_tool_call(call)
+
+    def _add_tool_call(self, fragment: Mapping[str, Any]) -> None:
+        """Fragments of a call share an index; name and id come once, arguments in pieces."""
+        index = fragment.get("index", len(self.tool_calls))
+        call = next((call for call in self.tool_calls if call["index"] == index), None)
+        if call is None:
+            call = {"index": index, "id": "", "type": "function"}
+            call["function"] = {"name": "", "arguments": ""}
+            self.tool_calls.append(call)
+        call["id"] = fragment.get("id") or call["id"]
+        function = fragment.get("function") or {}
+        call["function"]["name"] = function.get("name") or call["function"]["name"]
+        call["function"]["arguments"] += function.get("arguments") or ""
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether OpenRouter's response cache answered, free of charge."""
+        return self.headers.get("x-openrouter-cache-status", "").upper() == "HIT"
+
+    def message(self) -> dict[str, Any]:
+        """The assistant message as OpenRouter wants it back when the conversation goes on."""
+        calls = [{k: v for k, v in call.items() if k != "index"} for call in self.tool_calls]
+        optional = {
+            "tool_calls": calls,
+            "reasoning_details": self.reasoning_details,
+            "annotations": self.annotations,
+        }
+        present = {name: value for name, value in optional.items() if value}
+        return {"role": "assistant", "content": self.text or None, **present}
+
+
+async def complete(client: OpenRouter, request: ChatRequest, report: Report = silent) -> Answer:
+    """Send `request` and read its answer to the end, telling `report` how it goes.
+
+    Failures before the first chunk are raised; later ones are kept in `answer.error` beside what
+    had arrived. Source: `POST /chat/completions` with `stream: true`.
+    """
+    answer = Answer()
+    started = time.monotonic()
+    who = request.model.id
+    try:
+        await report(f"{who}: {NOT_STARTED}")
+        async with client.stream(
+            "/chat/completions", request.body, headers=request.headers, report=report
+        ) as stream:
+            answer.headers = stream.headers
+            answer.generation_id = stream.headers.get("x-generation-id", "")
+            async for chunk in stream:
+                answer.add(chunk)
+                await report(_progress(answer, who))
+        _conclude(answer, whole=stream.done)
+    except OpenRouterError as error:
+        if not (answer.text or answer.reasoning or answer.tool_calls or answer.usage):
+            raise
+        answer.error = error
+    finally:
+        answer.seconds = time.monotonic() - started
+    return answer
+
+
+def _conclude(answer: Answer, *, whole: bool) -> None:
+    """Find out what is wrong with an answer whose stream has ended."""
+    if answer.error:
+        return
+    if not (whole or answer.finish_reason):
+        answer.error = OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "The stream from OpenRouter was cut before its end. Call again, or choose another "
+            "provider.",
+            retryable=True,
+        )
+    elif answer.refusal and not answer.text:
+        answer.error = OpenRouterError(
+            Code.REFUSED,
+            f"The model refused: {answer.refusal} Rephrase the request or choose another model.",
+        )
+    elif answer.text or answer.tool_calls:
+        return
+    elif answer.finish_reason == "content_filter":
+        answer.error = OpenRouterError(
+            Code.REFUSED,
+            "The provider's content filter let nothing through. Rephrase the request or choose "
+            "another model.",
+        )
+    elif answer.finish_reason != "length":
+        answer.error = OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "The model ended without saying anything. Call again, lower effort, or choose another "
+            "model.",
+            retryable=True,
+        )
+
+
+def _progress(answer: Answer, asked: str) -> str:
+    who = answer.model or asked
+    if answer.provider:
+        who += f" via {answer.provider}"
+    if answer.text:
+        return f"{who}: {len(answer.text):,} characters ... {answer.text[-60:].strip()}"
+    if answer.tool_calls:
+        return f"{who}: calling {answer.tool_calls[-1]['function']['name']}"
+    if answer.reasoning:
+        return f"{who}: thinking, {len(answer.reasoning):,} characters so far"
+    return f"{who}: {NOT_STARTED}"
+
+
+def _text(content: object) -> str:
+    """Text of a content field, which may be null, a string or a list of parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""
+
+
+def _merge(
+    into: list[dict[str, Any]],
+    fragment: Mapping[str, Any],
+    same: tuple[str, ...],
+    joined: tuple[str, ...],
+) -> None:
+    """Add a streamed fragment to the item it belongs to; `joined` fields arrive in pieces."""
+    for item in into:
+        if all(item.get(name) == fragment.get(name) for name in same):
+            for name, value in fragment.items():
+                item[name] = (item.get(name) or "") + value if name in joined and value else value
+            return
+    into.append(dict(fragment))

@@ -1,0 +1,72 @@
+"""The parts that the tools of one server share, each of which comes alive at its first use."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from openrouter_mcp.cache import DocumentCache
+from openrouter_mcp.catalogue import Catalogue, Resolution
+from openrouter_mcp.client import OpenRouter
+from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.receipts import Receipt
+from openrouter_mcp.settings import Settings
+
+PREVIEW = 80
+
+audit_log = logging.getLogger("openrouter_mcp.audit")
+
+
+@dataclass(frozen=True)
+class App:
+    """What the lifespan makes: opening it touches neither network nor disk."""
+
+    settings: Settings
+    client: OpenRouter
+    catalogue: Catalogue
+    cache: DocumentCache
+
+    @classmethod
+    def make(cls, settings: Settings) -> App:
+        """Wire the parts together."""
+        client = OpenRouter(settings)
+        # Another address has other documents: the simulator's are not OpenRouter's.
+        cache = DocumentCache(settings.state_dir / "cache" / quote(settings.base_url, safe=""))
+        catalogue = Catalogue(client, cache, settings.model_cache_ttl_ms / 1000)
+        return cls(settings, client, catalogue, cache)
+
+    async def aclose(self) -> None:
+        """Stop what runs in the background and close the connections."""
+        await self.cache.aclose()
+        await self.client.aclose()
+
+    async def resolve(self, name: str) -> Resolution:
+        """The model that `name` means (the default model if empty), from the live catalogue.
+
+        While the catalogue cannot be had, a full id is taken at its word. Raises
+        `MODEL_NOT_FOUND`.
+        """
+        name = name.strip() or self.settings.default_model
+        try:
+            snapshot = await self.catalogue.models()
+        except OpenRouterError:
+            if "/" not in name:
+                raise
+            return Resolution(name, None, "")
+        return snapshot.resolve(name)
+
+    def audit(self, tool: str, receipt: Receipt, prompt: str) -> None:
+        """One line of JSON on stderr for each paid call."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "tool": tool,
+            "model": receipt.model,
+            "usd": None if receipt.cost is None else str(receipt.cost),
+            "generation_id": receipt.generation_id,
+        }
+        if self.settings.audit_prompts:
+            line["prompt"] = prompt[:PREVIEW]
+        audit_log.info(json.dumps(line, ensure_ascii=False))

@@ -1,0 +1,47 @@
+"""Argument types shared by the tools: tolerant in what they take, flat in the schema they show."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+def _list(value: object) -> object:
+    """A list as such, as a JSON string, or as one bare item."""
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith("["):
+            return _parsed(text)
+        return [value] if text else []
+    return [value] if isinstance(value, dict) else value
+
+
+def _object(value: object) -> object:
+    """An object as such or as a JSON string."""
+    if not isinstance(value, str):
+        return value
+    return _parsed(value) if value.strip() else {}
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError("looks like JSON but does not parse") from None
+
+
+def _text(value: object) -> object:
+    """Text; a number given for it is meant as written."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Texts = Annotated[list[Text], BeforeValidator(_list)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_object)]
+Messages = Annotated[list[dict[str, Any]], BeforeValidator(_list)]
+Tokens = Annotated[int, Field(ge=0)]
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -1,0 +1,178 @@
+"""Models and endpoints as short tables: what a person compares, prices per million tokens. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from openrouter_mcp.model import Model
+
+MILLION = 1_000_000
+DAY = 86_400
+DESCRIPTION_LIMIT = 500
+# Everything else that OpenRouter lists under `pricing` is per token.
+PER_UNIT = {"request", "image", "web_search", "discount"}
+SMALLEST_UNIT_PRICE = Decimal("0.0001")
+KINDS = ("text", "image", "file", "audio", "video")
+ABILITIES = {
+    "tools": {"tools"},
+    "json": {"structured_outputs", "response_format"},
+    "reasoning": {"reasoning"},
+}
+
+
+def row(model: Model, now: float) -> dict[str, Any]:
+    """One line of a list: about 50 tokens. Prices are USD per million tokens."""
+    return _present(
+        {
+            "id": model.id,
+            "name": model.name.partition(": ")[2] or model.name,
+            "context": model.context_length,
+            **_short_price(model),
+            "kinds": _kinds(model),
+            "supports": [
+                ability
+                for ability, any_of in ABILITIES.items()
+                if any_of & model.supported_parameters
+            ],
+            "age": _age(model.created, now),
+            "expires": model.expiration_date,
+        }
+    )
+
+
+def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> dict[str, Any]:
+    """Everything on one model that helps to choose and to call it."""
+    description = model.description
+    if len(description) > DESCRIPTION_LIMIT:
+        description = f"{description[:DESCRIPTION_LIMIT]}..."
+    return _present(
+        {
+            "id": model.id,
+            "name": model.name,
+            "description": description,
+            "canonical_slug": model.canonical_slug if model.canonical_slug != model.id else "",
+            "alias_of": model.alias_target,
+            "kinds": _kinds(model),
+            "context": model.context_length,
+            "max_output": model.max_completion_tokens,
+            "prices": prices(model.pricing),
+            "price_overrides": [_override(override) for override in model.price_overrides],
+            "parameters": sorted(model.supported_parameters),
+            "reasoning": model.reasoning,
+            "voices": list(model.supported_voices),
+            "benchmarks": model.benchmarks.get("artificial_analysis"),
+            "knowledge_cutoff": model.knowledge_cutoff,
+            "age": _age(model.created, now),
+            "expires": model.expiration_date,
+            "moderated": model.is_moderated,
+            "endpoints": [_endpoint(endpoint) for endpoint in endpoints],
+        }
+    )
+
+
+def prices(pricing: Mapping[str, object]) -> dict[str, Any]:
+    """USD per million tokens, for `request`, `image` and `web_search` each; zeros left out."""
+    shown: dict[str, Any] = {}
+    for kind, value in pricing.items():
+        price = _decimal(value)
+        if price is None or (price == 0 and kind not in {"prompt", "completion"}):
+            continue
+        if price < 0:
+            shown[kind] = "varies"
+        elif kind in PER_UNIT and not (kind == "image" and price < SMALLEST_UNIT_PRICE):
+            shown[kind] = _number(price)
+        else:
+            shown[kind] = _number(price * MILLION)
+    return shown
+
+
+def _short_price(model: Model) -> dict[str, Any]:
+    shown = prices(model.pricing)
+    if "varies" in shown.values():
+        return {"price": "varies"}
+    return {"price_in": shown.get("prompt"), "price_out": shown.get("completion")}
+
+
+def _kinds(model: Model) -> str:
+    """What goes in and comes out, as text+image->text."""
+    return f"{_ordered(model.input_modalities)}->{_ordered(model.output_modalities)}"
+
+
+def _ordered(kinds: Iterable[str]) -> str:
+    rank = {kind: position for position, kind in enumerate(KINDS)}
+    return "+".join(sorted(kinds, key=lambda kind: (rank.get(kind, len(rank)), kind)))
+
+
+def _age(created: int, now: float) -> str:
+    """Time since the release, in the largest unit that says something."""
+    if not created:
+        return ""
+    days = max(0, int((now - created) / DAY))
+    if days < 60:
+        return f"{days} d"
+    return f"{days // 30} mo" if days < 720 else f"{days // 365} y"
+
+
+def _override(override: Mapping[str, Any]) -> dict[str, Any]:
+    """A conditional price: its conditions as they came, its prices per million tokens."""
+    conditions = {
+        name: value
+        for name, value in override.items()
+        if name.startswith("utc_") or name == "min_prompt_tokens"
+    }
+    rest = {name: value for name, value in override.items() if name not in conditions}
+    return {**conditions, **prices(rest)}
+
+
+def _endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """One provider's offer; `tag` is what provider.only and provider.order take."""
+    pricing = endpoint.get("pricing")
+    return _present(
+        {
+            "tag": endpoint.get("tag"),
+            "provider": endpoint.get("provider_name"),
+            "prices": prices(pricing if isinstance(pricing, Mapping) else {}),
+            "context": endpoint.get("context_length"),
+            "max_output": endpoint.get("max_completion_tokens"),
+            "quantization": endpoint.get("quantization"),
+            "latency_ms": _percentiles(endpoint.get("latency_last_30m")),
+            "tokens_per_second": _percentiles(endpoint.get("throughput_last_30m")),
+            "uptime_percent": _rounded(endpoint.get("uptime_last_30m")),
+            "degraded": endpoint.get("status") not in (None, 0),
+        }
+    )
+
+
+def _percentiles(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {name: _rounded(value[name]) for name in ("p50", "p90") if value.get(name) is not None}
+
+
+def _rounded(value: object) -> object:
+    return round(value, 1) if isinstance(value, float) else value
+
+
+def _decimal(value: object) -> Decimal | None:
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return price if price.is_finite() else None
+
+
+def _number(price: Decimal) -> int | float:
+    """A price as a short JSON number."""
+    short = round(price, 6)
+    return int(short) if short == short.to_integral_value() else float(short)
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what says something; a zero does, an empty list does not."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value or (value == 0 and value is not False)
+    }

@@ -1,0 +1,62 @@
+"""The command line: `openrouter-mcp` serves over stdio, `openrouter-mcp demo` shows it at work."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import signal
+import sys
+
+from openrouter_mcp import __version__
+
+
+def main() -> None:
+    """Entry point of `openrouter-mcp` and of `python -m openrouter_mcp`."""
+    parser = argparse.ArgumentParser(prog="openrouter-mcp", description="OpenRouter over MCP.")
+    parser.add_argument("--version", action="version", version=f"openrouter-mcp {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("serve", help="serve MCP over stdio (default)")
+    commands.add_parser("demo", help="watch a client use the server; without a key, simulated")
+    command = parser.parse_args().command
+    _shield_fastmcp()
+    if command == "demo":
+        from openrouter_mcp.demo import run
+
+        sys.exit(run())
+    _serve()
+
+
+def _serve() -> None:
+    # Nothing of what is imported is ever garbage, so looking for it only delays the start.
+    gc.disable()
+    from openrouter_mcp import settings
+    from openrouter_mcp.server import build
+
+    configuration = settings.load()
+    _log_to_stderr(configuration.log_level)
+    server = build(configuration)
+    gc.freeze()
+    gc.enable()
+    # Python's own handler would wait for the thread that reads stdin.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    server.run(transport="stdio", show_banner=False)
+
+
+def _shield_fastmcp() -> None:
+    """Keep a stray .env, its banner and its log handlers out: stdout belongs to the protocol."""
+    os.environ["FASTMCP_ENV_FILE"] = os.devnull
+    os.environ["FASTMCP_CHECK_FOR_UPDATES"] = "off"
+    os.environ["FASTMCP_LOG_ENABLED"] = "false"
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("openrouter_mcp").setLevel(level)
+    plain = logging.StreamHandler()
+    plain.setFormatter(logging.Formatter("%(message)s"))
+    audit = logging.getLogger("openrouter_mcp.audit")
+    audit.setLevel(logging.INFO)
+    audit.addHandler(plain)
+    audit.propagate = False

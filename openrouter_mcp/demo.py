@@ -1,0 +1,135 @@
+"""`openrouter-mcp demo`: a real MCP client uses the real server, so that a person can watch.
+
+With a key it talks to OpenRouter (with a free model), without one to the simulator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastmcp import Client
+from fastmcp.client.client import CallToolResult
+from fastmcp.client.transports import StdioTransport
+from mcp.types import TextContent
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from openrouter_mcp import settings
+from openrouter_mcp.simulator.server import serve
+from openrouter_mcp.simulator.state import INFERENCE_KEY, Script, Simulator
+
+TIME_LIMIT = 28.0
+FREE_MODEL = "openrouter/free"
+ANSWER = (
+    "A cache remembers the answer to a question, so that asking again costs nothing. "
+    "The hard part is knowing when the answer has changed."
+)
+
+console = Console(highlight=False)
+
+
+def run() -> int:
+    """Run the demo; 0 when everything worked."""
+    live = settings.load().api_key is not None
+    with tempfile.TemporaryDirectory() as state_dir:
+        if live:
+            return asyncio.run(_show(dict(os.environ), FREE_MODEL))
+        with _simulated(state_dir) as environment:
+            return asyncio.run(_show(environment, "sonnet"))
+
+
+@contextmanager
+def _simulated(state_dir: str) -> Iterator[dict[str, str]]:
+    """An environment in which the server talks to a simulator on this machine."""
+    console.rule("[bold yellow]SIMULATED")
+    console.print(
+        "[yellow]OPENROUTER_API_KEY is not set: a simulator on this machine answers instead of "
+        "OpenRouter.\nModels, prices and answers below are invented; the server and the client are "
+        "real."
+    )
+    simulator = Simulator()
+    simulator.answer(Script(text=ANSWER, chunk_delay=0.15))
+    with serve(simulator) as server:
+        yield {
+            **os.environ,
+            "OPENROUTER_API_KEY": INFERENCE_KEY,
+            "OPENROUTER_BASE_URL": server.url,
+            "OPENROUTER_STATE_DIR": state_dir,
+        }
+
+
+async def _show(environment: dict[str, str], model: str) -> int:
+    transport = StdioTransport(
+        sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False
+    )
+    try:
+        async with asyncio.timeout(TIME_LIMIT), Client(transport) as client:
+            await _list_tools(client)
+            await _find_models(client)
+            await _chat(client, model)
+            await _error(client)
+    except TimeoutError:
+        console.print(f"[red]Not finished after {TIME_LIMIT:.0f} s.")
+        return 1
+    console.rule("[bold green]done")
+    return 0
+
+
+async def _list_tools(client: Client) -> None:
+    _step("tools/list", "what a client sees")
+    for tool in await client.list_tools():
+        summary = (tool.description or "").splitlines()[0]
+        console.print(f"  [bold cyan]{tool.name:<14}[/] {escape(summary)}")
+
+
+async def _find_models(client: Client) -> None:
+    _step('find_models(query="claude", sort="price", limit=4)', "live ids and prices")
+    result = await client.call_tool("find_models", {"query": "claude", "sort": "price", "limit": 4})
+    page = result.structured_content or {}
+    table = Table("id", "context", "$/M in", "$/M out", "supports", box=None, header_style="dim")
+    for row in page["models"]:
+        figures = [f"{row['context']:,}", str(row.get("price_in")), str(row.get("price_out"))]
+        table.add_row(f"[cyan]{row['id']}", *figures, ", ".join(row.get("supports", [])))
+    console.print(table)
+    console.print(f"  [dim]{page['total']} found; {page.get('next', 'that is all')}")
+
+
+async def _chat(client: Client, model: str) -> None:
+    question = "What is a cache, in two sentences?"
+    _step(f'chat(prompt="{question}", model="{model}")', "progress while it streams, then a receipt")
+
+    async def progress(_value: float, _total: float | None, message: str | None) -> None:
+        console.print(f"  [dim italic]{escape(message or '')}")
+
+    result = await client.call_tool(
+        "chat",
+        {"prompt": question, "model": model},
+        progress_handler=progress,
+        raise_on_error=False,
+    )
+    answer, _, receipt = _text(result).rpartition("\n")
+    console.print(f"\n  {escape(answer.strip())}")
+    console.print(f"  [green]{escape(receipt)}")
+
+
+async def _error(client: Client) -> None:
+    _step('chat(prompt="Hello", model="clod sonnit 99")', "an error says what to do, with a code")
+    arguments = {"prompt": "Hello", "model": "clod sonnit 99"}
+    result = await client.call_tool("chat", arguments, raise_on_error=False)
+    console.print(f"  [red]{escape(_text(result))}")
+    console.print(f"  [dim]_meta: {escape(json.dumps(result.meta))}")
+
+
+def _text(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+
+def _step(call: str, what: str) -> None:
+    console.print(f"\n[bold]{escape(call)}[/]  [dim]{what}")

@@ -1,0 +1,334 @@
+"""Every failure as a code and an instruction: what happened, why, what to do next.
+
+`OpenRouterError` is the one exception that reaches the tool boundary. `failure()` builds it from
+whatever OpenRouter answered (eight envelopes and HTML pages) by
+its stable codes: `error.availability.code`, then `error_type`, then the HTTP status. Prose is
+quoted, never matched.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from fastmcp.exceptions import ToolError
+
+MESSAGE_LIMIT = 300
+
+
+class Code(StrEnum):
+    """The closed set of error codes, in `_meta["openrouter/error"]["code"]`."""
+
+    INVALID_INPUT = "INVALID_INPUT"
+    MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
+    MODEL_UNAVAILABLE = "MODEL_UNAVAILABLE"
+    NOT_FOUND = "NOT_FOUND"
+    AUTH = "AUTH"
+    PERMISSION = "PERMISSION"
+    NO_CREDITS = "NO_CREDITS"
+    BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
+    RATE_LIMITED = "RATE_LIMITED"
+    REFUSED = "REFUSED"
+    CONTEXT_TOO_LONG = "CONTEXT_TOO_LONG"
+    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    TOO_LARGE = "TOO_LARGE"
+    UNSAFE_PATH = "UNSAFE_PATH"
+    UNSAFE_URL = "UNSAFE_URL"
+    UPSTREAM_TIMEOUT = "UPSTREAM_TIMEOUT"
+    UPSTREAM_ERROR = "UPSTREAM_ERROR"
+    NETWORK = "NETWORK"
+    JOB_FAILED = "JOB_FAILED"
+    CANCELLED = "CANCELLED"
+    INTERNAL = "INTERNAL"
+
+
+NEXT_STEP = {
+    Code.INVALID_INPUT: "Correct that and call again.",
+    Code.MODEL_NOT_FOUND: "Use find_models to find a live id.",
+    Code.MODEL_UNAVAILABLE: "Loosen the provider options, or choose another model with find_models.",
+    Code.NOT_FOUND: "Check the id; statistics of a generation can take some seconds to appear.",
+    Code.AUTH: "Set OPENROUTER_API_KEY to a valid key from https://openrouter.ai/keys in the MCP "
+    "client's configuration and restart this server.",
+    Code.PERMISSION: "Use a key that may do this, or ask the owner of the account to allow it.",
+    Code.NO_CREDITS: "Add credits at https://openrouter.ai/credits, lower max_tokens, or use the "
+    "model openrouter/free.",
+    Code.RATE_LIMITED: "Call again later, or name another model.",
+    Code.REFUSED: "Rephrase the request or choose another model.",
+    Code.CONTEXT_TOO_LONG: "Shorten the input or lower max_tokens, or choose a model with a larger "
+    "context (find_models, min_context).",
+    Code.UNSUPPORTED_FORMAT: "Send the file in a format that the model takes (get_model shows them).",
+    Code.TOO_LARGE: "Send less, or smaller files.",
+    Code.UPSTREAM_TIMEOUT: "Call again, or choose a faster model.",
+    Code.UPSTREAM_ERROR: "Call again, or choose another model or provider.",
+    Code.NETWORK: "Check the network, the proxy and OPENROUTER_BASE_URL, then call again.",
+    Code.CANCELLED: "Call again if the answer is still wanted.",
+    Code.INTERNAL: "This is a defect of openrouter-mcp: its log (stderr) says more.",
+}
+
+BY_AVAILABILITY = {
+    "model_not_found": Code.MODEL_NOT_FOUND,
+    "wrong_endpoint": Code.INVALID_INPUT,
+    "no_endpoints": Code.MODEL_UNAVAILABLE,
+    "model_deprecated": Code.MODEL_UNAVAILABLE,
+    "model_unavailable_upstream": Code.MODEL_UNAVAILABLE,
+    "capacity_exhausted": Code.RATE_LIMITED,
+    "temporarily_unavailable": Code.MODEL_UNAVAILABLE,
+    "region_restricted": Code.PERMISSION,
+    "privacy_restricted": Code.MODEL_UNAVAILABLE,
+    "constraint_filtered": Code.MODEL_UNAVAILABLE,
+    "free_variant_ended": Code.MODEL_UNAVAILABLE,
+}
+
+AVAILABILITY_STEP = {
+    "wrong_endpoint": "Use the tool made for that kind of model.",
+    "temporarily_unavailable": "Call again in a moment, or name another model.",
+    "region_restricted": "Choose a model that is offered in your region.",
+    "privacy_restricted": "Loosen the data policy at https://openrouter.ai/settings/privacy (or zdr "
+    "and data_collection in options.provider), or choose another model.",
+    "free_variant_ended": "Use the paid id, or find_models with free=true.",
+}
+
+BY_ERROR_TYPE = {
+    "context_length_exceeded": Code.CONTEXT_TOO_LONG,
+    "max_tokens_exceeded": Code.CONTEXT_TOO_LONG,
+    "token_limit_exceeded": Code.CONTEXT_TOO_LONG,
+    "string_too_long": Code.CONTEXT_TOO_LONG,
+    "invalid_request": Code.INVALID_INPUT,
+    "invalid_prompt": Code.INVALID_INPUT,
+    "content_policy_violation": Code.REFUSED,
+    "refusal": Code.REFUSED,
+    "invalid_image": Code.UNSUPPORTED_FORMAT,
+    "image_too_large": Code.TOO_LARGE,
+    "image_too_small": Code.UNSUPPORTED_FORMAT,
+    "unsupported_image_format": Code.UNSUPPORTED_FORMAT,
+    "image_download_failed": Code.INVALID_INPUT,
+    "image_not_found": Code.NOT_FOUND,
+    "authentication": Code.AUTH,
+    "payment_required": Code.NO_CREDITS,
+    "permission_denied": Code.PERMISSION,
+    "not_found": Code.NOT_FOUND,
+    "precondition_failed": Code.INVALID_INPUT,
+    "payload_too_large": Code.TOO_LARGE,
+    "unprocessable": Code.INVALID_INPUT,
+    "rate_limit_exceeded": Code.RATE_LIMITED,
+    "server": Code.UPSTREAM_ERROR,
+    "unmapped": Code.UPSTREAM_ERROR,
+    "provider_unavailable": Code.UPSTREAM_ERROR,
+    "provider_overloaded": Code.UPSTREAM_ERROR,
+    "overloaded_error": Code.UPSTREAM_ERROR,
+    "timeout": Code.UPSTREAM_TIMEOUT,
+}
+
+BY_STATUS = {
+    401: Code.AUTH,
+    402: Code.NO_CREDITS,
+    403: Code.PERMISSION,
+    404: Code.NOT_FOUND,
+    408: Code.UPSTREAM_TIMEOUT,
+    410: Code.NOT_FOUND,
+    413: Code.TOO_LARGE,
+    429: Code.RATE_LIMITED,
+    499: Code.CANCELLED,
+    504: Code.UPSTREAM_TIMEOUT,
+    524: Code.UPSTREAM_TIMEOUT,
+}
+
+RETRYABLE = {
+    Code.RATE_LIMITED,
+    Code.UPSTREAM_TIMEOUT,
+    Code.UPSTREAM_ERROR,
+    Code.NETWORK,
+}
+
+
+class OpenRouterError(ToolError):
+    """A failure that a caller can act on: `message` ends with the next step.
+
+    A `ToolError`, so that FastMCP passes it on as it is. `retry_after` is seconds; `availability` is OpenRouter's own object, as it came; `suggestions`
+    are model ids or argument names to use instead.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        http_status: int | None = None,
+        availability: Mapping[str, Any] | None = None,
+        suggestions: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, log_level=logging.DEBUG)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.http_status = http_status
+        self.availability = availability
+        self.suggestions = list(suggestions)
+
+    def meta(self) -> dict[str, Any]:
+        """What a program switches on: `_meta["openrouter/error"]`."""
+        optional = {
+            "retry_after": self.retry_after,
+            "http_status": self.http_status,
+            "availability": self.availability,
+            "suggestions": self.suggestions,
+        }
+        present = {name: value for name, value in optional.items() if value not in (None, [])}
+        return {"code": self.code.value, "retryable": self.retryable, **present}
+
+
+def failure(
+    status: int, body: object, headers: Mapping[str, str] | None = None, *, finding: bool = False
+) -> OpenRouterError:
+    """Turn one failed reply of OpenRouter into an `OpenRouterError`.
+
+    `body` is parsed JSON where it was JSON, else text. `finding` says that the request looked
+    something up, so that a 404 means the thing asked for and not the model.
+    """
+    error, top = _envelope(body)
+    availability = _mapping(error.get("availability"))
+    metadata = _mapping(error.get("metadata"))
+    status = _status(status, error)
+    code = _code(status, error, top, finding=finding)
+    retry_after = _retry_after(availability, metadata, headers or {})
+    retryable = bool(availability.get("retryable", code in RETRYABLE))
+    fallbacks = [str(model) for model in availability.get("fallback_models") or []]
+    step = AVAILABILITY_STEP.get(str(availability.get("code")), NEXT_STEP[code])
+    if code is Code.RATE_LIMITED and retry_after:
+        step = f"Call again in {duration(retry_after)}, or name another model."
+    if fallbacks:
+        step = f"OpenRouter suggests {', '.join(fallbacks[:3])} instead. {step}"
+    return OpenRouterError(
+        code,
+        f"{_what(status, error, metadata)} {step}",
+        retryable=retryable,
+        retry_after=retry_after,
+        http_status=status,
+        availability=availability or None,
+        suggestions=fallbacks,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 40 s, 12 min, 5 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
+    """Foreign text made fit to show: one line, no markup, no key, at most `limit` characters."""
+    line = " ".join(re.sub(r"<[^>]*>", " ", str(text)).split())
+    line = re.sub(r"sk-[A-Za-z0-9_-]{6,}", "sk-...", line)
+    line = re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def _envelope(body: object) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The error object and the top level around it, whichever envelope came."""
+    top = _mapping(body)
+    error = top.get("error")
+    if isinstance(error, str):
+        return {"message": error}, top
+    return _mapping(error), top
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _status(status: int, error: Mapping[str, Any]) -> int:
+    """The HTTP status, or for an error inside HTTP 200 the one that the error names."""
+    if status >= 300:
+        return status
+    for candidate in (error.get("http_status"), error.get("code")):
+        if str(candidate).isdecimal() and 400 <= int(str(candidate)) < 600:
+            return int(str(candidate))
+    return 502
+
+
+def _code(status: int, error: Mapping[str, Any], top: Mapping[str, Any], *, finding: bool) -> Code:
+    metadata = _mapping(error.get("metadata"))
+    availability = _mapping(error.get("availability"))
+    if known := BY_AVAILABILITY.get(str(availability.get("code"))):
+        return known
+    if metadata.get("reasons") or metadata.get("patterns"):
+        return Code.REFUSED
+    types = (metadata.get("error_type"), error.get("error_type"), top.get("error_type"))
+    for error_type in (*types, error.get("type"), error.get("code")):
+        code = BY_ERROR_TYPE.get(str(error_type))
+        if code is Code.NOT_FOUND and not finding:
+            return Code.MODEL_UNAVAILABLE
+        if code:
+            return code
+    if status == 404 and not finding:
+        return Code.MODEL_UNAVAILABLE
+    return BY_STATUS.get(status, Code.UPSTREAM_ERROR if status >= 500 else Code.INVALID_INPUT)
+
+
+def _retry_after(
+    availability: Mapping[str, Any], metadata: Mapping[str, Any], headers: Mapping[str, str]
+) -> float | None:
+    """Seconds to wait: OpenRouter's own word, then Retry-After, then its limit's reset (ms)."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    for name, value in _mapping(metadata.get("headers")).items():
+        lowered.setdefault(str(name).lower(), str(value))
+    for value in (availability.get("retry_after"), lowered.get("retry-after")):
+        if (seconds := _number(value)) is not None:
+            return max(0.0, seconds)
+    if (reset := _number(lowered.get("x-ratelimit-reset"))) is not None:
+        return max(0.0, round(reset / 1000 - time.time()))
+    return None
+
+
+def _number(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if number == number and abs(number) != float("inf") else None
+
+
+def _what(status: int, error: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    """What happened, in one sentence of OpenRouter's own words where there are any."""
+    said = clean(_plain(error.get("message")))
+    if not said:
+        return f"OpenRouter answered HTTP {status} without saying why."
+    provider = clean(metadata.get("provider_name") or "", 40)
+    raw = clean(_plain(metadata.get("raw")))
+    detail = f" ({': '.join(part for part in (provider, raw) if part)})" if provider or raw else ""
+    reasons = [
+        clean(reason, 60) for reason in metadata.get("reasons") or metadata.get("patterns") or []
+    ]
+    if reasons:
+        detail += f" [{', '.join(reasons)}]"
+    return f"OpenRouter: {said.rstrip('.')}{detail}."
+
+
+def _plain(message: object) -> str:
+    """A message as prose: validation errors arrive as JSON inside the string."""
+    text = "" if message is None else str(message)
+    if not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        issues = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(issues, dict):
+        return str(_mapping(issues.get("error")).get("message") or issues.get("message") or text)
+    return "; ".join(_issue(issue) for issue in issues)
+
+
+def _issue(issue: object) -> str:
+    fields = _mapping(issue)
+    path = ".".join(str(part) for part in fields.get("path") or [])
+    said = str(fields.get("message") or fields.get("code") or issue)
+    return f"{path}: {said}" if path else said

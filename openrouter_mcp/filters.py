@@ -1,0 +1,117 @@
+"""Which models of the catalogue fit: words, abilities, price, order."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, Self
+
+from openrouter_mcp.model import Model
+from openrouter_mcp.words import tokens
+
+# People's words for OpenRouter's supported_parameters: any one of the set will do.
+ABILITIES = {
+    "json": {"structured_outputs", "response_format"},
+    "schema": {"structured_outputs", "response_format"},
+    "thinking": {"reasoning"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFilter:
+    """What to look for; an empty field asks for nothing.
+
+    `query`: words that must all be in the id, name or description. `input`: kinds that the model
+    must take, all of them. `output`: kinds that it may make, any of them. `supports`: all of these
+    parameters, or "json", "schema", "thinking", "vision". `max_price`: USD per million tokens,
+    compared with (3 x prompt + completion) / 4; what is not priced so (routers, media) is left
+    out. `min_context`: tokens. `sort`: "" is by relevance to the query, newest without one;
+    "price" is cheapest, "context" longest first.
+    """
+
+    query: str = ""
+    input: Sequence[str] = ()
+    output: Sequence[str] = ()
+    supports: Sequence[str] = ()
+    author: str = ""
+    max_price: float = 0
+    min_context: int = 0
+    free: bool = False
+    sort: Literal["", "newest", "price", "context", "name"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """A model with the words of its id, name and description, each word after a space."""
+
+    model: Model
+    texts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """Prepare a model for searching."""
+        texts = (model.id, model.name, model.description)
+        return cls(model, tuple("".join(f" {word}" for word in tokens(text)) for text in texts))
+
+    def distance(self, words: Iterable[str]) -> int | None:
+        """0 when the id has every word, more when only name or description do, else None.
+
+        A word also stands for those that begin with it.
+        """
+        total = 0
+        for word in words:
+            places = (place for place, text in enumerate(self.texts) if f" {word}" in text)
+            nearest = next(places, None)
+            if nearest is None:
+                return None
+            total += nearest
+        return total
+
+
+def find(rows: Iterable[Searchable], wanted: ModelFilter) -> list[Model]:
+    """Return the models that fit, best first.
+
+    Alias rows are left out unless the query says "latest", `:batch` rows unless it says "batch".
+    """
+    words = tokens(wanted.query)
+    found = [
+        (distance, row.model)
+        for row in rows
+        if (not row.model.is_alias or "latest" in words)
+        and (row.model.variant != ":batch" or "batch" in words)
+        and _fits(row.model, wanted)
+        and (distance := row.distance(words)) is not None
+    ]
+    # Each sort keeps the order of the one before it among equals.
+    found.sort(key=lambda item: (item[1].created, item[1].id), reverse=True)
+    if not wanted.sort:
+        found.sort(key=lambda item: (item[0], "text" not in item[1].output_modalities))
+    elif wanted.sort == "price":
+        found.sort(key=lambda item: _price(item[1]))
+    elif wanted.sort == "context":
+        found.sort(key=lambda item: -item[1].context_length)
+    elif wanted.sort == "name":
+        found.sort(key=lambda item: item[1].name.casefold())
+    return [model for _, model in found]
+
+
+def _fits(model: Model, wanted: ModelFilter) -> bool:
+    return (
+        model.input_modalities.issuperset(wanted.input)
+        and (not wanted.output or not model.output_modalities.isdisjoint(wanted.output))
+        and all(_supports(model, ability) for ability in wanted.supports)
+        and wanted.author.lower() in ("", model.author)
+        and (not wanted.max_price or _price(model) <= wanted.max_price)
+        and model.context_length >= wanted.min_context
+        and (model.is_free or not wanted.free)
+    )
+
+
+def _supports(model: Model, ability: str) -> bool:
+    if ability == "vision":
+        return "image" in model.input_modalities
+    return not model.supported_parameters.isdisjoint(ABILITIES.get(ability, {ability}))
+
+
+def _price(model: Model) -> Decimal:
+    price = model.blended_price
+    return Decimal("Infinity") if price is None else price

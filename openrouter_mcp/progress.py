@@ -1,0 +1,63 @@
+"""Progress that keeps a waiting client patient: never a flood, never a long silence."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+PACE = 1.0
+"""Seconds between two notifications at least."""
+PULSE = 8.0
+"""Seconds after which the last message is sent again; clients expect one within ten."""
+
+Send = Callable[[float, str], Awaitable[None]]
+
+
+class Progress:
+    """A `Report` that sends each message with the seconds since the start, strictly increasing.
+
+    Use it as a context manager: inside, a pulse repeats the last message while nothing new comes.
+    """
+
+    def __init__(self, send: Send, clock: Callable[[], float] = time.monotonic) -> None:
+        self._send = send
+        self._clock = clock
+        self._started = clock()
+        self._sent_at = float("-inf")
+        self._value = 0.0
+        self._message = ""
+        self._pulse: asyncio.Task[None] | None = None
+
+    async def __call__(self, message: str) -> None:
+        """Send `message`, unless another one went out within the last second."""
+        self._message = message
+        if self._clock() - self._sent_at >= PACE:
+            await self._notify(message)
+
+    async def __aenter__(self) -> Progress:
+        self._pulse = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._pulse:
+            self._pulse.cancel()
+            await asyncio.gather(self._pulse, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(PULSE)
+            if self._clock() - self._sent_at >= PULSE and self._message:
+                await self._notify(f"{self._message} ({self._clock() - self._started:.0f} s)")
+
+    async def _notify(self, message: str) -> None:
+        now = self._clock()
+        self._sent_at = now
+        self._value = max(round(now - self._started, 3), self._value + 0.001)
+        await self._send(self._value, message)

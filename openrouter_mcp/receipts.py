@@ -1,0 +1,193 @@
+"""What a paid call cost and who answered: one line under the answer, the whole in `_meta`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from openrouter_mcp.answer import Answer
+from openrouter_mcp.errors import duration
+from openrouter_mcp.request import ChatRequest
+
+META = "openrouter/receipt"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Costs are USD, None where OpenRouter has not told; counts are tokens."""
+
+    model: str
+    requested_model: str
+    provider: str
+    why: str
+    """Why another model or provider than the requested one answered; empty if none did."""
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: Decimal | None
+    upstream_cost: Decimal | None
+    web_searches: int
+    seconds: float
+    finish_reason: str
+    service_tier: str
+    from_cache: bool
+    cache_age: float | None
+    generation_id: str
+
+    def line(self) -> str:
+        """The last line of a reply: `-- model via provider | tokens | dollars | seconds | id`."""
+        via = f" via {self.provider}" if self.provider else ""
+        why = f" ({self.why})" if self.why else ""
+        parts = [
+            f"-- {self.model}{via}{why}",
+            self._tokens(),
+            self._cost(),
+            f"{self.seconds:.1f} s",
+        ]
+        if self.service_tier not in {"", "default"}:
+            parts.append(f"{self.service_tier} tier")
+        if self.generation_id:
+            parts.append(self.generation_id)
+        return " | ".join(part for part in parts if part)
+
+    def meta(self) -> dict[str, Any]:
+        """Every field under its name; costs as decimal strings."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        exact = {k: str(v) if isinstance(v, Decimal) else v for k, v in fields.items()}
+        exact["seconds"] = round(self.seconds, 3)
+        return {name: value for name, value in exact.items() if value not in (None, "")}
+
+    def _tokens(self) -> str:
+        if not (self.input_tokens or self.output_tokens):
+            return ""
+        cached = f" ({self.cached_tokens:,} cached)" if self.cached_tokens else ""
+        thought = f" ({self.reasoning_tokens:,} reasoning)" if self.reasoning_tokens else ""
+        return f"{self.input_tokens:,} in{cached} + {self.output_tokens:,} out{thought}"
+
+    def _cost(self) -> str:
+        if self.from_cache:
+            age = f", {duration(self.cache_age)} old" if self.cache_age is not None else ""
+            return f"$0 (from cache{age})"
+        if self.cost is None:
+            return "cost not reported"
+        searches = f" ({self.web_searches} web searches)" if self.web_searches else ""
+        own = f" + {dollars(self.upstream_cost)} on your own key" if self.upstream_cost else ""
+        return f"{dollars(self.cost)}{own}{searches}"
+
+
+def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
+    """The receipt of one chat, from the answer alone; it needs no second request."""
+    usage = answer.usage
+    prompt = _part(usage, "prompt_tokens_details")
+    completion = _part(usage, "completion_tokens_details")
+    own_key = bool(usage.get("is_byok"))
+    upstream = _part(usage, "cost_details").get("upstream_inference_cost")
+    age = answer.headers.get("x-openrouter-cache-age", "")
+    return Receipt(
+        model=answer.model or request.model.id,
+        requested_model=request.model.id,
+        provider=answer.provider or _selected_provider(answer.metadata),
+        why=_why(request, answer),
+        input_tokens=_count(usage, "prompt_tokens"),
+        cached_tokens=_count(prompt, "cached_tokens"),
+        output_tokens=_count(usage, "completion_tokens"),
+        reasoning_tokens=_count(completion, "reasoning_tokens"),
+        cost=money(usage.get("cost")),
+        upstream_cost=money(upstream) if own_key else None,
+        web_searches=_web_searches(usage),
+        seconds=answer.seconds,
+        finish_reason=answer.finish_reason,
+        service_tier=answer.service_tier,
+        from_cache=answer.from_cache,
+        cache_age=float(age) if age.isdecimal() else None,
+        generation_id=answer.generation_id,
+    )
+
+
+def money(value: object) -> Decimal | None:
+    """USD as OpenRouter tells it (a JSON number or string), exactly; None if it is no amount."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def dollars(amount: Decimal) -> str:
+    """USD for people: cents and their fractions, two significant digits when it is less."""
+    if amount == 0:
+        return "$0"
+    if abs(amount) >= 1:
+        return f"${amount:,.2f}"
+    if abs(amount) >= Decimal("0.001"):
+        return f"${amount:.4f}"
+    digits = 1 - amount.adjusted()
+    return f"${amount:.{digits}f}".rstrip("0")
+
+
+def _why(request: ChatRequest, answer: Answer) -> str:
+    """Why the one that answered is not the one that the caller named."""
+    reasons = [request.model.how] if request.model.how else []
+    metadata = answer.metadata
+    failed = [
+        f"{attempt.get('provider')} {attempt.get('status')}"
+        for attempt in metadata.get("attempts") or []
+        if isinstance(attempt.get("status"), int) and attempt["status"] >= 400
+    ]
+    if _same(request, answer.model):
+        if failed:
+            reasons.append(f"after {', '.join(failed)}")
+        return "; ".join(reasons)
+    asked = request.model.id
+    if any(_base(fallback.id) == _base(answer.model) for fallback in request.fallbacks):
+        reasons.append(f"fallback from {asked}{': ' + ', '.join(failed) if failed else ''}")
+    elif asked.startswith("openrouter/"):
+        task = _task_type(metadata)
+        reasons.append(f"chosen by {asked}{' for ' + task if task else ''}")
+    elif answer.model:
+        reasons.append(f"served for {asked}")
+    return "; ".join(reasons)
+
+
+def _same(request: ChatRequest, answered: str) -> bool:
+    known = request.model.model
+    names = {_base(request.model.id)} | ({_base(known.canonical_slug)} if known else set())
+    return not answered or _base(answered) in names
+
+
+def _base(model_id: str) -> str:
+    """A model id without its `:variant` and `@preset`."""
+    return model_id.split("@preset/")[0].split(":")[0]
+
+
+def _task_type(metadata: Mapping[str, Any]) -> str:
+    for stage in metadata.get("pipeline") or []:
+        if task := _part(stage, "data").get("task_type"):
+            return str(task)
+    return ""
+
+
+def _selected_provider(metadata: Mapping[str, Any]) -> str:
+    for endpoint in _part(metadata, "endpoints").get("available") or []:
+        if endpoint.get("selected"):
+            return str(endpoint.get("provider") or "")
+    return ""
+
+
+def _web_searches(usage: Mapping[str, Any]) -> int:
+    """Searches stand under one of two names, or under both: never added up."""
+    names = ("server_tool_use_details", "server_tool_use")
+    return max(_count(_part(usage, name), "web_search_requests") for name in names)
+
+
+def _part(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = mapping.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(mapping: Mapping[str, Any], name: str) -> int:
+    value = mapping.get(name)
+    return int(value) if isinstance(value, int | float) else 0

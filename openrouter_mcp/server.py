@@ -1,0 +1,168 @@
+"""The MCP server: its tools, its instructions, and the boundary that every call passes."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import mcp.types as mt
+from fastmcp import FastMCP
+from fastmcp.exceptions import ToolError, ValidationError
+from fastmcp.server.lifespan import lifespan
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.tools import Tool, ToolResult
+from fastmcp.tools.function_tool import FunctionTool
+from pydantic import ValidationError as PydanticError
+
+from openrouter_mcp import __version__, replies
+from openrouter_mcp.app import App
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+from openrouter_mcp.settings import Settings
+from openrouter_mcp.tools import chat, models
+
+log = logging.getLogger(__name__)
+
+TOOLS: list[Callable[..., Any]] = [chat.chat, models.find_models, models.get_model]
+
+INSTRUCTIONS = """\
+OpenRouter: every model behind one key. Paid tools end with a receipt (model, provider, cost).
+chat: ask one model. find_models, get_model: live ids, prices, endpoints, free of charge.
+Never name a model from memory: give a loose name (opus, gemini flash) or ask find_models."""
+
+WARM_UP_DELAY = 0.5
+SHOWN_ISSUES = 8
+
+
+def build(settings: Settings) -> FastMCP:
+    """The server for these settings. Building it opens nothing."""
+    offered, unknown = _offered(settings.tools)
+    problems = [*settings.problems]
+    if unknown:
+        problems.append(f"OPENROUTER_TOOLS: no module or tool is named {', '.join(unknown)}")
+    for problem in problems:
+        log.error(problem)
+
+    @lifespan
+    async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
+        app = App.make(settings)
+        try:
+            yield {"app": app}
+        finally:
+            await app.aclose()
+
+    return FastMCP(
+        "openrouter",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        lifespan=share,
+        tools=[*offered],
+        middleware=[Boundary(offered, problems)],
+        on_duplicate="error",
+        mask_error_details=True,
+    )
+
+
+def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
+    """The tools that OPENROUTER_TOOLS asks for (all if empty), and the names it has wrong."""
+    tools = [FunctionTool.from_function(function) for function in TOOLS]
+    wanted = {name.strip().lower() for name in names}
+    known = {name for tool in tools for name in (tool.name, *tool.tags)}
+    offered = [tool for tool in tools if not wanted or wanted & {tool.name, *tool.tags}]
+    return offered, sorted(wanted - known)
+
+
+class Boundary(Middleware):
+    """Between the protocol and the tools: tolerant with arguments, exact about failures."""
+
+    def __init__(self, tools: Sequence[FunctionTool], problems: Sequence[str]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._problems = problems
+        self._warming = False
+
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[mt.ListToolsRequest],
+        call_next: CallNext[mt.ListToolsRequest, Sequence[Tool]],  # noqa: ARG002
+    ) -> Sequence[Tool]:
+        """Answer from the registered tools: the ordinary way opens a store for session state."""
+        self._warm_up(context)
+        return list(self._tools.values())
+
+    async def on_call_tool(
+        self,
+        context: MiddlewareContext[mt.CallToolRequestParams],
+        call_next: CallNext[mt.CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        """Run a tool; whatever goes wrong comes back as a sentence and a code."""
+        name = context.message.name
+        given = context.message.arguments or {}
+        arguments = {key: value for key, value in given.items() if value is not None}
+        message = context.message.model_copy(update={"arguments": arguments})
+        try:
+            self._check(name, arguments)
+            return await call_next(context.copy(message=message))
+        except OpenRouterError as error:
+            return replies.failed(error)
+        except ValidationError as error:
+            return replies.failed(_invalid(name, error))
+        except ToolError:
+            return replies.failed(
+                OpenRouterError(Code.INTERNAL, f"{name} failed. {NEXT_STEP[Code.INTERNAL]}")
+            )
+
+    def _check(self, name: str, arguments: dict[str, Any]) -> None:
+        """Refuse what cannot be meant, naming the nearest thing that can."""
+        if self._problems:
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"openrouter-mcp is misconfigured. {' '.join(self._problems)} Mend it in the MCP "
+                "client's configuration and restart this server.",
+            )
+        if name not in self._tools:
+            raise _unknown("tool", name, list(self._tools))
+        known = self._tools[name].parameters["properties"]
+        for argument in arguments.keys() - known.keys():
+            raise _unknown(f"argument of {name}", argument, list(known))
+
+    def _warm_up(self, context: MiddlewareContext[Any]) -> None:
+        """Once the handshake is over, import the SDK beside it: the first call need not wait."""
+        server = context.fastmcp_context
+        if self._warming or server is None:
+            return
+        self._warming = True
+        app: App = server.lifespan_context["app"]
+        thread = threading.Thread(target=app.client.warm_up, name="warm-up", daemon=True)
+        asyncio.get_running_loop().call_later(WARM_UP_DELAY, thread.start)
+
+
+def _unknown(what: str, name: str, known: list[str]) -> OpenRouterError:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
+    return OpenRouterError(
+        Code.INVALID_INPUT, f"{name[:60]!r} is no {what}. {hint}", suggestions=near
+    )
+
+
+def _invalid(name: str, error: ValidationError) -> OpenRouterError:
+    """Arguments of the wrong kind, each in a few words, without echoing what was sent."""
+    cause = error.__cause__
+    if not isinstance(cause, PydanticError):
+        return OpenRouterError(Code.INVALID_INPUT, f"{name}: {error}. Correct it and call again.")
+    issues = cause.errors(include_url=False, include_context=False, include_input=False)
+    said = [f"{'.'.join(map(str, issue['loc']))}: {_said(issue)}" for issue in issues]
+    return OpenRouterError(
+        Code.INVALID_INPUT,
+        f"{name} cannot take these arguments: {'; '.join(said[:SHOWN_ISSUES])}. Correct them and "
+        "call again.",
+    )
+
+
+def _said(issue: Any) -> str:
+    if issue["type"] == "missing_argument":
+        return "required"
+    said = str(issue["msg"]).removeprefix("Value error, ")
+    return said[:1].lower() + said[1:]

@@ -1,0 +1,179 @@
+"""Every OPENROUTER_* variable: typed, defaulted, explained. The only reader of the environment."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "OPENROUTER_"
+
+
+def _items(value: object) -> object:
+    """A list from `a, b` or from a JSON array."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _json(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _http_url(value: object) -> object:
+    url = str(value).strip().rstrip("/")
+    if not re.fullmatch(r"https?://[^\s/@]+(/[^\s]*)?", url):
+        raise ValueError("takes an http(s) address without user name or spaces")
+    return url
+
+
+def _header(value: object) -> object:
+    """A value that is sent as an HTTP header: printable ASCII."""
+    text = str(value.get_secret_value() if isinstance(value, SecretStr) else value).strip()
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("takes printable ASCII characters only")
+    return text
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+Url = Annotated[str, BeforeValidator(_http_url)]
+Header = Annotated[str, BeforeValidator(_header)]
+Key = Annotated[SecretStr, BeforeValidator(_header)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """The configuration of one server, read once at its start. Empty variables count as unset."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    api_key: Key | None = Field(None, description="Your key from https://openrouter.ai/keys.")
+    base_url: Url = Field(
+        "https://openrouter.ai/api/v1", description="Where OpenRouter's API answers."
+    )
+    default_model: str = Field(
+        "openrouter/auto",
+        validation_alias=AliasChoices("OPENROUTER_DEFAULT_MODEL", "DEFAULT_MODEL"),
+        description="Model of a call that names none; DEFAULT_MODEL is an alias.",
+    )
+    max_tokens: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Output limit (tokens, reasoning included) of a call that sets none; 0 = none.",
+    )
+    include_reasoning: bool = Field(
+        False, description="Show the reasoning before each answer (2,000 characters)."
+    )
+    cache_responses: bool = Field(
+        False,
+        description="Let OpenRouter answer identical requests from its cache, free of charge.",
+    )
+    provider_sort: Literal["", "price", "throughput", "latency", "exacto"] = Field(
+        "", description="Order of the providers: price, throughput, latency or exacto."
+    )
+    provider_order: Names = Field((), description="Providers to try first, in this order.")
+    provider_only: Names = Field((), description="The only providers to use.")
+    provider_ignore: Names = Field((), description="Providers never to use.")
+    provider_quantizations: Names = Field((), description="Quantizations to accept, as fp8, bf16.")
+    provider_data_collection: Literal["", "allow", "deny"] = Field(
+        "", description="deny = only providers that do not keep or train on prompts."
+    )
+    provider_require_parameters: bool | None = Field(
+        None, description="Only providers that support every parameter sent."
+    )
+    provider_allow_fallbacks: bool | None = Field(
+        None, description="false = only the first provider; its error is shown."
+    )
+    provider_max_price: Annotated[
+        dict[Literal["prompt", "completion", "request", "image", "audio"], Usd],
+        NoDecode,
+        BeforeValidator(_json),
+    ] = Field(
+        {}, description='Price ceiling in USD per million tokens: {"prompt": 3, "completion": 15}.'
+    )
+    provider_zdr: bool | None = Field(
+        None, description="true = only endpoints with zero data retention."
+    )
+    tools: Names = Field(
+        (), description="Modules (chat, models, ...) or tools to offer; empty = all."
+    )
+    state_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_state_path("openrouter-mcp"),
+        description="Where the catalogue is kept; readable by you only. Default: the system's "
+        "place for state.",
+    )
+    model_cache_ttl_ms: Annotated[int, Field(ge=0)] = Field(
+        3_600_000, description="Age in ms from which the model catalogue is fetched anew."
+    )
+    request_timeout_seconds: Seconds = Field(
+        900, description="Longest time that one request may take, retries included."
+    )
+    stall_timeout_seconds: Seconds = Field(
+        120, description="Longest silence of OpenRouter within a request."
+    )
+    http_referer: Header = Field(
+        "https://github.com/openrouter-mcp/openrouter-mcp",
+        description="App address for OpenRouter's attribution.",
+    )
+    app_title: Header = Field("openrouter-mcp", description="App name for the attribution.")
+    attribution: bool = Field(True, description="false = send no attribution headers at all.")
+    audit_prompts: bool = Field(
+        True, description="Include an 80-character prompt preview in the audit lines on stderr."
+    )
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+    ] = Field("INFO", description="How much is logged to stderr.")
+
+    _problems: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One sentence for each variable that was not understood; its default is in force."""
+        return self._problems
+
+
+def load() -> Settings:
+    """The settings from the environment; what is not understood becomes a problem, not a crash."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = {_field(issue["loc"][0]): issue for issue in error.errors(include_input=False)}
+    fields = Settings.model_fields
+    settings = Settings(
+        **{name: fields[name].get_default(call_default_factory=True) for name in problems}
+    )
+    settings._problems = tuple(  # noqa: SLF001 - filled once, here
+        f"{variable(name)}: {_reason(issue)}. ({fields[name].description})"
+        for name, issue in problems.items()
+    )
+    return settings
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def _field(location: object) -> str:
+    """The field that a validation error is about: pydantic names it, or one of its aliases."""
+    name = str(location)
+    return name.removeprefix(PREFIX).lower()
+
+
+def _reason(issue: Any) -> str:
+    said = str(issue["msg"]).removeprefix("Value error, ").rstrip(".")
+    return said[:1].lower() + said[1:]

@@ -1,0 +1,140 @@
+"""What the simulator knows and has been told: no server, no network."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from openrouter_mcp.simulator import catalogue
+from openrouter_mcp.simulator.faults import Fault, Stage, prepare
+from openrouter_mcp.simulator.scripts import Queued, Script
+
+KeyKind = Literal["inference", "management"]
+
+INFERENCE_KEY = "sk-or-v1-simulator"
+MANAGEMENT_KEY = "sk-or-v1-simulator-management"
+
+
+@dataclass
+class Recorded:
+    """One request as it arrived, and how it ended."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    raw: bytes
+    body: Any
+    received_at: float
+    closed_at: float | None = None
+    disconnected: bool = False
+    """The client closed the connection before the reply ended."""
+    ended: threading.Event = field(default_factory=threading.Event, repr=False)
+
+
+class Simulator:
+    """The account, the catalogue, the log of requests and the instructions for what comes next."""
+
+    def __init__(
+        self,
+        *,
+        models: list[dict[str, Any]] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
+        self.keys: dict[str, KeyKind] = {INFERENCE_KEY: "inference", MANAGEMENT_KEY: "management"}
+        self.catalogue = models if models is not None else catalogue.build(clock())
+        self.presets: dict[str, dict[str, Any]] = {
+            "brief": {"system_prompt": "Answer in one sentence.", "temperature": 0.2}
+        }
+        self.latency = 0.0
+        self.key_limit: Decimal | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the log, the instructions, the caches and what was spent."""
+        self.requests: list[Recorded] = []
+        self.balance = Decimal(100)
+        self.spent = Decimal(0)
+        self.free_requests = 0
+        self.faults: list[Fault] = []
+        self.scripts: list[Queued] = []
+        self.response_cache: dict[tuple[str, ...], Any] = {}
+        self.prompt_cache: dict[str, list[str]] = {}
+        self._generations = 0
+
+    def fail(
+        self,
+        name: str,
+        *,
+        path: str = "*",
+        model: str = "",
+        provider: str = "",
+        times: int | None = 1,
+        **parameters: Any,  # noqa: ANN401 each fault has its own
+    ) -> None:
+        """Make the next matching requests fail in the named way (see `faults.FAULTS`).
+
+        `path` is a pattern below the base URL such as `/chat/completions` or `/models*`, `model`
+        and `provider` narrow it to one candidate of a chat, `times=None` means until `reset()`.
+        Raises ValueError for an unknown fault and TypeError for unknown parameters.
+        """
+        self.faults.append(
+            prepare(name, path=path, model=model, provider=provider, times=times, **parameters)
+        )
+
+    def take_fault(
+        self, stage: Stage, path: str, model: str = "", provider: str = ""
+    ) -> Fault | None:
+        """The first queued fault of this stage that matches, counted as used."""
+        for fault in self.faults:
+            if fault.kind.stage is stage and fault.matches(path, model, provider):
+                if fault.times is not None:
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self.faults.remove(fault)
+                return fault
+        return None
+
+    def answer(
+        self, script: str | Script, *, times: int | None = 1, model: str = "", prompt: str = ""
+    ) -> None:
+        """Script the next chat answers, of `model` only and to prompts holding `prompt` only."""
+        script = Script(text=script) if isinstance(script, str) else script
+        self.scripts.append(Queued(script, times, model, prompt))
+
+    def take_script(self, model: str, prompt: str) -> Script:
+        """The first queued script for this model and prompt, else an empty one."""
+        for queued in self.scripts:
+            if queued.model in ("", model) and queued.prompt in prompt:
+                if queued.times is not None:
+                    queued.times -= 1
+                    if queued.times <= 0:
+                        self.scripts.remove(queued)
+                return queued.script
+        return Script()
+
+    def model(self, model_id: str) -> dict[str, Any] | None:
+        """The catalogue row with this id or canonical slug."""
+        rows = self.catalogue
+        by_id = next((row for row in rows if row["id"] == model_id), None)
+        return by_id or next((row for row in rows if row["canonical_slug"] == model_id), None)
+
+    def charge(self, dollars: Decimal) -> None:
+        """Take the price of a generation from the balance."""
+        self.balance -= dollars
+        self.spent += dollars
+
+    def generation_id(self) -> str:
+        """A new `gen-...` id, counted up so that a run can be repeated."""
+        self._generations += 1
+        return f"gen-{int(self.clock())}-{self._generations:06d}"
+
+    @property
+    def in_flight(self) -> int:
+        """Requests whose reply has not ended."""
+        return sum(recorded.closed_at is None for recorded in self.requests)

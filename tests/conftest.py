@@ -1,0 +1,69 @@
+"""A simulated OpenRouter for every test, and clients of the real server in both protocol eras."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+
+from openrouter_mcp import settings
+from openrouter_mcp.server import build
+from openrouter_mcp.simulator.server import serve
+from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
+from tests import oracle
+
+
+@pytest.fixture(scope="session")
+def _served() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as server:
+        yield simulator, server.url
+
+
+@pytest.fixture
+def simulator(_served: tuple[Simulator, str]) -> Iterator[Simulator]:
+    """The simulated OpenRouter; every request it got must be one that OpenRouter documents."""
+    simulator = _served[0]
+    simulator.reset()
+    yield simulator
+    for request in simulator.requests:
+        if request.method == "POST" and isinstance(request.body, dict):
+            path = request.path.removeprefix("/api/v1")
+            assert oracle.check_request(path, request.body) == []
+
+
+@pytest.fixture
+def environment(
+    simulator: Simulator, _served: tuple[Simulator, str], tmp_path: Path
+) -> dict[str, str]:
+    """The OPENROUTER_* variables of a server that talks to the simulator."""
+    return {
+        "OPENROUTER_API_KEY": INFERENCE_KEY,
+        "OPENROUTER_BASE_URL": _served[1],
+        "OPENROUTER_STATE_DIR": str(tmp_path / "state"),
+    }
+
+
+@pytest.fixture
+def configure(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    """Set variables for a server that is built afterwards."""
+
+    def set_all(**variables: str) -> None:
+        for name, value in {**environment, **variables}.items():
+            monkeypatch.setenv(name, value)
+
+    set_all()
+    return set_all
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def mode(request: pytest.FixtureRequest) -> str:
+    """Both protocol eras: 2026-07-28 and the handshake before it."""
+    return request.param
+
+
+@pytest.fixture
+async def client(configure, mode: str) -> AsyncIterator[Client]:
+    """A client of the whole server, in memory."""
+    async with Client(build(settings.load()), mode=mode) as client:
+        yield client

@@ -1,0 +1,146 @@
+"""What must stay true of the whole: the tool list, the README, the architecture."""
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+
+import openrouter_mcp
+from openrouter_mcp import settings
+from openrouter_mcp.errors import Code
+from openrouter_mcp.server import TOOLS, build
+from openrouter_mcp.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "openrouter_mcp"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+README = (ROOT / "README.md").read_text("utf-8")
+TOKEN_BUDGET = 1000
+DATED_SLUG = re.compile(r"[a-z0-9.-]+/[a-z][a-z0-9.:-]*-(?:20\d\d-?\d\d(?:-?\d\d)?|\d{4})\b")
+
+# Each module may import from its own layer and from those after it.
+LAYERS = [
+    {"__main__"},
+    {"cli"},
+    {"demo"},
+    {"server"},
+    {"tools"},
+    {"app", "replies", "progress"},
+    {"receipts"},
+    {"answer"},
+    {"request"},
+    {"client", "catalogue", "cards"},
+    {"cache", "names", "filters"},
+    {"families", "words", "model"},
+    {"settings", "errors", "arguments"},
+]
+
+
+def layer(module: str) -> int:
+    return next(number for number, names in enumerate(LAYERS) if module in names)
+
+
+def imports(source: Path) -> set[str]:
+    """The first-level modules of the package that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "openrouter_mcp":
+            found |= {name.name for name in node.names if name.name != "__version__"}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("openrouter_mcp."):
+            found.add(node.module.split(".")[1])
+    return found
+
+
+async def tool_list() -> list[dict]:
+    async with Client(build(settings.load())) as client:
+        tools = await client.list_tools()
+    return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in tools]
+
+
+@pytest.fixture(autouse=True)
+def _own_configuration(configure) -> None:
+    """No variable of the person who runs the tests counts."""
+
+
+async def test_the_tool_list_stays_within_its_token_budget() -> None:
+    seen = [
+        {name: tool[name] for name in ("name", "description", "inputSchema")}
+        for tool in await tool_list()
+    ]
+    size = sum(len(json.dumps(tool, separators=(",", ":")).encode()) for tool in seen)
+    assert size / 4 < TOKEN_BUDGET
+
+
+async def test_no_schema_holds_a_union_or_null() -> None:
+    listed = json.dumps([tool["inputSchema"] for tool in await tool_list()])
+    for keyword in ("anyOf", "oneOf", "allOf", "null", "$ref"):
+        assert f'"{keyword}"' not in listed
+
+
+async def test_every_tool_says_what_it_is() -> None:
+    hints = {"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"}
+    for tool in await tool_list():
+        assert tool["title"]
+        assert hints <= tool["annotations"].keys()
+        assert tool["_meta"]["fastmcp"]["tags"]
+
+
+def test_the_readme_lists_each_tool_with_its_description() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (yes|no) \|$", README, re.MULTILINE)
+    paid = [
+        "no" if tool.__fastmcp__.annotations.read_only_hint else "yes" for tool in TOOLS
+    ]
+    expected = [
+        (tool.__name__, tool.__doc__, billed) for tool, billed in zip(TOOLS, paid, strict=True)
+    ]
+    assert rows == expected
+
+
+def test_the_readme_explains_each_variable_as_the_settings_do() -> None:
+    rows = re.findall(r"^\| `(OPENROUTER_\w+)` \| .+? \| (.+?) \|$", README, re.MULTILINE)
+    expected = [
+        (settings.variable(name), field.description) for name, field in Settings.model_fields.items()
+    ]
+    assert rows == expected
+
+
+def test_the_readme_lists_each_error_code() -> None:
+    paragraph = README[README.index("Codes: ") :].split("\n\n")[0]
+    assert re.findall(r"`([A-Z_]+)`", paragraph) == [code.value for code in Code]
+
+
+def test_imports_go_one_way() -> None:
+    for source in SOURCES:
+        parts = source.relative_to(PACKAGE).with_suffix("").parts
+        if parts[0] in {"simulator", "__init__"}:
+            continue
+        for imported in imports(source) - {parts[0]}:
+            if imported == "simulator":
+                assert parts[0] in {"cli", "demo"}, source
+                continue
+            assert layer(parts[0]) <= layer(imported), f"{source} imports {imported}"
+
+
+def test_the_simulator_shares_no_code_with_what_it_tests() -> None:
+    for source in (PACKAGE / "simulator").glob("*.py"):
+        assert imports(source) <= {"simulator"}, source
+
+
+def test_only_settings_and_the_command_line_know_the_environment() -> None:
+    for source in SOURCES:
+        if re.search(r"os\.(environ|getenv)", source.read_text("utf-8")):
+            assert source.stem in {"cli", "demo"}, source
+
+
+def test_no_dated_model_slug_stands_in_the_source() -> None:
+    for source in [*SOURCES, *(ROOT / "tests").rglob("*.py"), ROOT / "README.md"]:
+        assert DATED_SLUG.findall(source.read_text("utf-8")) == [], source
+
+
+def test_the_version_is_told_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == openrouter_mcp.__version__

@@ -1,0 +1,149 @@
+"""The server as a process: what reaches stdout, how it ends, what cancelling does."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StdioTransport
+
+from openrouter_mcp.simulator.state import Script, Simulator
+from tests import stdio
+
+SLOW = Script(text="one two three four five six seven eight nine ten", chunk_delay=0.5)
+
+
+def upstream_chats(simulator: Simulator) -> list:
+    return [request for request in simulator.requests if request.path.endswith("/chat/completions")]
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_stdout_carries_nothing_but_json_rpc(environment, simulator) -> None:
+    async with stdio.server({**environment, "OPENROUTER_LOG_LEVEL": "DEBUG"}) as server:
+        await server.initialize()
+        await server.request("tools/list")
+        for arguments in ({"prompt": "Hello"}, {"prompt": "Hello", "model": "no such"}, {}):
+            await server.reply(server.call("chat", **arguments))
+        await server.close()
+    assert len(server.lines) >= 5
+    for line in server.lines:
+        assert json.loads(line)["jsonrpc"] == "2.0"
+
+
+async def test_a_stray_env_file_changes_nothing(environment, simulator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_bytes(b"FASTMCP_LOG_LEVEL=\xff\nOPENROUTER_TOOLS=get_model\n")
+    async with stdio.server(environment) as server:
+        await server.initialize()
+        tools = (await server.request("tools/list"))["result"]["tools"]
+    assert len(tools) > 1
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_lists_the_tools_and_chats_over_stdio(environment, simulator, mode) -> None:
+    transport = StdioTransport(
+        sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False
+    )
+    async with Client(transport, mode=mode) as client:
+        assert "chat" in [tool.name for tool in await client.list_tools()]
+        result = await client.call_tool("chat", {"prompt": "Hello", "model": "openrouter/auto"})
+    assert result.content[-1].text.splitlines()[-1].startswith("-- ")
+
+
+async def test_the_end_of_stdin_ends_the_process_and_its_calls_within_a_second(
+    environment, simulator
+) -> None:
+    simulator.answer(SLOW)
+    async with stdio.server(environment) as server:
+        await server.initialize()
+        server.call("chat", prompt="Count", model="openrouter/auto")
+        await until(lambda: upstream_chats(simulator))
+        started = time.monotonic()
+        code, log = await server.close()
+        took = time.monotonic() - started
+    assert (code, "Traceback" in log) == (0, False), log
+    assert took < 1
+    await until(lambda: upstream_chats(simulator)[0].disconnected)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_the_process_without_a_traceback(environment, simulator, number) -> None:
+    simulator.answer(SLOW)
+    async with stdio.server(environment) as server:
+        await server.initialize()
+        server.call("chat", prompt="Count", model="openrouter/auto")
+        await until(lambda: upstream_chats(simulator))
+        server.process.send_signal(number)
+        async with asyncio.timeout(2):
+            log = (await server.process.stderr.read()).decode()
+            await server.process.wait()
+    assert "Traceback" not in log
+    await until(lambda: upstream_chats(simulator)[0].disconnected)
+
+
+async def test_cancelling_a_call_closes_its_upstream_connection_and_nothing_else(
+    environment, simulator
+) -> None:
+    simulator.answer(SLOW)
+    async with stdio.server(environment) as server:
+        await server.initialize()
+        call = server.call("chat", prompt="Count", model="openrouter/auto")
+        await until(lambda: upstream_chats(simulator))
+        server.send(
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": call}}
+        )
+        await until(lambda: upstream_chats(simulator)[0].disconnected)
+        reply = await server.reply(server.call("chat", prompt="Hi", model="openrouter/auto"))
+        assert not reply["result"].get("isError")
+        await server.close()
+    assert call not in [json.loads(line).get("id") for line in server.lines]
+
+
+async def test_nothing_heavy_is_loaded_on_the_way_to_the_tool_list(environment) -> None:
+    code = """
+import asyncio, sys
+from fastmcp import Client
+from openrouter_mcp import settings
+from openrouter_mcp.server import build
+async def main():
+    server = build(settings.load())
+    before = set(sys.modules)
+    async with Client(server) as client:
+        await client.list_tools()
+        print(*(set(sys.modules) & {"openai", "httpx", "PIL", "tenacity", "sqlite3"}))
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code), stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    out, _ = await process.communicate()
+    assert (process.returncode, out.decode().split()) == (0, [])
+
+
+async def test_the_tool_list_is_the_same_at_every_start(environment) -> None:
+    lists = []
+    for seed in ("1", "2"):
+        async with stdio.server({**environment, "PYTHONHASHSEED": seed}) as server:
+            await server.initialize()
+            lists.append((await server.request("tools/list"))["result"]["tools"])
+    assert lists[0] == lists[1]
+
+
+async def test_the_log_never_holds_the_key(environment, simulator) -> None:
+    simulator.fail("unauthorized", path="/chat/completions")
+    async with stdio.server({**environment, "OPENROUTER_LOG_LEVEL": "DEBUG"}) as server:
+        await server.initialize()
+        await server.reply(server.call("chat", prompt="Hello", model="openrouter/auto"))
+        _, log = await server.close()
+    key = environment["OPENROUTER_API_KEY"].encode()
+    assert key.decode() not in log
+    assert not any(key in line for line in server.lines)
