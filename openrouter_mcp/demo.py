@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
@@ -39,10 +40,11 @@ def run() -> int:
     """Run the demo; 0 when everything worked."""
     live = settings.load().api_key is not None
     with tempfile.TemporaryDirectory() as state_dir:
+        log = Path(state_dir) / "server.log"
         if live:
-            return asyncio.run(_show(dict(os.environ), FREE_MODEL))
+            return asyncio.run(_show(dict(os.environ), FREE_MODEL, log))
         with _simulated(state_dir) as environment:
-            return asyncio.run(_show(environment, "sonnet"))
+            return asyncio.run(_show(environment, "sonnet", log))
 
 
 @contextmanager
@@ -65,9 +67,9 @@ def _simulated(state_dir: str) -> Iterator[dict[str, str]]:
         }
 
 
-async def _show(environment: dict[str, str], model: str) -> int:
+async def _show(environment: dict[str, str], model: str, log: Path) -> int:
     transport = StdioTransport(
-        sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False
+        sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False, log_file=log
     )
     try:
         async with asyncio.timeout(TIME_LIMIT), Client(transport) as client:
@@ -76,7 +78,8 @@ async def _show(environment: dict[str, str], model: str) -> int:
             await _chat(client, model)
             await _error(client)
     except TimeoutError:
-        console.print(f"[red]Not finished after {TIME_LIMIT:.0f} s.")
+        console.print(f"[red]Not finished after {TIME_LIMIT:.0f} s. The server's log:")
+        console.print(escape(log.read_text("utf-8")))
         return 1
     console.rule("[bold green]done")
     return 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
-from typing import Self
+from typing import Any, Self
 
 from openrouter_mcp.model import Model
 from openrouter_mcp.words import SIZE, answers, tokens, version
@@ -59,10 +59,10 @@ class Member:
         return sum(SIZE_WEIGHT if SIZE.fullmatch(word) else 1 for word in self.unasked(asked))
 
     @property
-    def standing(self) -> tuple[float, int, Decimal]:
+    def standing(self) -> tuple[float, int, Decimal, str]:
         """The flagship among equally plain siblings is the most intelligent, newest, dearest."""
         model = self.model
-        return model.intelligence, model.created, model.blended_price or Decimal(0)
+        return model.intelligence, model.created, model.blended_price or Decimal(0), model.id
 
 
 def matching(pool: Iterable[Member], asked: Sequence[str]) -> list[Member]:
@@ -110,8 +110,8 @@ def _leaders(found: Iterable[Member], asked: Sequence[str]) -> list[Member]:
     return list(lines.values())
 
 
-def _recency(member: Member, asked: Sequence[str]) -> tuple[float, float, int, str]:
-    return member.version, -member.excess(asked), member.model.created, member.model.id
+def _recency(member: Member, asked: Sequence[str]) -> tuple[Any, ...]:
+    return member.version, -member.excess(asked), member.model.created, member.standing
 
 
 def _current(

@@ -67,7 +67,7 @@ class Names:
             model = self._guess(name, f"{base} {static}", output)
             found = model.id
         found += dynamic + at + preset
-        return Resolution(found, model, "" if found == name else f'"{name}" resolved to {found}')
+        return Resolution(found, model, "" if found == name else f'understood from "{name}"')
 
     def _known(self, base: str, static: str) -> Model | None:
         exact = self._ids.get(base + static) or self._spelled(base + static)
@@ -174,8 +174,8 @@ def _not_found(name: str, asked: Sequence[str], pool: Iterable[Member]) -> OpenR
         return shared + ratio, member.model.created
 
     nearest = [member.model.id for member in nlargest(3, pool, key=likeness)]
-    what = f'No model matches "{name[:LONGEST_NAME]}". Nearest: {", ".join(nearest)}.'
-    return _error(f"{what} Use one of these ids", nearest)
+    advice = f"Nearest: {', '.join(nearest)}. Use one of these ids" if nearest else "Name another"
+    return _error(f'No model matches "{name[:LONGEST_NAME]}". {advice}', nearest)
 
 
 def _ambiguous(name: str, meant: Sequence[Member]) -> OpenRouterError:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
-PACE = 1.0
+PACE = 0.5
 """Seconds between two notifications at least."""
 PULSE = 8.0
 """Seconds after which the last message is sent again; clients expect one within ten."""
@@ -31,7 +31,7 @@ class Progress:
         self._pulse: asyncio.Task[None] | None = None
 
     async def __call__(self, message: str) -> None:
-        """Send `message`, unless another one went out within the last second."""
+        """Send `message`, unless another one went out within the last half second."""
         self._message = message
         if self._clock() - self._sent_at >= PACE:
             await self._notify(message)

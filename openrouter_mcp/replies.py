@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fastmcp.tools import ToolResult
+from mcp.types import TextContent
 
 from openrouter_mcp import receipts
 from openrouter_mcp.answer import Answer
@@ -42,7 +43,11 @@ def chat(request: ChatRequest, answer: Answer, receipt: Receipt) -> ToolResult:
         parts = []
     parts += [_ending(request, answer), *(f"Note: {note}" for note in request.notes)]
     blocks += ["\n\n".join([*_joined(parts), receipt.line()])]
-    return ToolResult(content=blocks, meta=meta, is_error=answer.error is not None)
+    return ToolResult(
+        content=[TextContent(type="text", text=block) for block in blocks],
+        meta=meta,
+        is_error=answer.error is not None,
+    )
 
 
 def _joined(parts: list[str]) -> list[str]:

@@ -139,7 +139,7 @@ async def test_the_tool_list_is_the_same_at_every_start(environment) -> None:
 
 
 async def test_the_log_never_holds_the_key(environment, simulator) -> None:
-    simulator.fail("unauthorized", path="/chat/completions")
+    simulator.fail("unknown_user", path="/chat/completions")
     async with stdio.server({**environment, "OPENROUTER_LOG_LEVEL": "DEBUG"}) as server:
         await server.initialize()
         await server.reply(server.call("chat", prompt="Hello", model="openrouter/auto"))

@@ -158,7 +158,7 @@ def called(request: ChatRequest, messages: list[Json], script: Script) -> list[J
     ]
 
 
-def _json(arguments: Any) -> str:  # noqa: ANN401 scripts may give broken JSON as text
+def _json(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 

@@ -16,9 +16,7 @@ from openrouter_mcp.simulator import (
     account,
     chat,
     control,
-    edge_faults,
     models,
-    upstream_faults,
     wire_faults,
 )
 from openrouter_mcp.simulator.call import Call, Endpoint, Handler, authenticate, authorize
@@ -72,12 +70,12 @@ def routes(simulator: Simulator) -> list[BaseRoute]:
     ]
 
 
-async def nothing_here(call: Call) -> Response:
+async def nothing_here(_: Call) -> Response:
     """Answer a path that is no endpoint."""
     raise Refused(failure(404, "Not Found"))
 
 
-def receiver(simulator: Simulator, endpoint: Endpoint, handler: Handler) -> Any:  # noqa: ANN401
+def receiver(simulator: Simulator, endpoint: Endpoint, handler: Handler) -> Any:
     """The Starlette endpoint around a handler: who asks, what they ask, may they."""
 
     async def receive(request: Request) -> Response:
@@ -123,7 +121,7 @@ class Logged:
         recorded = await self.record(scope, receive)
         # 2.4 tells Starlette that somebody else (we, below) watches for the disconnect.
         asgi = scope["asgi"] | {"spec_version": "2.4"}
-        scope = scope | {"simulator.recorded": recorded, "asgi": asgi}
+        scope = {**scope, "simulator.recorded": recorded, "asgi": asgi}
         answering = asyncio.ensure_future(self.answer(scope, send))
         leaving = asyncio.ensure_future(disconnect(receive))
         try:
@@ -134,6 +132,7 @@ class Logged:
         finally:
             answering.cancel()
             leaving.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
             recorded.closed_at = self.simulator.clock()
             recorded.ended.set()
 

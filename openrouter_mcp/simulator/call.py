@@ -36,7 +36,7 @@ class Call:
         return self.recorded.headers
 
     @property
-    def body(self) -> Any:  # noqa: ANN401 any JSON
+    def body(self) -> Any:
         """The JSON body."""
         return self.recorded.body
 

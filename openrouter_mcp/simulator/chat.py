@@ -12,12 +12,14 @@ from openrouter_mcp.simulator import response_cache
 from openrouter_mcp.simulator.answers import Answer, citation, compose, last_user_text
 from openrouter_mcp.simulator.call import Call
 from openrouter_mcp.simulator.chat_request import ChatRequest, check
+from openrouter_mcp.simulator.endpoint_choice import serves
 from openrouter_mcp.simulator.faults import Stage
 from openrouter_mcp.simulator.generation import Generation, stream, whole
 from openrouter_mcp.simulator.replies import Refused, failure
-from openrouter_mcp.simulator.routing import Choice, choices, serves
+from openrouter_mcp.simulator.routing import Choice, choices
 from openrouter_mcp.simulator.scripts import Script
 from openrouter_mcp.simulator.usage import (
+    CACHEABLE,
     Counted,
     cached_tokens,
     cost,
@@ -162,9 +164,10 @@ def count(
     earlier = call.simulator.prompt_cache.setdefault(choice.model["id"], [])
     pricing = choice.model["pricing"]
     cached = cached_tokens(earlier, prompt) if "input_cache_read" in pricing else 0
-    earlier.append(prompt)
+    if total >= CACHEABLE:
+        earlier.append(prompt)
     marked = request.cache_control or b'"cache_control"' in call.recorded.raw
-    writes = bool(marked) and "input_cache_write" in pricing and total - cached >= 1024
+    writes = bool(marked) and "input_cache_write" in pricing and total - cached >= CACHEABLE
     tools = [tool.type for tool in request.tools or []]
     plugins = [plugin.id for plugin in request.plugins or [] if plugin.enabled is not False]
     searches = choice.web or "web" in plugins or "openrouter:web_search" in tools

@@ -26,7 +26,10 @@ async def fail(call: Call) -> Response:
 
 
 async def answer(call: Call) -> Response:
-    """`POST /simulator/answer`: the fields of `Script`, with `times`, `when_model`, `when_prompt`."""
+    """`POST /simulator/answer`: the fields of `Script`.
+
+    Beside them `times`, and `when_model` and `when_prompt` to narrow it.
+    """
     script: dict[str, Any] = dict(call.body)
     times = script.pop("times", 1)
     model, prompt = script.pop("when_model", ""), script.pop("when_prompt", "")
@@ -42,7 +45,7 @@ async def requests(call: Call) -> Response:
     return JSONResponse({"data": [shown(recorded) for recorded in call.simulator.requests]})
 
 
-async def faults(call: Call) -> Response:
+async def faults(_: Call) -> Response:
     """`GET /simulator/faults`: every fault with its stage, its parameters and what it does."""
     rows = [
         {

@@ -174,7 +174,8 @@ def platform_rate_limited(
     message = f"Rate limit exceeded: free-models-per-{period}."
     if period == "day":
         message += " Add 10 credits to unlock 1000 free model requests per day"
-    return failure(429, message, headers=headers, **{"headers": headers})
+    error = {"code": 429, "message": message, "metadata": {"headers": headers}}
+    return JSONResponse({"error": error}, 429, headers)
 
 
 @edge

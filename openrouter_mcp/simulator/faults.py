@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatch
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar
 
 
 class Stage(Enum):
@@ -56,7 +57,7 @@ class Fault:
             and self.provider in ("", provider)
         )
 
-    def make(self) -> Any:  # noqa: ANN401 a response, a script or a wrapper, by stage
+    def make(self) -> Any:
         """What the fault's stage asks for."""
         return self.kind.make(**self.parameters)
 
@@ -64,10 +65,13 @@ class Fault:
 FAULTS: dict[str, Kind] = {}
 
 
-def fault(stage: Stage) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+Make = TypeVar("Make", bound=FunctionType)
+
+
+def fault(stage: Stage) -> Callable[[Make], Make]:
     """Enter the decorated function into `FAULTS` under its own name."""
 
-    def enter(make: Callable[..., Any]) -> Callable[..., Any]:
+    def enter(make: Make) -> Make:
         does = inspect.cleandoc(make.__doc__ or "")
         FAULTS[make.__name__] = Kind(make.__name__, stage, make, does)
         return make
@@ -82,7 +86,7 @@ def prepare(
     model: str,
     provider: str,
     times: int | None,
-    **parameters: Any,  # noqa: ANN401 each fault has its own
+    **parameters: Any,
 ) -> Fault:
     """A fault ready to queue. Raises ValueError (no such fault) or TypeError (its parameters)."""
     if name not in FAULTS:

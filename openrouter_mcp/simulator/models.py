@@ -54,7 +54,7 @@ async def list_endpoints(call: Call) -> Response:
     return JSONResponse({"data": {key: model[key] for key in shown} | {"endpoints": served}})
 
 
-async def list_providers(call: Call) -> Response:
+async def list_providers(_: Call) -> Response:
     """`GET /providers`."""
     return JSONResponse({"data": providers.listed()})
 
@@ -122,9 +122,16 @@ def matching(rows: list[Row], query: dict[str, str]) -> list[Row]:
 def _holds(inside: Callable[[Row], list[str]]) -> Callable[[str], Callable[[Row], bool]]:
     def make(value: str) -> Callable[[Row], bool]:
         wanted = {part.strip() for part in value.split(",")}
-        return lambda row: wanted <= {*inside(row)} or wanted == {"all"}
+        return lambda row: wanted <= {*inside(row)}
 
     return make
+
+
+def _makes_any(value: str) -> Callable[[Row], bool]:
+    wanted = {part.strip() for part in value.split(",")}
+    return lambda row: wanted == {"all"} or any(
+        output in wanted for output in row["architecture"]["output_modalities"]
+    )
 
 
 def _is_one_of(value_of: Callable[[Row], str]) -> Callable[[str], Callable[[Row], bool]]:
@@ -150,7 +157,7 @@ def _served_by(value: str) -> Callable[[Row], bool]:
 
 FILTERS: dict[str, Callable[[str], Callable[[Row], bool]]] = {
     "q": _text_in,
-    "output_modalities": _holds(lambda row: row["architecture"]["output_modalities"]),
+    "output_modalities": _makes_any,
     "input_modalities": _holds(lambda row: row["architecture"]["input_modalities"]),
     "supported_parameters": _holds(lambda row: row["supported_parameters"]),
     "model_authors": _is_one_of(lambda row: row["id"].lstrip("~").split("/")[0]),
@@ -167,11 +174,10 @@ FILTERS: dict[str, Callable[[str], Callable[[Row], bool]]] = {
 
 def ordered(rows: list[Row], sort: str) -> list[Row]:
     """The rows in the order asked for; the catalogue's own order is by popularity."""
-    unpriced = Decimal("Infinity")
     keys: dict[str, Callable[[Row], Any]] = {
         "newest": lambda row: -row["created"],
-        "pricing-low-to-high": lambda row: price(row, "prompt") if price(row, "prompt") >= 0 else unpriced,
-        "pricing-high-to-low": lambda row: -price(row, "prompt"),
+        "pricing-low-to-high": lambda row: (average(row) < 0, average(row)),
+        "pricing-high-to-low": lambda row: -average(row),
         "context-high-to-low": lambda row: -(row["context_length"] or 0),
         "throughput-high-to-low": lambda row: -providers.serving(row)[0].throughput,
         "latency-low-to-high": lambda row: providers.serving(row)[0].latency,
@@ -183,6 +189,12 @@ def ordered(rows: list[Row], sort: str) -> list[Row]:
     return sorted(rows, key=keys[sort]) if sort in keys else rows
 
 
+def average(model: Row) -> Decimal:
+    """The mean of prompt and completion price."""
+    return (price(model, "prompt") + price(model, "completion")) / 2
+
+
 def elo(model: Row) -> float:
     """The best rating in the design arena, 0 when there is none."""
-    return max((entry["elo"] for entry in model.get("benchmarks", {}).get("design_arena", [])), default=0)
+    arena = model.get("benchmarks", {}).get("design_arena", [])
+    return max((entry["elo"] for entry in arena), default=0)

@@ -7,7 +7,7 @@ from typing import Any
 Json = dict[str, Any]
 
 
-def instance(schema: Json, root: Json | None = None) -> Any:  # noqa: ANN401 any JSON value
+def instance(schema: Json, root: Json | None = None) -> Any:
     """A minimal instance: required properties only, first of every choice."""
     root = schema if root is None else root
     for key in ("const", "default"):
@@ -31,7 +31,7 @@ def instance(schema: Json, root: Json | None = None) -> Any:  # noqa: ANN401 any
     return _of_type(schema, root)
 
 
-def _of_type(schema: Json, root: Json) -> Any:  # noqa: ANN401 any JSON value
+def _of_type(schema: Json, root: Json) -> Any:
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
     match kind:

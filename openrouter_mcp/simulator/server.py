@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import uvicorn
@@ -26,11 +26,21 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
         application = self.app
 
-        async def cuttable(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        async def cuttable(scope: Any, receive: Any, send: Any) -> None:
             scope["extensions"] = {"simulator.cut": transport.close}
             await application(scope, receive, send)
 
         self.app = cuttable
+
+
+class Server(uvicorn.Server):
+    """uvicorn that does not wait for stalled connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Abort what is open, then shut down."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
 
 
 class SimulatorServer:
@@ -49,10 +59,10 @@ class SimulatorServer:
             lifespan="off",
             log_config=None,
             access_log=False,
-            log_level="critical",
-            timeout_graceful_shutdown=0,
+            log_level="error",
+            timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
         )
@@ -69,7 +79,7 @@ class SimulatorServer:
 
 
 @contextlib.contextmanager
-def serve(simulator: Simulator | None = None, port: int = 0) -> Iterator[SimulatorServer]:
+def serve(simulator: Simulator | None = None, port: int = 0) -> Generator[SimulatorServer]:
     """A running server for the length of a `with` block."""
     server = SimulatorServer(simulator or Simulator(), port)
     server.start()

@@ -75,7 +75,7 @@ class Simulator:
         model: str = "",
         provider: str = "",
         times: int | None = 1,
-        **parameters: Any,  # noqa: ANN401 each fault has its own
+        **parameters: Any,
     ) -> None:
         """Make the next matching requests fail in the named way (see `faults.FAULTS`).
 

@@ -54,7 +54,12 @@ AVAILABILITY = {
         True,
         "{model} is temporarily unavailable",
     ),
-    "region_restricted": (403, "permission_denied", False, "{model} is not available in your region"),
+    "region_restricted": (
+        403,
+        "permission_denied",
+        False,
+        "{model} is not available in your region",
+    ),
     "privacy_restricted": (
         404,
         "not_found",
@@ -62,7 +67,12 @@ AVAILABILITY = {
         "No endpoints for {model} match your data policy (zero data retention)."
         " Adjust at https://openrouter.ai/settings/privacy.",
     ),
-    "constraint_filtered": (404, "not_found", False, "No endpoint of {model} meets the constraints"),
+    "constraint_filtered": (
+        404,
+        "not_found",
+        False,
+        "No endpoint of {model} meets the constraints",
+    ),
     "free_variant_ended": (404, "not_found", False, "The free period of {model} has ended"),
 }
 
@@ -72,7 +82,7 @@ def availability(
     requested: str = "acme-labs/anvil-2",
     retry_after: int | None = None,
     fallbacks: list[str] | None = None,
-    **details: Any,  # noqa: ANN401 whatever belongs to `availability`
+    **details: Any,
 ) -> Response:
     """The availability envelope with this code, about the model `requested`."""
     status, error_type, retryable, message = AVAILABILITY[code]

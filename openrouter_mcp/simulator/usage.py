@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,8 +45,11 @@ def prompt_tokens(messages: list[dict[str, Any]]) -> int:
 
 def cached_tokens(earlier: list[str], prompt: str) -> int:
     """The tokens of the longest beginning that an earlier prompt shares, 0 if too short."""
-    shared = max((len(os.path.commonprefix([old, prompt])) // 4 for old in earlier), default=0)
-    return shared if shared >= CACHEABLE else 0
+    longest = 0
+    for old in earlier:
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(old, prompt, strict=False))
+        longest = max(longest, sum(1 for _ in same) // 4)
+    return longest if longest >= CACHEABLE else 0
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 from starlette.responses import Response, StreamingResponse
 
@@ -33,18 +33,16 @@ class Cut(Exception):  # noqa: N818 it is an order to close the connection
 def damaged(response: Response, damage: Damage) -> Response:
     """The same response with its body passing through `damage`."""
     if isinstance(response, StreamingResponse):
-        response.body_iterator = damage(_bytes(response))
+        response.body_iterator = damage(_bytes(response.body_iterator))
         return response
     body = bytes(response.body)
     streamed = StreamingResponse(damage(_halves(body)), response.status_code)
-    streamed.raw_headers = [
-        pair for pair in response.raw_headers if pair[0] != b"content-length"
-    ]
+    streamed.raw_headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
     return streamed
 
 
-async def _bytes(response: StreamingResponse) -> Pieces:
-    async for piece in response.body_iterator:
+async def _bytes(body: AsyncIterable[str | bytes | memoryview]) -> Pieces:
+    async for piece in body:
         yield piece.encode() if isinstance(piece, str) else bytes(piece)
 
 
@@ -54,23 +52,27 @@ async def _halves(body: bytes) -> Pieces:
     yield body[middle:]
 
 
-def delta(piece: bytes) -> str:
-    """The text that a stream event carries, "" for anything else."""
-    if not piece.startswith(b"data: {"):
+def delta(piece: bytes) -> str | None:
+    """The text that a stream event carries; None once the answer is finished."""
+    if not piece.startswith(b"data: "):
         return ""
-    choices = json.loads(piece[6:])["choices"]
-    return (choices[0]["delta"].get("content") or "") if choices else ""
+    choices = [] if piece.startswith(b"data: [DONE]") else json.loads(piece[6:])["choices"]
+    if not choices or choices[0]["finish_reason"]:
+        return None
+    return choices[0]["delta"].get("content") or ""
 
 
 async def until(pieces: Pieces, after: int) -> Pieces:
-    """The pieces up to and including the `after`-th text delta."""
+    """The pieces up to the `after`-th text delta, or up to the last one if there are fewer."""
     passed = 0
     streaming = False
     async for piece in pieces:
-        streaming = streaming or piece.startswith((b": ", b"data: "))
-        if passed >= after and (delta(piece) or not streaming):
+        if piece.startswith(KEEP_ALIVE):
+            streaming = True
+        elif passed >= after or (streaming and delta(piece) is None):
             return
-        passed += bool(delta(piece)) if streaming else 1
+        elif not streaming or delta(piece):
+            passed += 1
         yield piece
 
 
@@ -83,18 +85,14 @@ async def cut_before_headers() -> Response:
 @edge
 async def stall_before_headers() -> Response:
     """Not even headers arrive, and the connection stays open."""
-    return await asyncio.Event().wait()
+    await asyncio.Event().wait()
+    raise Cut
 
 
 @wire
 def stall_after_headers(keep_alive: float = 0.0) -> Damage:
     """Headers arrive, then nothing, or comments every `keep_alive` seconds."""
-
-    async def damage(pieces: Pieces) -> Pieces:
-        async for piece in silence(keep_alive):
-            yield piece
-
-    return damage
+    return lambda _: silence(keep_alive)
 
 
 @wire
@@ -170,8 +168,8 @@ def malformed_event(after: int = 2) -> Damage:
         passed = 0
         async for piece in pieces:
             passed += bool(delta(piece))
-            if passed > after:
-                passed = -1_000_000
+            if passed == after:
+                passed += 1
                 yield b'data: {"id": "gen-x", "choi\n\n'
             yield piece
 
