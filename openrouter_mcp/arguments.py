@@ -42,6 +42,6 @@ def _text(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[list[Text], BeforeValidator(_list)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_object)]
-Messages = Annotated[list[dict[str, Any]], BeforeValidator(_list)]
+Messages = Annotated[list[JsonObject], BeforeValidator(_list)]
 Tokens = Annotated[int, Field(ge=0)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -19,6 +19,7 @@ from typing import Any
 from fastmcp.exceptions import ToolError
 
 MESSAGE_LIMIT = 300
+REASONS_LIMIT = 6
 
 
 class Code(StrEnum):
@@ -50,8 +51,9 @@ class Code(StrEnum):
 NEXT_STEP = {
     Code.INVALID_INPUT: "Correct that and call again.",
     Code.MODEL_NOT_FOUND: "Use find_models to find a live id.",
-    Code.MODEL_UNAVAILABLE: "Loosen the provider options, or choose another model with find_models.",
-    Code.NOT_FOUND: "Check the id; statistics of a generation can take some seconds to appear.",
+    Code.MODEL_UNAVAILABLE: "Loosen the provider options, or choose another model (find_models).",
+    Code.NOT_FOUND: "Check the id or address; statistics of a generation can take some seconds to "
+    "appear.",
     Code.AUTH: "Set OPENROUTER_API_KEY to a valid key from https://openrouter.ai/keys in the MCP "
     "client's configuration and restart this server.",
     Code.PERMISSION: "Use a key that may do this, or ask the owner of the account to allow it.",
@@ -61,7 +63,7 @@ NEXT_STEP = {
     Code.REFUSED: "Rephrase the request or choose another model.",
     Code.CONTEXT_TOO_LONG: "Shorten the input or lower max_tokens, or choose a model with a larger "
     "context (find_models, min_context).",
-    Code.UNSUPPORTED_FORMAT: "Send the file in a format that the model takes (get_model shows them).",
+    Code.UNSUPPORTED_FORMAT: "Send the file in a format that the model takes (see get_model).",
     Code.TOO_LARGE: "Send less, or smaller files.",
     Code.UPSTREAM_TIMEOUT: "Call again, or choose a faster model.",
     Code.UPSTREAM_ERROR: "Call again, or choose another model or provider.",
@@ -88,8 +90,8 @@ AVAILABILITY_STEP = {
     "wrong_endpoint": "Use the tool made for that kind of model.",
     "temporarily_unavailable": "Call again in a moment, or name another model.",
     "region_restricted": "Choose a model that is offered in your region.",
-    "privacy_restricted": "Loosen the data policy at https://openrouter.ai/settings/privacy (or zdr "
-    "and data_collection in options.provider), or choose another model.",
+    "privacy_restricted": "Loosen the data policy at https://openrouter.ai/settings/privacy (or "
+    "zdr and data_collection in options.provider), or choose another model.",
     "free_variant_ended": "Use the paid id, or find_models with free=true.",
 }
 
@@ -149,8 +151,9 @@ RETRYABLE = {
 class OpenRouterError(ToolError):
     """A failure that a caller can act on: `message` ends with the next step.
 
-    A `ToolError`, so that FastMCP passes it on as it is. `retry_after` is seconds; `availability` is OpenRouter's own object, as it came; `suggestions`
-    are model ids or argument names to use instead.
+    A `ToolError`, so that FastMCP passes it on as it is. `retry_after` is seconds; `availability`
+    is OpenRouter's own object, as it came; `suggestions` are model ids or argument names to use
+    instead.
     """
 
     def __init__(
@@ -200,7 +203,7 @@ def failure(
     code = _code(status, error, top, finding=finding)
     retry_after = _retry_after(availability, metadata, headers or {})
     retryable = bool(availability.get("retryable", code in RETRYABLE))
-    fallbacks = [str(model) for model in availability.get("fallback_models") or []]
+    fallbacks = [clean(model, 80) for model in _list(availability.get("fallback_models"))]
     step = AVAILABILITY_STEP.get(str(availability.get("code")), NEXT_STEP[code])
     if code is Code.RATE_LIMITED and retry_after:
         step = f"Call again in {duration(retry_after)}, or name another model."
@@ -208,7 +211,7 @@ def failure(
         step = f"OpenRouter suggests {', '.join(fallbacks[:3])} instead. {step}"
     return OpenRouterError(
         code,
-        f"{_what(status, error, metadata)} {step}",
+        f"{_what(status, error, metadata, availability)} {step}",
         retryable=retryable,
         retry_after=retry_after,
         http_status=status,
@@ -226,8 +229,8 @@ def duration(seconds: float) -> str:
 
 def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
     """Foreign text made fit to show: one line, no markup, no key, at most `limit` characters."""
-    line = " ".join(re.sub(r"<[^>]*>", " ", str(text)).split())
-    line = re.sub(r"sk-[A-Za-z0-9_-]{6,}", "sk-...", line)
+    line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", str(text)).split())
+    line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)
     line = re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
@@ -245,12 +248,16 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _status(status: int, error: Mapping[str, Any]) -> int:
     """The HTTP status, or for an error inside HTTP 200 the one that the error names."""
     if status >= 300:
         return status
     for candidate in (error.get("http_status"), error.get("code")):
-        if str(candidate).isdecimal() and 400 <= int(str(candidate)) < 600:
+        if re.fullmatch("[45][0-9]{2}", str(candidate)):
             return int(str(candidate))
     return 502
 
@@ -264,10 +271,9 @@ def _code(status: int, error: Mapping[str, Any], top: Mapping[str, Any], *, find
         return Code.REFUSED
     types = (metadata.get("error_type"), error.get("error_type"), top.get("error_type"))
     for error_type in (*types, error.get("type"), error.get("code")):
-        code = BY_ERROR_TYPE.get(str(error_type))
-        if code is Code.NOT_FOUND and not finding:
+        if error_type == "not_found" and not finding:
             return Code.MODEL_UNAVAILABLE
-        if code:
+        if code := BY_ERROR_TYPE.get(str(error_type)):
             return code
     if status == 404 and not finding:
         return Code.MODEL_UNAVAILABLE
@@ -297,7 +303,12 @@ def _number(value: object) -> float | None:
     return number if number == number and abs(number) != float("inf") else None
 
 
-def _what(status: int, error: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+def _what(
+    status: int,
+    error: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    availability: Mapping[str, Any],
+) -> str:
     """What happened, in one sentence of OpenRouter's own words where there are any."""
     said = clean(_plain(error.get("message")))
     if not said:
@@ -305,11 +316,15 @@ def _what(status: int, error: Mapping[str, Any], metadata: Mapping[str, Any]) ->
     provider = clean(metadata.get("provider_name") or "", 40)
     raw = clean(_plain(metadata.get("raw")))
     detail = f" ({': '.join(part for part in (provider, raw) if part)})" if provider or raw else ""
+    constraint = _mapping(availability.get("constraint"))
     reasons = [
-        clean(reason, 60) for reason in metadata.get("reasons") or metadata.get("patterns") or []
+        *_list(metadata.get("reasons")),
+        *_list(metadata.get("patterns")),
+        *_list(availability.get("excluded_by")),
+        *(constraint[name] for name in ("field", "detail") if constraint.get(name)),
     ]
     if reasons:
-        detail += f" [{', '.join(reasons)}]"
+        detail += f" [{', '.join(clean(reason, 60) for reason in reasons[:REASONS_LIMIT])}]"
     return f"OpenRouter: {said.rstrip('.')}{detail}."
 
 
@@ -320,7 +335,7 @@ def _plain(message: object) -> str:
         return text
     try:
         issues = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     if isinstance(issues, dict):
         return str(_mapping(issues.get("error")).get("message") or issues.get("message") or text)
@@ -329,6 +344,6 @@ def _plain(message: object) -> str:
 
 def _issue(issue: object) -> str:
     fields = _mapping(issue)
-    path = ".".join(str(part) for part in fields.get("path") or [])
+    path = ".".join(str(part) for part in _list(fields.get("path")))
     said = str(fields.get("message") or fields.get("code") or issue)
     return f"{path}: {said}" if path else said

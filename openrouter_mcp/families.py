@@ -72,11 +72,11 @@ def matching(pool: Iterable[Member], asked: Sequence[str]) -> list[Member]:
     """
     found = [member for member in pool if asked and _has(member.every, asked)]
     for closer in (
-        [member for member in found if _has(member.own, asked)],
-        [member for member in found if _has(member.slug, asked)],
-        [member for member in found if member.slug and _has(asked, member.slug[:1])],
+        lambda member: _has(member.own, asked),
+        lambda member: _has(member.slug, asked),
+        lambda member: _is_named(member, asked),
     ):
-        found = closer or found
+        found = list(filter(closer, found)) or found
     return found
 
 
@@ -86,7 +86,7 @@ def best(found: Sequence[Member], aliases: Sequence[Member], asked: Sequence[str
     plainest = min((member.excess(asked) for member in leaders), default=0)
     near = [member for member in leaders if member.excess(asked) <= plainest + 1]
     plain = [member for member in near if member.excess(asked) == plainest]
-    named = all(_has(asked, member.slug[:1]) for member in found)
+    named = all(_is_named(member, asked) for member in found)
     authors = {m.model.author: m for m in sorted(plain if named else near, key=STANDING)}
     if len(authors) != 1:
         return sorted(authors.values(), key=STANDING, reverse=True)
@@ -129,6 +129,10 @@ def _current(
     ]
     nearest = min((excess for excess, _ in pointing), default=0)
     return [member for excess, member in pointing if excess == nearest]
+
+
+def _is_named(member: Member, asked: Sequence[str]) -> bool:
+    return any(word in member.slug[:1] for word in asked)
 
 
 def _has(names: Iterable[str], asked: Iterable[str]) -> bool:

@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "OPENROUTER_"
+LAST_PORT = 65_535
 
 
 def _items(value: object) -> object:
@@ -34,7 +43,8 @@ def _upper(value: object) -> object:
 
 def _http_url(value: object) -> object:
     url = str(value).strip().rstrip("/")
-    if not re.fullmatch(r"https?://[^\s/@]+(/[^\s]*)?", url):
+    match = re.fullmatch(r"https?://(?:\[[\da-f:.]+\]|[^\s/@:[]+)(?::(\d{1,5}))?(?:/\S*)?", url)
+    if not match or int(match[1] or 0) > LAST_PORT:
         raise ValueError("takes an http(s) address without user name or spaces")
     return url
 
@@ -139,6 +149,11 @@ class Settings(BaseSettings):
     ] = Field("INFO", description="How much is logged to stderr.")
 
     _problems: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_blank(cls, variables: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in variables.items() if not (isinstance(v, str) and v.isspace())}
 
     @property
     def problems(self) -> tuple[str, ...]:

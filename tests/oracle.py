@@ -8,6 +8,7 @@ the documentation has and the SDK has not is listed here by hand.
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 from openrouter import components, errors, operations
@@ -115,15 +116,18 @@ def check_error(status: int, body: Json) -> list[str]:
 
 def check(model: type[BaseModel], extras: set[str], payload: Json) -> list[str]:
     """The findings of a round trip through `model`, fields in `extras` apart."""
-    try:
-        read = model.model_validate(payload)
-    except ValidationError as error:
-        return [f"invalid {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-    written = read.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    # The SDK warns about documented fields that OpenRouter itself calls deprecated.
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):
+        try:
+            read = model.model_validate(payload)
+        except ValidationError as error:
+            return [f"invalid {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        written = read.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        findings = _unrecognized(read, "")
     lost = _lost(payload, written, "")
-    documented = {re.compile(re.escape(extra).replace(r"\*", r"\d+")) for extra in extras}
+    documented = [re.compile(re.escape(extra).replace(r"\*", r"\d+")) for extra in extras]
     unknown = [path for path in lost if not any(known.fullmatch(path) for known in documented)]
-    return [f"unknown {path}" for path in unknown] + _unrecognized(read, "")
+    return [f"unknown {path}" for path in unknown] + findings
 
 
 def _pattern(path: str) -> str:

@@ -92,14 +92,17 @@ async def test_models_are_found_by_id_and_by_canonical_slug(catalogue):
     ]
 
 
-async def test_a_document_is_indexed_once(catalogue, clock, cache):
+async def test_a_document_is_indexed_once(catalogue, client, clock, cache):
     first = await catalogue.models()
     clock.now += HOUR
+    client.answers["/models"] = {"data": ROWS[:1]}
     second = await catalogue.models()
     assert second.models is first.models
     assert second.stale
     await asyncio.gather(*cache._fetches.values())
-    assert (await catalogue.models()).models is not first.models
+    third = await catalogue.models()
+    assert [model.id for model in third.models] == ["acme/owl:free"]
+    assert not third.stale
 
 
 @pytest.mark.parametrize("answer", [{"data": []}, {"data": [None]}, {"data": "x"}, {}, [], None])

@@ -149,7 +149,8 @@ async def test_a_failure_is_a_sentence_and_a_code(client, simulator, fault, para
     assert result.is_error
     assert result.meta[ERROR]["code"] == code
     message = text(result)
-    assert len(message) < 500 and "<" not in message and message.rstrip("]").endswith(".")
+    assert len(message) < 500 and "<" not in message
+    assert message.splitlines()[0].rstrip("]").endswith(".")
     simulator.faults.clear()
     assert not (await ask(client)).is_error
 

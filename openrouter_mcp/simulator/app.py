@@ -20,7 +20,7 @@ from openrouter_mcp.simulator import (
     wire_faults,
 )
 from openrouter_mcp.simulator.call import Call, Endpoint, Handler, authenticate, authorize
-from openrouter_mcp.simulator.faults import Stage
+from openrouter_mcp.simulator.fault import Stage
 from openrouter_mcp.simulator.replies import Refused, failure
 from openrouter_mcp.simulator.state import Recorded, Simulator
 
@@ -96,13 +96,17 @@ def faulty(handler: Handler) -> Handler:
     """The handler behind the queued faults that strike before and after it."""
 
     async def handle(call: Call) -> Response:
-        take = call.simulator.take_fault
-        if fault := take(Stage.EDGE, call.path):
+        simulator, path = call.simulator, call.path
+        model = call.body.get("model") or "" if isinstance(call.body, dict) else ""
+        if fault := simulator.take_fault(Stage.EDGE, path, model):
             made = fault.make()
             return await made if inspect.isawaitable(made) else made
-        if call.path != "/chat/completions" and (fault := take(Stage.UPSTREAM, call.path)):
+        # A chat asks for these itself, for each candidate.
+        if handler is not chat.complete and (
+            fault := simulator.take_fault(Stage.UPSTREAM, path, model)
+        ):
             return fault.make()
-        damage = take(Stage.WIRE, call.path)
+        damage = simulator.take_fault(Stage.WIRE, path, model)
         response = await handler(call)
         return wire_faults.damaged(response, damage.make()) if damage else response
 

@@ -13,7 +13,7 @@ from openrouter_mcp.simulator.answers import Answer, citation, compose, last_use
 from openrouter_mcp.simulator.call import Call
 from openrouter_mcp.simulator.chat_request import ChatRequest, check
 from openrouter_mcp.simulator.endpoint_choice import serves
-from openrouter_mcp.simulator.faults import Stage
+from openrouter_mcp.simulator.fault import Stage
 from openrouter_mcp.simulator.generation import Generation, stream, whole
 from openrouter_mcp.simulator.replies import Refused, failure
 from openrouter_mcp.simulator.routing import Choice, choices

@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator.faults import Stage, fault
+from openrouter_mcp.simulator.fault import Register, Stage
 from openrouter_mcp.simulator.replies import failure, invalid, page
 
-edge = fault(Stage.EDGE)
+edge = Register(Stage.EDGE)
 
 
 @edge

@@ -15,11 +15,23 @@ from openrouter_mcp.simulator.rows import MILLION
 from openrouter_mcp.simulator.upstream_faults import availability
 
 Row = dict[str, Any]
-PARAMETERS = frozenset({
-    *("temperature", "top_p", "top_k", "min_p", "top_a", "seed", "stop", "tools", "tool_choice"),
-    *("frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias", "logprobs"),
-    *("top_logprobs", "response_format", "reasoning"),
-})
+PARAMETERS = frozenset(
+    {
+        *(
+            "temperature",
+            "top_p",
+            "top_k",
+            "min_p",
+            "top_a",
+            "seed",
+            "stop",
+            "tools",
+            "tool_choice",
+        ),
+        *("frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias", "logprobs"),
+        *("top_logprobs", "response_format", "reasoning"),
+    }
+)
 """The request fields that an endpoint may or may not support."""
 
 

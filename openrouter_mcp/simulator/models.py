@@ -129,8 +129,9 @@ def _holds(inside: Callable[[Row], list[str]]) -> Callable[[str], Callable[[Row]
 
 def _makes_any(value: str) -> Callable[[Row], bool]:
     wanted = {part.strip() for part in value.split(",")}
-    return lambda row: wanted == {"all"} or any(
-        output in wanted for output in row["architecture"]["output_modalities"]
+    return lambda row: (
+        wanted == {"all"}
+        or any(output in wanted for output in row["architecture"]["output_modalities"])
     )
 
 

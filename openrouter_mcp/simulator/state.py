@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from openrouter_mcp.simulator import catalogue
-from openrouter_mcp.simulator.faults import Fault, Stage, prepare
+from openrouter_mcp.simulator.fault import Fault, Stage
+from openrouter_mcp.simulator.faults import prepare
 from openrouter_mcp.simulator.scripts import Queued, Script
 
 KeyKind = Literal["inference", "management"]
@@ -45,22 +46,25 @@ class Simulator:
         models: list[dict[str, Any]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.clock = clock
+        self._clock = clock
+        self._models = models
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the beginning: no log, no instructions, nothing spent, nothing altered."""
+        self.clock = self._clock
+        self.catalogue = self._models or catalogue.build(self.clock())
         self.keys: dict[str, KeyKind] = {INFERENCE_KEY: "inference", MANAGEMENT_KEY: "management"}
-        self.catalogue = models if models is not None else catalogue.build(clock())
         self.presets: dict[str, dict[str, Any]] = {
             "brief": {"system_prompt": "Answer in one sentence.", "temperature": 0.2}
         }
         self.latency = 0.0
-        self.key_limit: Decimal | None = None
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the log, the instructions, the caches and what was spent."""
-        self.requests: list[Recorded] = []
+        """Seconds that every chat thinks before its first token."""
         self.balance = Decimal(100)
+        self.key_limit: Decimal | None = None
         self.spent = Decimal(0)
         self.free_requests = 0
+        self.requests: list[Recorded] = []
         self.faults: list[Fault] = []
         self.scripts: list[Queued] = []
         self.response_cache: dict[tuple[str, ...], Any] = {}
@@ -79,8 +83,10 @@ class Simulator:
     ) -> None:
         """Make the next matching requests fail in the named way (see `faults.FAULTS`).
 
-        `path` is a pattern below the base URL such as `/chat/completions` or `/models*`, `model`
-        and `provider` narrow it to one candidate of a chat, `times=None` means until `reset()`.
+        `path` is a pattern below the base URL such as `/chat/completions` or `/models*`. `model`
+        narrows it to requests for that model; where the models themselves fail (`UPSTREAM`) to
+        that candidate, and `provider` (a slug) to that provider of it, so that the next one
+        answers. `times=None` means until `reset()`.
         Raises ValueError for an unknown fault and TypeError for unknown parameters.
         """
         self.faults.append(

@@ -7,12 +7,12 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator.faults import FAULTS, Kind, Stage, fault
+from openrouter_mcp.simulator.fault import Register, Stage
 from openrouter_mcp.simulator.replies import failure, unavailable
 from openrouter_mcp.simulator.scripts import Script
 
-upstream = fault(Stage.UPSTREAM)
-answering = fault(Stage.ANSWER)
+upstream = Register(Stage.UPSTREAM)
+answering = Register(Stage.ANSWER)
 
 ERROR_TYPES = {
     400: (
@@ -100,12 +100,12 @@ def availability(
     )
 
 
-FAULTS.update(
-    {
-        code: Kind(code, Stage.UPSTREAM, functools.partial(availability, code))
-        for code in AVAILABILITY
-    }
-)
+for _code, (_status_code, _, _, _words) in AVAILABILITY.items():
+    upstream.enter(
+        _code,
+        functools.partial(availability, _code),
+        f"{_status_code} in the availability envelope: {_words}.",
+    )
 
 
 @upstream
@@ -153,7 +153,7 @@ def _status(name: str, status: int, message: str, error_type: str = "") -> None:
         metadata = {"error_type": error_type} if error_type else {}
         return failure(status, message, headers=headers, **metadata)
 
-    FAULTS[name] = Kind(name, Stage.UPSTREAM, make)
+    upstream.enter(name, make, f"{status} in the standard envelope, with `Retry-After` if given.")
 
 
 _status("bad_request", 400, "Provider returned error", "invalid_request")

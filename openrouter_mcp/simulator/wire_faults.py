@@ -12,12 +12,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 from starlette.responses import Response, StreamingResponse
 
-from openrouter_mcp.simulator.faults import Stage, fault
+from openrouter_mcp.simulator.fault import Register, Stage
 
 Pieces = AsyncIterator[bytes]
 Damage = Callable[[Pieces], Pieces]
-wire = fault(Stage.WIRE)
-edge = fault(Stage.EDGE)
+wire = Register(Stage.WIRE)
+before = Register(Stage.EDGE)
 KEEP_ALIVE = b": OPENROUTER PROCESSING\n\n"
 
 
@@ -76,13 +76,13 @@ async def until(pieces: Pieces, after: int) -> Pieces:
         yield piece
 
 
-@edge
+@before
 async def cut_before_headers() -> Response:
     """The connection closes before any byte of the reply."""
     raise Cut
 
 
-@edge
+@before
 async def stall_before_headers() -> Response:
     """Not even headers arrive, and the connection stays open."""
     await asyncio.Event().wait()

@@ -18,7 +18,7 @@ def running() -> Iterator[SimulatorServer]:
 
 @pytest.fixture
 def server(running: SimulatorServer) -> SimulatorServer:
-    running.simulator.__init__()
+    running.simulator.reset()
     return running
 
 
@@ -32,6 +32,11 @@ class Api:
     """An HTTP client with a key, and the one request that most tests make."""
 
     http: httpx2.Client
+    origin: str
+
+    def order(self, name: str, **parameters: Any) -> httpx2.Response:
+        """Queue a fault the way another process does."""
+        return self.http.post(f"{self.origin}/simulator/fail", json={"name": name} | parameters)
 
     def get(self, path: str, **query: Any) -> httpx2.Response:
         return self.http.get(path, params=query)
@@ -60,8 +65,13 @@ def chunks(stream: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
-@pytest.fixture
-def api(server: SimulatorServer) -> Iterator[Api]:
+@pytest.fixture(scope="package")
+def http(running: SimulatorServer) -> Iterator[httpx2.Client]:
     headers = {"Authorization": f"Bearer {INFERENCE_KEY}"}
-    with httpx2.Client(base_url=server.url, headers=headers) as http:
-        yield Api(http)
+    with httpx2.Client(base_url=running.url, headers=headers) as client:
+        yield client
+
+
+@pytest.fixture
+def api(server: SimulatorServer, http: httpx2.Client) -> Api:
+    return Api(http, server.origin)
