@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openrouter_mcp.client import OpenRouter, Report, silent
-from openrouter_mcp.errors import Code, OpenRouterError, failure
+from openrouter_mcp.errors import Code, OpenRouterError, clean, failure
 from openrouter_mcp.request import ChatRequest
 
 NOT_STARTED = "waiting for the first word"
@@ -64,16 +64,18 @@ class Answer:
 
     def _add_tool_call(self, fragment: Mapping[str, Any]) -> None:
         """Fragments of a call share an index; name and id come once, arguments in pieces."""
-        index = fragment.get("index", len(self.tool_calls))
+        index = fragment.get("index")
+        if index is None:
+            index = len(self.tool_calls)
         call = next((call for call in self.tool_calls if call["index"] == index), None)
         if call is None:
-            call = {"index": index, "id": "", "type": "function"}
-            call["function"] = {"name": "", "arguments": ""}
+            function: dict[str, Any] = {"name": "", "arguments": ""}
+            call = {"index": index, "id": "", "type": "function", "function": function}
             self.tool_calls.append(call)
         call["id"] = fragment.get("id") or call["id"]
-        function = fragment.get("function") or {}
-        call["function"]["name"] = function.get("name") or call["function"]["name"]
-        call["function"]["arguments"] += function.get("arguments") or ""
+        said = fragment.get("function") or {}
+        call["function"]["name"] = said.get("name") or call["function"]["name"]
+        call["function"]["arguments"] += said.get("arguments") or ""
 
     @property
     def from_cache(self) -> bool:
@@ -132,10 +134,16 @@ def _conclude(answer: Answer, *, whole: bool) -> None:
             "provider.",
             retryable=True,
         )
+    elif answer.finish_reason == "error":
+        answer.error = OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "The provider failed without saying why. Call again, or choose another provider.",
+            retryable=True,
+        )
     elif answer.refusal and not answer.text:
         answer.error = OpenRouterError(
             Code.REFUSED,
-            f"The model refused: {answer.refusal} Rephrase the request or choose another model.",
+            f"The model refused: {clean(answer.refusal)} Rephrase the request or choose another model.",
         )
     elif answer.text or answer.tool_calls:
         return
@@ -184,6 +192,9 @@ def _merge(
     for item in into:
         if all(item.get(name) == fragment.get(name) for name in same):
             for name, value in fragment.items():
-                item[name] = (item.get(name) or "") + value if name in joined and value else value
+                if name in joined and value and item.get(name):
+                    item[name] += value
+                elif value or name not in item:
+                    item[name] = value
             return
     into.append(dict(fragment))

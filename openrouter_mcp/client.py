@@ -177,18 +177,13 @@ class OpenRouter:
                 if error.status_code not in {301, 302, 303, 307, 308}:
                     raise
                 path, params = self._own_path(error.response.headers.get("location", "")), {}
-        raise OpenRouterError(
-            Code.UPSTREAM_ERROR, f"OpenRouter redirects in a circle. {_ASK_BASE_URL}"
-        )
+        raise _redirected("in a circle")
 
     def _own_path(self, url: str) -> str:
         """The address of a redirect, if it stays where the key may go."""
         target = urljoin(f"{self._base}/", url)
         if urlsplit(target)[:2] != urlsplit(self._base)[:2]:
-            raise OpenRouterError(
-                Code.UPSTREAM_ERROR,
-                f"OpenRouter redirected to another host, which was not followed. {_ASK_BASE_URL}",
-            )
+            raise _redirected("to another host")
         return target
 
     async def _send(
@@ -296,9 +291,6 @@ class OpenRouter:
         return headers
 
 
-_ASK_BASE_URL = "Check OPENROUTER_BASE_URL."
-
-
 async def _typed(once: Callable[[], Awaitable[T]], *, finding: bool) -> T:
     """Run `once`; the SDK's failures come out as `OpenRouterError`."""
     import httpx2
@@ -308,10 +300,19 @@ async def _typed(once: Callable[[], Awaitable[T]], *, finding: bool) -> T:
         return await once()
     except openai.APIStatusError as error:
         response = error.response
+        if response.is_redirect:
+            raise _redirected("a paid request") from error
         body = _json_or_text(response.content)
         raise failure(response.status_code, body, response.headers, finding=finding) from error
     except (openai.APIConnectionError, httpx2.TransportError) as error:
         raise _network(error) from error
+
+
+def _redirected(where: str) -> OpenRouterError:
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        f"OpenRouter redirects {where}, which is not followed. Check OPENROUTER_BASE_URL.",
+    )
 
 
 def _network(error: Exception) -> OpenRouterError:

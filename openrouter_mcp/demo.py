@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def run() -> int:
 
 
 @contextmanager
-def _simulated(state_dir: str) -> Iterator[dict[str, str]]:
+def _simulated(state_dir: str) -> Generator[dict[str, str]]:
     """An environment in which the server talks to a simulator on this machine."""
     console.rule("[bold yellow]SIMULATED")
     console.print(
@@ -79,7 +79,7 @@ async def _show(environment: dict[str, str], model: str, log: Path) -> int:
             await _error(client)
     except TimeoutError:
         console.print(f"[red]Not finished after {TIME_LIMIT:.0f} s. The server's log:")
-        console.print(escape(log.read_text("utf-8")))
+        console.print(escape(await asyncio.to_thread(log.read_text, "utf-8")))
         return 1
     console.rule("[bold green]done")
     return 0
@@ -106,15 +106,17 @@ async def _find_models(client: Client) -> None:
 
 async def _chat(client: Client, model: str) -> None:
     question = "What is a cache, in two sentences?"
-    _step(f'chat(prompt="{question}", model="{model}")', "progress while it streams, then a receipt")
+    _step(
+        f'chat(prompt="{question}", model="{model}")', "progress while it streams, then a receipt"
+    )
 
-    async def progress(_value: float, _total: float | None, message: str | None) -> None:
+    async def show(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
         console.print(f"  [dim italic]{escape(message or '')}")
 
     result = await client.call_tool(
         "chat",
         {"prompt": question, "model": model},
-        progress_handler=progress,
+        progress_handler=show,
         raise_on_error=False,
     )
     answer, _, receipt = _text(result).rpartition("\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openrouter_mcp.catalogue import Resolution
@@ -102,6 +103,9 @@ class ChatRequest:
     def preview(self) -> str:
         """The text of the last message, for the audit line."""
         content = self.body["messages"][-1].get("content")
+        if isinstance(content, list):
+            texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+            return " ".join(text for text in texts if isinstance(text, str))
         return content if isinstance(content, str) else ""
 
 
@@ -131,7 +135,7 @@ def compose(
     if provider := _provider(options, settings):
         body["provider"] = provider
     notes = tuple(_doubts(options))
-    body |= options
+    body |= sorted(options.items())
     body["stream"] = True
     return ChatRequest(body, headers, model, tuple(fallbacks), show_reasoning, notes)
 
@@ -145,7 +149,7 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
         )
     messages = [dict(message) for message in ask.messages]
     for position, message in enumerate(messages):
-        if message.get("role") not in ROLES:
+        if str(message.get("role")) not in ROLES:
             raise OpenRouterError(
                 Code.INVALID_INPUT,
                 f"messages[{position}].role is missing or unknown. Use one of "
@@ -171,7 +175,9 @@ def _reasoning(ask: Ask, options: dict[str, Any], model: Resolution) -> dict[str
         return reasoning
     options.pop("reasoning_effort", None)
     reasoning.pop("max_tokens", None)
-    known = (model.model.reasoning if model.model else None) or {}
+    row = model.model
+    # An alias remaps the effort to what its target supports.
+    known = (row.reasoning if row and not row.is_alias else None) or {}
     supported = known.get("supported_efforts") or []
     if (
         supported
@@ -198,8 +204,16 @@ def _provider(options: dict[str, Any], settings: Settings) -> dict[str, Any]:
             listed = [names] if isinstance(names, str) else names
             provider[name] = [str(slug).strip().lower().replace(" ", "-") for slug in listed]
     if isinstance(prices := provider.get("max_price"), Mapping):
-        provider["max_price"] = {kind: str(price) for kind, price in prices.items()}
-    return provider
+        provider["max_price"] = {kind: _plain(price) for kind, price in prices.items()}
+    return dict(sorted(provider.items()))
+
+
+def _plain(price: object) -> str:
+    """A price without exponent, as 0.00001 and not 1e-05."""
+    try:
+        return f"{Decimal(str(price)):f}"
+    except InvalidOperation:
+        return str(price)
 
 
 def provider_defaults(settings: Settings) -> dict[str, Any]:

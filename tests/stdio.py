@@ -72,9 +72,7 @@ class Process:
         """Close stdin; return the exit code and what was written to stderr."""
         self.process.stdin.close()
         async with asyncio.timeout(PATIENCE):
-            out, err = await asyncio.gather(
-                self.process.stdout.read(), self.process.stderr.read()
-            )
+            out, err = await asyncio.gather(self.process.stdout.read(), self.process.stderr.read())
             self.lines += out.splitlines(keepends=True)
             return await self.process.wait(), err.decode()
 

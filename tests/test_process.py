@@ -5,7 +5,6 @@ import json
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from fastmcp import Client
@@ -41,7 +40,7 @@ async def test_stdout_carries_nothing_but_json_rpc(environment, simulator) -> No
 
 async def test_a_stray_env_file_changes_nothing(environment, simulator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path(".env").write_bytes(b"FASTMCP_LOG_LEVEL=\xff\nOPENROUTER_TOOLS=get_model\n")
+    (tmp_path / ".env").write_bytes(b"FASTMCP_LOG_LEVEL=\xff\nOPENROUTER_TOOLS=get_model\n")
     async with stdio.server(environment) as server:
         await server.initialize()
         tools = (await server.request("tools/list"))["result"]["tools"]
@@ -76,7 +75,7 @@ async def test_the_end_of_stdin_ends_the_process_and_its_calls_within_a_second(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_ends_the_process_without_a_traceback(environment, simulator, number) -> None:
+async def test_a_signal_ends_the_process_without_a_traceback(environment, simulator, number):
     simulator.answer(SLOW)
     async with stdio.server(environment) as server:
         await server.initialize()

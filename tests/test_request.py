@@ -275,8 +275,8 @@ def test_the_cache_may_be_on_for_everything_and_off_for_one():
 
 
 def test_anthropic_betas_are_sent_as_a_header():
-    request = asked("Hi", options={"anthropic_beta": "interleaved-thinking-2025-05-14"})
-    assert request.headers["x-anthropic-beta"] == "interleaved-thinking-2025-05-14"
+    request = asked("Hi", options={"anthropic_beta": "thinking,schemas"})
+    assert request.headers["x-anthropic-beta"] == "thinking,schemas"
     assert "anthropic_beta" not in request.body
 
 

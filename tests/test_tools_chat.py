@@ -48,7 +48,8 @@ async def test_the_answer_stands_above_its_receipt(client, simulator) -> None:
 async def test_a_loose_name_is_resolved_and_the_receipt_tells_it(client, simulator) -> None:
     result = await ask(client, model="gemni flash")
     model = sent(simulator)[-1].body["model"]
-    assert model.startswith("google/gemini") and "flash" in model
+    assert model.startswith("google/gemini")
+    assert "flash" in model
     assert '"gemni flash"' in text(result).splitlines()[-1]
 
 
@@ -149,7 +150,8 @@ async def test_a_failure_is_a_sentence_and_a_code(client, simulator, fault, para
     assert result.is_error
     assert result.meta[ERROR]["code"] == code
     message = text(result)
-    assert len(message) < 500 and "<" not in message
+    assert len(message) < 500
+    assert "<" not in message
     assert message.splitlines()[0].rstrip("]").endswith(".")
     simulator.faults.clear()
     assert not (await ask(client)).is_error
