@@ -67,9 +67,10 @@ class Answer:
         index = fragment.get("index")
         if index is None:
             index = len(self.tool_calls)
-        call = next((call for call in self.tool_calls if call["index"] == index), None)
+        known = (call for call in self.tool_calls if call["index"] == index)
+        call: dict[str, Any] | None = next(known, None)
         if call is None:
-            function: dict[str, Any] = {"name": "", "arguments": ""}
+            function = {"name": "", "arguments": ""}
             call = {"index": index, "id": "", "type": "function", "function": function}
             self.tool_calls.append(call)
         call["id"] = fragment.get("id") or call["id"]
@@ -143,7 +144,8 @@ def _conclude(answer: Answer, *, whole: bool) -> None:
     elif answer.refusal and not answer.text:
         answer.error = OpenRouterError(
             Code.REFUSED,
-            f"The model refused: {clean(answer.refusal)} Rephrase the request or choose another model.",
+            f"The model refused: {clean(answer.refusal)} Rephrase the request or choose another "
+            "model.",
         )
     elif answer.text or answer.tool_calls:
         return

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from openrouter_mcp import media
 from openrouter_mcp.cache import DocumentCache
 from openrouter_mcp.catalogue import Catalogue, Resolution
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.files import Files
 from openrouter_mcp.receipts import Receipt
 from openrouter_mcp.settings import Settings
 
@@ -28,6 +31,7 @@ class App:
     client: OpenRouter
     catalogue: Catalogue
     cache: DocumentCache
+    files: Files
 
     @classmethod
     def make(cls, settings: Settings) -> App:
@@ -36,7 +40,7 @@ class App:
         # Another address has other documents: the simulator's are not OpenRouter's.
         cache = DocumentCache(settings.state_dir / "cache" / quote(settings.base_url, safe=""))
         catalogue = Catalogue(client, cache, settings.model_cache_ttl_ms / 1000)
-        return cls(settings, client, catalogue, cache)
+        return cls(settings, client, catalogue, cache, Files(settings))
 
     async def aclose(self) -> None:
         """Stop what runs in the background and close the connections."""
@@ -57,6 +61,20 @@ class App:
                 raise
             return Resolution(name, None, "")
         return snapshot.resolve(name)
+
+    async def shortened(self, text: str, name: str) -> tuple[str, list[str]]:
+        """What to show of a reply, and where the whole is when that is not all of it."""
+        shown = self.settings.max_reply_chars
+        if len(text) <= shown:
+            return text, []
+        try:
+            path = await asyncio.to_thread(
+                media.save, text.encode(), self.settings.output_dir, name or "reply", ".md"
+            )
+        except OSError as error:
+            reason = f"could not be saved in {self.settings.output_dir} ({error.strerror})"
+            return text, [f"The reply has {len(text):,} characters and {reason}."]
+        return text[:shown], [f"These are {shown:,} of {len(text):,} characters; all are in {path}"]
 
     def audit(self, tool: str, receipt: Receipt, prompt: str) -> None:
         """One line of JSON on stderr for each paid call."""

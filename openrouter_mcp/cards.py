@@ -13,6 +13,7 @@ DAY = 86_400
 DESCRIPTION_LIMIT = 500
 # Everything else that OpenRouter lists under `pricing` is per token.
 PER_UNIT = {"request", "image", "web_search", "discount"}
+SHORTEST_LATENCY_MS = 30
 SMALLEST_UNIT_PRICE = Decimal("0.0001")
 KINDS = ("text", "image", "file", "audio", "video")
 ABILITIES = {
@@ -28,7 +29,7 @@ def row(model: Model, now: float) -> dict[str, Any]:
         {
             "id": model.id,
             "name": model.name.partition(": ")[2] or model.name,
-            "context": model.context_length,
+            "context": model.context_length or None,
             **_short_price(model),
             "kinds": _kinds(model),
             "supports": [
@@ -55,8 +56,8 @@ def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> di
             "canonical_slug": model.canonical_slug if model.canonical_slug != model.id else "",
             "alias_of": model.alias_target,
             "kinds": _kinds(model),
-            "context": model.context_length,
-            "max_output": model.max_completion_tokens,
+            "context": model.context_length or None,
+            "max_output": model.max_completion_tokens or None,
             "prices": prices(model.pricing),
             "price_overrides": [_override(override) for override in model.price_overrides],
             "parameters": sorted(model.supported_parameters),
@@ -67,7 +68,7 @@ def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> di
             "age": _age(model.created, now),
             "expires": model.expiration_date,
             "moderated": model.is_moderated,
-            "endpoints": [_endpoint(endpoint) for endpoint in endpoints],
+            "endpoints": [endpoint(offer) for offer in endpoints],
         }
     )
 
@@ -97,7 +98,8 @@ def _short_price(model: Model) -> dict[str, Any]:
 
 def _kinds(model: Model) -> str:
     """What goes in and comes out, as text+image->text."""
-    return f"{_ordered(model.input_modalities)}->{_ordered(model.output_modalities)}"
+    kinds = f"{_ordered(model.input_modalities)}->{_ordered(model.output_modalities)}"
+    return kinds if kinds != "->" else ""
 
 
 def _ordered(kinds: Iterable[str]) -> str:
@@ -112,7 +114,7 @@ def _age(created: int, now: float) -> str:
     days = max(0, int((now - created) / DAY))
     if days < 60:
         return f"{days} d"
-    return f"{days // 30} mo" if days < 720 else f"{days // 365} y"
+    return f"{days // 30} mo" if days < 730 else f"{days // 365} y"
 
 
 def _override(override: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def _override(override: Mapping[str, Any]) -> dict[str, Any]:
     return {**conditions, **prices(rest)}
 
 
-def _endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     """One provider's offer; `tag` is what provider.only and provider.order take."""
     pricing = endpoint.get("pricing")
     return _present(
@@ -137,12 +139,21 @@ def _endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
             "context": endpoint.get("context_length"),
             "max_output": endpoint.get("max_completion_tokens"),
             "quantization": endpoint.get("quantization"),
-            "latency_ms": _percentiles(endpoint.get("latency_last_30m")),
+            "latency_ms": _percentiles(_milliseconds(endpoint.get("latency_last_30m"))),
             "tokens_per_second": _percentiles(endpoint.get("throughput_last_30m")),
             "uptime_percent": _rounded(endpoint.get("uptime_last_30m")),
             "degraded": endpoint.get("status") not in (None, 0),
         }
     )
+
+
+def _milliseconds(latency: object) -> object:
+    """Latencies in ms: they are documented so, but some endpoints tell seconds."""
+    if not isinstance(latency, Mapping):
+        return latency
+    figures = {name: value for name, value in latency.items() if isinstance(value, int | float)}
+    in_seconds = figures.get("p50", SHORTEST_LATENCY_MS) < SHORTEST_LATENCY_MS
+    return {name: value * 1000 if in_seconds else value for name, value in figures.items()}
 
 
 def _percentiles(value: object) -> dict[str, Any]:

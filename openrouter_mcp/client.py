@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -21,7 +21,7 @@ from openrouter_mcp.settings import Settings
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, Omit
     from tenacity import RetryCallState
 
 ATTEMPTS = 3
@@ -56,17 +56,24 @@ async def silent(_message: str) -> None:
 
 
 class EventStream:
-    """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read."""
+    """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read.
 
-    def __init__(self, response: httpx2.Response) -> None:
+    A reply that came in one piece after all is the only event.
+    """
+
+    def __init__(self, response: httpx2.Response, whole: dict[str, Any] | None = None) -> None:
         self.headers: Mapping[str, str] = response.headers
-        self.done = False
+        self.done = whole is not None
         self._response = response
+        self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
         """Yield each event's object; comments and blank keep-alives are skipped."""
         import httpx2
 
+        if self._whole is not None:
+            yield self._whole
+            return
         try:
             events = aiter(httpx2.EventSource(self._response))
             async for event in events:
@@ -82,7 +89,7 @@ class EventStream:
                 "OpenRouter's stream held data that is not JSON. Call again.",
                 retryable=True,
             ) from None
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             raise _network(error) from None
 
 
@@ -99,9 +106,16 @@ class OpenRouter:
         import httpx2
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
+        class Client(AsyncOpenAI):
+            """The SDK without the headers that OPENAI_* variables ask for."""
+
+            @property
+            def default_headers(self) -> dict[str, str | Omit]:
+                return {"Accept": "application/json", "Content-Type": "application/json"}
+
         key = self._settings.api_key
         timeout = httpx2.Timeout(self._settings.stall_timeout_seconds, connect=CONNECT_TIMEOUT)
-        return AsyncOpenAI(
+        return Client(
             api_key=key.get_secret_value() if key else "none",
             base_url=self._base,
             max_retries=0,
@@ -160,9 +174,10 @@ class OpenRouter:
         async with self._time_limit(self._settings.request_timeout_seconds):
             response = await self._retrying(once, UNPAID, report)
             try:
+                whole = None
                 if "text/event-stream" not in response.headers.get("content-type", ""):
-                    raise _not_a_stream(await response.aread(), response.headers)
-                yield EventStream(response)
+                    whole = await _typed(partial(_one_piece, response), finding=False)
+                yield EventStream(response, whole)
             finally:
                 await response.aclose()
 
@@ -270,11 +285,11 @@ class OpenRouter:
             ) from None
 
     async def _own_headers_only(self, request: httpx2.Request) -> None:
-        """Keep what HTTP needs and add ours: the SDK also sends what OPENAI_* variables say."""
+        """Keep what HTTP and OpenRouter need and add ours: the SDK also tells about itself."""
         kept = {
             name: value
             for name, value in request.headers.items()
-            if name in OWN_HEADERS or name.startswith("x-openrouter-")
+            if name in OWN_HEADERS or name.startswith(("x-openrouter-", "x-anthropic-"))
         }
         request.headers.clear()
         request.headers.update({**kept, **self._identity})
@@ -304,7 +319,7 @@ async def _typed(once: Callable[[], Awaitable[T]], *, finding: bool) -> T:
             raise _redirected("a paid request") from error
         body = _json_or_text(response.content)
         raise failure(response.status_code, body, response.headers, finding=finding) from error
-    except (openai.APIConnectionError, httpx2.TransportError) as error:
+    except (openai.APIConnectionError, httpx2.RequestError) as error:
         raise _network(error) from error
 
 
@@ -374,9 +389,14 @@ def _parsed(content: bytes, headers: Mapping[str, str]) -> Any:
     return body
 
 
-def _not_a_stream(content: bytes, headers: Mapping[str, str]) -> OpenRouterError:
-    body = _json_or_text(content)
-    return failure(200, body, headers) if isinstance(body, dict) else _foreign(headers)
+async def _one_piece(response: httpx2.Response) -> dict[str, Any]:
+    """A reply that is no stream, if it is an answer nevertheless."""
+    body = _json_or_text(await response.aread())
+    if not isinstance(body, dict):
+        raise _foreign(response.headers)
+    if not body.get("choices"):
+        raise failure(200, body, response.headers)
+    return body
 
 
 def _foreign(headers: Mapping[str, str]) -> OpenRouterError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
@@ -19,6 +19,7 @@ OUTPUT_OF_ROUTERS = 4096
 DEFAULT_SEARCH_PRICE = Decimal("0.007")
 """One web search by the engine for models without one of their own (OpenRouter's documentation)."""
 TOKENS_PER_SEARCH = 5000
+COMPLETION_RATIO = 5
 LONGEST_CALL = timedelta(minutes=15)
 
 
@@ -56,8 +57,6 @@ class Estimate:
     rates: Rates | None
     least: Decimal
     most: Decimal | None
-    model: str = ""
-    assumptions: tuple[str, ...] = field(default=())
 
 
 def count_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
@@ -86,14 +85,14 @@ def rates(model: Model | None, input_tokens: int, now: datetime) -> Rates | None
         return None
     tables = [_at(model, input_tokens, now), _at(model, input_tokens, now + LONGEST_CALL)]
 
-    def dearest(*kinds: str) -> Decimal:
+    def highest(*kinds: str) -> Decimal:
         return max(table.get(kind, Decimal(0)) for table in tables for kind in kinds)
 
     return Rates(
-        prompt=dearest("prompt", "input_cache_write"),
-        completion=dearest("completion", "internal_reasoning"),
-        request=dearest("request"),
-        web_search=dearest("web_search") or DEFAULT_SEARCH_PRICE,
+        prompt=highest("prompt", "input_cache_write"),
+        completion=highest("completion", "internal_reasoning"),
+        request=highest("request"),
+        web_search=highest("web_search") or DEFAULT_SEARCH_PRICE,
     )
 
 
@@ -126,11 +125,18 @@ def affordable_output(demand: Demand, rate: Rates, limit: Decimal) -> int | None
     return max(0, int((left / rate.completion).to_integral_value(ROUND_FLOOR)))
 
 
-def bounding_price(demand: Demand, limit: Decimal) -> Decimal | None:
-    """USD per million tokens at which `demand` costs `limit`, for models whose price is open."""
-    tokens = demand.billed_input_tokens + demand.output_tokens
+def bounding_prices(demand: Demand, limit: Decimal) -> dict[str, Decimal] | None:
+    """`provider.max_price` (USD per million tokens) at which `demand` costs no more than `limit`.
+
+    Output is commonly several times dearer than input, so the money is divided that way. None
+    when nothing is left for tokens.
+    """
+    weight = demand.billed_input_tokens + COMPLETION_RATIO * demand.output_tokens
     left = limit - demand.searches * DEFAULT_SEARCH_PRICE
-    return left / tokens * MILLION if left > 0 and tokens else None
+    if left <= 0 or not weight:
+        return None
+    prompt = left / weight * MILLION
+    return {"prompt": prompt, "completion": COMPLETION_RATIO * prompt}
 
 
 def dearest(candidates: Sequence[Rates | None], demand: Demand) -> Rates | None:
@@ -149,7 +155,7 @@ def _at(model: Model, input_tokens: int, moment: datetime) -> dict[str, Decimal]
             table |= {
                 kind: Decimal(str(price))
                 for kind, price in override.items()
-                if kind in table or not kind.startswith(("utc_", "min_"))
+                if not kind.startswith(("utc_", "min_"))
             }
     return table
 

@@ -52,9 +52,13 @@ class Progress:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(PULSE)
-            if self._clock() - self._sent_at >= PULSE and self._message:
+            silent = self._clock() - max(self._sent_at, self._started)
+            if silent < PULSE:
+                await asyncio.sleep(PULSE - silent)
+            elif self._message:
                 await self._notify(f"{self._message} ({self._clock() - self._started:.0f} s)")
+            else:
+                await asyncio.sleep(PACE)
 
     async def _notify(self, message: str) -> None:
         now = self._clock()

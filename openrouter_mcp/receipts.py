@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import duration
+from openrouter_mcp.names import Resolution
 from openrouter_mcp.request import ChatRequest
 
 META = "openrouter/receipt"
@@ -36,6 +39,8 @@ class Receipt:
     from_cache: bool
     cache_age: float | None
     generation_id: str
+    requests: int = 1
+    """How many requests the reply took: continued and mended answers take more than one."""
 
     def line(self) -> str:
         """The last line of a reply: `-- model via provider | tokens | dollars | seconds | id`."""
@@ -47,6 +52,8 @@ class Receipt:
             self._cost(),
             f"{self.seconds:.1f} s",
         ]
+        if self.requests > 1:
+            parts.append(f"{self.requests} requests")
         if self.service_tier not in {"", "default"}:
             parts.append(f"{self.service_tier} tier")
         if self.generation_id:
@@ -56,7 +63,7 @@ class Receipt:
     def meta(self) -> dict[str, Any]:
         """Every field under its name; costs as decimal strings."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        exact = {k: str(v) if isinstance(v, Decimal) else v for k, v in fields.items()}
+        exact = {k: f"{v:f}" if isinstance(v, Decimal) else v for k, v in fields.items()}
         exact["seconds"] = round(self.seconds, 3)
         return {name: value for name, value in exact.items() if value not in (None, "")}
 
@@ -73,7 +80,8 @@ class Receipt:
             return f"$0 (from cache{age})"
         if self.cost is None:
             return "cost not reported"
-        searches = f" ({self.web_searches} web searches)" if self.web_searches else ""
+        plural = "es" if self.web_searches > 1 else ""
+        searches = f" ({self.web_searches} web search{plural})" if self.web_searches else ""
         own = f" + {dollars(self.upstream_cost)} on your own key" if self.upstream_cost else ""
         return f"{dollars(self.cost)}{own}{searches}"
 
@@ -107,6 +115,29 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
     )
 
 
+def together(receipts: Sequence[Receipt]) -> Receipt:
+    """One receipt for the requests behind one reply: sums, and of the rest what the last one says.
+
+    The cost is None as long as that of any of them is not known.
+    """
+    costs = [receipt.cost for receipt in receipts]
+    upstream = [receipt.upstream_cost for receipt in receipts if receipt.upstream_cost]
+    return replace(
+        receipts[-1],
+        why=receipts[0].why,
+        input_tokens=sum(receipt.input_tokens for receipt in receipts),
+        cached_tokens=sum(receipt.cached_tokens for receipt in receipts),
+        output_tokens=sum(receipt.output_tokens for receipt in receipts),
+        reasoning_tokens=sum(receipt.reasoning_tokens for receipt in receipts),
+        cost=None if None in costs else sum((cost for cost in costs if cost), Decimal(0)),
+        upstream_cost=sum(upstream, Decimal(0)) if upstream else None,
+        web_searches=sum(receipt.web_searches for receipt in receipts),
+        seconds=sum(receipt.seconds for receipt in receipts),
+        from_cache=all(receipt.from_cache for receipt in receipts),
+        requests=len(receipts),
+    )
+
+
 def money(value: object) -> Decimal | None:
     """USD as OpenRouter tells it (a JSON number or string), exactly; None if it is no amount."""
     try:
@@ -117,15 +148,11 @@ def money(value: object) -> Decimal | None:
 
 
 def dollars(amount: Decimal) -> str:
-    """USD for people: cents and their fractions, two significant digits when it is less."""
+    """USD for people: cents, and below a dollar three significant digits."""
     if amount == 0:
         return "$0"
-    if abs(amount) >= 1:
-        return f"${amount:,.2f}"
-    if abs(amount) >= Decimal("0.001"):
-        return f"${amount:.4f}"
-    digits = 1 - amount.adjusted()
-    return f"${amount:.{digits}f}".rstrip("0")
+    digits = 2 - min(0, amount.adjusted())
+    return re.sub(r"(\.\d\d\d*?)0+$", r"\1", f"${amount:,.{digits}f}")
 
 
 def _why(request: ChatRequest, answer: Answer) -> str:
@@ -134,28 +161,28 @@ def _why(request: ChatRequest, answer: Answer) -> str:
     metadata = answer.metadata
     failed = [
         f"{attempt.get('provider')} {attempt.get('status')}"
-        for attempt in metadata.get("attempts") or []
+        for attempt in _parts(metadata, "attempts")
         if isinstance(attempt.get("status"), int) and attempt["status"] >= 400
     ]
-    if _same(request, answer.model):
+    if not answer.model or _same(request.model, answer.model):
         if failed:
             reasons.append(f"after {', '.join(failed)}")
         return "; ".join(reasons)
     asked = request.model.id
-    if any(_base(fallback.id) == _base(answer.model) for fallback in request.fallbacks):
+    if any(_same(fallback, answer.model) for fallback in request.fallbacks):
         reasons.append(f"fallback from {asked}{': ' + ', '.join(failed) if failed else ''}")
     elif asked.startswith("openrouter/"):
         task = _task_type(metadata)
         reasons.append(f"chosen by {asked}{' for ' + task if task else ''}")
-    elif answer.model:
+    else:
         reasons.append(f"served for {asked}")
     return "; ".join(reasons)
 
 
-def _same(request: ChatRequest, answered: str) -> bool:
-    known = request.model.model
-    names = {_base(request.model.id)} | ({_base(known.canonical_slug)} if known else set())
-    return not answered or _base(answered) in names
+def _same(asked: Resolution, answered: str) -> bool:
+    """Whether a model answered under its id or under its canonical slug, which has a date."""
+    slug = asked.model.canonical_slug if asked.model else ""
+    return _base(answered) in {_base(asked.id), _base(slug)}
 
 
 def _base(model_id: str) -> str:
@@ -164,14 +191,14 @@ def _base(model_id: str) -> str:
 
 
 def _task_type(metadata: Mapping[str, Any]) -> str:
-    for stage in metadata.get("pipeline") or []:
+    for stage in _parts(metadata, "pipeline"):
         if task := _part(stage, "data").get("task_type"):
             return str(task)
     return ""
 
 
 def _selected_provider(metadata: Mapping[str, Any]) -> str:
-    for endpoint in _part(metadata, "endpoints").get("available") or []:
+    for endpoint in _parts(_part(metadata, "endpoints"), "available"):
         if endpoint.get("selected"):
             return str(endpoint.get("provider") or "")
     return ""
@@ -188,6 +215,11 @@ def _part(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _parts(mapping: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    value = mapping.get(name)
+    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
+
+
 def _count(mapping: Mapping[str, Any], name: str) -> int:
     value = mapping.get(name)
-    return int(value) if isinstance(value, int | float) else 0
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0

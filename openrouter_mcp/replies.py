@@ -1,23 +1,29 @@
-"""Answers and failures as the results that an MCP client shows."""
+"""Answers, estimates and failures as the results that an MCP client shows."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastmcp.tools import ToolResult
 from mcp.types import TextContent
 
-from openrouter_mcp import receipts
-from openrouter_mcp.answer import Answer
-from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.receipts import Receipt
+from openrouter_mcp import cards, receipts
+from openrouter_mcp.errors import OpenRouterError, clean
+from openrouter_mcp.estimates import Estimate
+from openrouter_mcp.exchange import Exchange
+from openrouter_mcp.receipts import dollars
 from openrouter_mcp.request import ChatRequest
 
 ERROR_META = "openrouter/error"
+ESTIMATE_META = "openrouter/estimate"
 MESSAGE_META = "openrouter/message"
 REASONING_META = "openrouter/reasoning"
+UNTRUSTED_META = "openrouter/untrusted"
 REASONING_LIMIT = 2000
+SHOWN_TEXT = 200
+SHOWN_ENDPOINTS = 8
 
 
 def failed(error: OpenRouterError) -> ToolResult:
@@ -25,32 +31,82 @@ def failed(error: OpenRouterError) -> ToolResult:
     return ToolResult(content=error.message, is_error=True, meta={ERROR_META: error.meta()})
 
 
-def chat(request: ChatRequest, answer: Answer, receipt: Receipt) -> ToolResult:
-    """An answer with its receipt as the last line; one that broke off comes as an error."""
-    meta: dict[str, Any] = {receipts.META: receipt.meta()}
-    if answer.error:
-        meta[ERROR_META] = answer.error.meta()
+def chat(exchange: Exchange, text: str, notes: Sequence[str] = ()) -> ToolResult:
+    """A reply with its receipt as the last line; one that broke off comes as an error.
+
+    `text` is what to show of the reply, which may have been too long to show whole.
+    """
+    answer, receipt = exchange.last, exchange.receipt
+    meta = _chat_meta(exchange)
+    parts = [_reasoning(answer.reasoning)] if REASONING_META in meta else []
+    blocks: list[str] = []
+    if exchange.value is not None and not exchange.error:
+        blocks = [*_joined(parts), json.dumps(exchange.value, ensure_ascii=False)]
+        parts = []
+    elif answer.tool_calls:
+        calls = json.dumps({"tool_calls": answer.message()["tool_calls"]}, ensure_ascii=False)
+        blocks = [*_joined([*parts, text.strip()]), calls]
+        parts = []
+    else:
+        parts.append(text.strip())
+    parts += [_ending(exchange), _sources(answer.annotations)]
+    parts += [f"Note: {note}" for note in (*exchange.request.notes, *exchange.notes, *notes)]
+    blocks.append("\n\n".join([*_joined(parts), receipt.line()]))
+    return ToolResult(content=_text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
+
+
+def dry_run(
+    request: ChatRequest, estimate: Estimate, endpoints: Iterable[Mapping[str, Any]]
+) -> ToolResult:
+    """What a request would send and cost. Long texts in it are shown by their length."""
+    demand, most = estimate.demand, estimate.most
+    price = f"{dollars(estimate.least)} to " + (
+        dollars(most) if most is not None else "no limit known: set max_tokens or max_cost"
+    )
+    lines = [
+        "Dry run: nothing was sent.",
+        f"Cost: {price}",
+        f"Input: {demand.input_tokens:,} tokens at most, counted as one for every 3 bytes of text",
+    ]
+    if demand.output_tokens:
+        lines.append(f"Output: {demand.output_tokens:,} tokens at most")
+    if demand.searches:
+        lines.append(f"Web searches: {demand.searches} at most")
+    rows = [json.dumps(cards.endpoint(row)) for row in endpoints]
+    if rows:
+        lines += ["Endpoints (USD per million tokens):", *rows[:SHOWN_ENDPOINTS]]
+    lines.append(f"Request: {json.dumps(_shortened(request.body), ensure_ascii=False)}")
+    lines += [f"Note: {note}" for note in request.notes]
+    meta = {
+        "model": request.model.id,
+        "input_tokens": demand.input_tokens,
+        "output_tokens": demand.output_tokens,
+        "usd_least": f"{estimate.least:f}",
+        "usd_most": None if most is None else f"{most:f}",
+    }
+    return ToolResult(content=_text_blocks(["\n".join(lines)]), meta={ESTIMATE_META: meta})
+
+
+def _chat_meta(exchange: Exchange) -> dict[str, Any]:
+    answer = exchange.last
+    meta: dict[str, Any] = {receipts.META: exchange.receipt.meta()}
+    if exchange.error:
+        meta[ERROR_META] = exchange.error.meta()
     if answer.tool_calls:
         meta[MESSAGE_META] = answer.message()
-    show_reasoning = request.show_reasoning or not (answer.text or answer.tool_calls)
-    if show_reasoning and answer.reasoning:
+    shown = exchange.request.show_reasoning or not (exchange.text or answer.tool_calls)
+    if shown and answer.reasoning:
         meta[REASONING_META] = answer.reasoning
-    blocks = []
-    parts = [_reasoning(answer.reasoning)] if REASONING_META in meta else []
-    parts.append(answer.text.strip())
-    if answer.tool_calls:
-        blocks = [*_joined(parts), json.dumps({"tool_calls": answer.message()["tool_calls"]})]
-        parts = []
-    parts += [_ending(request, answer), *(f"Note: {note}" for note in request.notes)]
-    blocks += ["\n\n".join([*_joined(parts), receipt.line()])]
-    return ToolResult(
-        content=[TextContent(type="text", text=block) for block in blocks],
-        meta=meta,
-        is_error=answer.error is not None,
-    )
+    if answer.annotations:
+        meta[UNTRUSTED_META] = True
+    return meta
 
 
-def _joined(parts: list[str]) -> list[str]:
+def _text_blocks(texts: Iterable[str]) -> list[TextContent]:
+    return [TextContent(type="text", text=text) for text in texts]
+
+
+def _joined(parts: Iterable[str]) -> list[str]:
     text = "\n\n".join(part for part in parts if part)
     return [text] if text else []
 
@@ -60,11 +116,23 @@ def _reasoning(text: str) -> str:
     return f"[reasoning]\n{text[:REASONING_LIMIT].strip()}{cut}\n[end of reasoning]"
 
 
-def _ending(request: ChatRequest, answer: Answer) -> str:
-    """How the answer ended, when it did not simply end, and what to change."""
-    if answer.error:
-        where = "The answer stops here. " if answer.text else ""
-        return f"[{where}{answer.error.message}]"
+def _sources(annotations: Iterable[Mapping[str, Any]]) -> str:
+    """The pages that a web search brought, each once, by title and address."""
+    pages: dict[str, str] = {}
+    for annotation in annotations:
+        citation = annotation.get("url_citation")
+        if isinstance(citation, Mapping) and citation.get("url"):
+            pages.setdefault(str(citation["url"]), clean(citation.get("title") or "", 120))
+    lines = [f"{n}. {title} {url}" for n, (url, title) in enumerate(pages.items(), 1)]
+    return "\n".join(["Sources:", *lines]) if lines else ""
+
+
+def _ending(exchange: Exchange) -> str:
+    """How the reply ended, when it did not simply end, and what to change."""
+    answer = exchange.last
+    if exchange.error:
+        where = "The answer stops here. " if answer.error and exchange.text else ""
+        return f"[{where}{exchange.error.message}]"
     if answer.tool_calls:
         return (
             "[The model calls tools of yours. Run them, then call chat with messages: the "
@@ -72,9 +140,9 @@ def _ending(request: ChatRequest, answer: Answer) -> str:
             "message for each call.]"
         )
     if answer.finish_reason == "length":
-        limit = request.body.get("max_completion_tokens")
+        limit = exchange.request.body.get("max_completion_tokens")
         asked = f" (it was {limit:,})" if limit else ""
-        if not answer.text:
+        if not exchange.text:
             return (
                 "[No answer: the output limit was used up by reasoning. Raise max_tokens"
                 f"{asked} or lower effort.]"
@@ -83,3 +151,14 @@ def _ending(request: ChatRequest, answer: Answer) -> str:
     if answer.finish_reason == "content_filter":
         return "[Cut off by the provider's content filter. Rephrase, or choose another model.]"
     return ""
+
+
+def _shortened(value: Any) -> Any:
+    """A request body with its long texts cut: files go to the model, not to the caller."""
+    if isinstance(value, str) and len(value) > SHOWN_TEXT:
+        return f"{value[:SHOWN_TEXT]}... ({len(value):,} characters)"
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _shortened(item) for name, item in value.items()}
+    return value

@@ -2,78 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openrouter_mcp.catalogue import Resolution
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.options import checked, doubts, headers, mapping, provider
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.structured import response_format
 
 ROLES = {"system", "developer", "user", "assistant", "tool"}
-LOCKED = {
-    "stream": "answers are always streamed from OpenRouter",
-    "stream_options": "usage is always reported",
-    "api_key": "the key comes from OPENROUTER_API_KEY",
-    "max_cost": "it is an argument of its own",
-    "messages": "it is an argument of its own",
-    "prompt": "it is an argument of its own",
-}
-DOCUMENTED = frozenset(
-    {
-        "anthropic_beta",
-        "audio",
-        "cache",
-        "cache_control",
-        "debug",
-        "deferred_tools",
-        "frequency_penalty",
-        "image_config",
-        "include_reasoning",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "max_tool_calls",
-        "metadata",
-        "min_p",
-        "modalities",
-        "model",
-        "models",
-        "parallel_tool_calls",
-        "plugins",
-        "prediction",
-        "presence_penalty",
-        "preset",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "provider",
-        "reasoning",
-        "reasoning_effort",
-        "repetition_penalty",
-        "response_format",
-        "seed",
-        "service_tier",
-        "session_id",
-        "stop",
-        "stop_server_tools_when",
-        "structured_outputs",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_a",
-        "top_k",
-        "top_logprobs",
-        "top_p",
-        "trace",
-        "transforms",
-        "user",
-        "verbosity",
-        "web_search_options",
-    }
-)
+SEARCH_TOOL = "openrouter:web_search"
+SEARCH = {"max_results": 5, "max_uses": 3}
 
 
 @dataclass(frozen=True)
@@ -86,6 +27,11 @@ class Ask:
     effort: str = ""
     max_tokens: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    web: bool = False
+    attachments: Sequence[Mapping[str, Any]] = ()
+    """Content parts that stand before the question."""
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +42,8 @@ class ChatRequest:
     headers: dict[str, str]
     model: Resolution
     fallbacks: tuple[Resolution, ...]
+    schema: dict[str, Any]
+    """The JSON schema that the answer has to fit; empty for prose."""
     show_reasoning: bool
     notes: tuple[str, ...]
     """Sentences that belong under the answer: what was assumed or may have no effect."""
@@ -116,13 +64,8 @@ def compose(
 
     The order of the keys is fixed, since OpenRouter's response cache compares bodies literally.
     """
-    options = dict(ask.options)
-    for name in LOCKED.keys() & options.keys():
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            f"options.{name} cannot be set: {LOCKED[name]}. Leave it out and call again.",
-        )
-    headers = _headers(options, settings)
+    options = checked(ask.options)
+    sent_headers = headers(options, settings)
     show_reasoning = bool(options.pop("include_reasoning", settings.include_reasoning))
     body: dict[str, Any] = {"model": model.id, "messages": _messages(ask)}
     options.pop("model", None)
@@ -132,12 +75,20 @@ def compose(
     body |= _limits(ask, options, settings)
     if reasoning := _reasoning(ask, options, model):
         body["reasoning"] = reasoning
-    if provider := _provider(options, settings):
-        body["provider"] = provider
-    notes = tuple(_doubts(options))
+    routing = provider(options, settings)
+    if ask.schema:
+        options["response_format"] = response_format(ask.schema)
+        routing.setdefault("require_parameters", True)
+    if ask.web:
+        _add_search(options, model)
+    if routing:
+        body["provider"] = routing
+    notes = (*ask.notes, *doubts(options))
     body |= sorted(options.items())
     body["stream"] = True
-    return ChatRequest(body, headers, model, tuple(fallbacks), show_reasoning, notes)
+    return ChatRequest(
+        body, sent_headers, model, tuple(fallbacks), dict(ask.schema), show_reasoning, notes
+    )
 
 
 def _messages(ask: Ask) -> list[dict[str, Any]]:
@@ -157,9 +108,33 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
             )
     if ask.prompt.strip():
         messages = [{"role": "user", "content": ask.prompt}]
+    if ask.attachments:
+        messages[-1] = _attached(messages[-1], ask.attachments)
     if ask.system:
         messages.insert(0, {"role": "system", "content": ask.system})
     return messages
+
+
+def _attached(message: dict[str, Any], attachments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The message with the files before its own words, which read best last."""
+    content = message.get("content") or []
+    own = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return {**message, "content": [*attachments, *own]}
+
+
+def _add_search(options: dict[str, Any], model: Resolution) -> None:
+    """Let the model search the web; for one that cannot call tools OpenRouter searches first."""
+    if (
+        model.model
+        and not model.model.is_router
+        and "tools" not in model.model.supported_parameters
+    ):
+        options["plugins"] = [*(options.get("plugins") or []), {"id": "web"}]
+        return
+    tools = list(options.get("tools") or [])
+    if not any(tool.get("type") == SEARCH_TOOL for tool in tools):
+        tools.append({"type": SEARCH_TOOL, "parameters": SEARCH})
+    options["tools"] = tools
 
 
 def _limits(ask: Ask, options: dict[str, Any], settings: Settings) -> dict[str, Any]:
@@ -170,7 +145,7 @@ def _limits(ask: Ask, options: dict[str, Any], settings: Settings) -> dict[str, 
 
 
 def _reasoning(ask: Ask, options: dict[str, Any], model: Resolution) -> dict[str, Any]:
-    reasoning = dict(_object(options, "reasoning"))
+    reasoning = dict(mapping(options, "reasoning"))
     if not ask.effort:
         return reasoning
     options.pop("reasoning_effort", None)
@@ -191,84 +166,3 @@ def _reasoning(ask: Ask, options: dict[str, Any], model: Resolution) -> dict[str
             suggestions=supported,
         )
     return {"effort": ask.effort, **{k: v for k, v in reasoning.items() if k != "effort"}}
-
-
-def _provider(options: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """Routing preferences: the call's own value wins over OPENROUTER_PROVIDER_*.
-
-    Provider names become slugs and prices strings, which is what OpenRouter compares.
-    """
-    provider = {**provider_defaults(settings), **_object(options, "provider")}
-    for name in ("order", "only", "ignore"):
-        if isinstance(names := provider.get(name), str | list | tuple):
-            listed = [names] if isinstance(names, str) else names
-            provider[name] = [str(slug).strip().lower().replace(" ", "-") for slug in listed]
-    if isinstance(prices := provider.get("max_price"), Mapping):
-        provider["max_price"] = {kind: _plain(price) for kind, price in prices.items()}
-    return dict(sorted(provider.items()))
-
-
-def _plain(price: object) -> str:
-    """A price without exponent, as 0.00001 and not 1e-05."""
-    try:
-        return f"{Decimal(str(price)):f}"
-    except InvalidOperation:
-        return str(price)
-
-
-def provider_defaults(settings: Settings) -> dict[str, Any]:
-    """The `provider` object that OPENROUTER_PROVIDER_* ask for; what is unset is absent."""
-    values = {
-        "order": list(settings.provider_order),
-        "only": list(settings.provider_only),
-        "ignore": list(settings.provider_ignore),
-        "allow_fallbacks": settings.provider_allow_fallbacks,
-        "require_parameters": settings.provider_require_parameters,
-        "data_collection": settings.provider_data_collection,
-        "zdr": settings.provider_zdr,
-        "quantizations": list(settings.provider_quantizations),
-        "sort": settings.provider_sort,
-        "max_price": dict(settings.provider_max_price),
-    }
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
-
-
-def _object(options: dict[str, Any], name: str) -> Mapping[str, Any]:
-    value = options.pop(name, None) or {}
-    if not isinstance(value, Mapping):
-        raise OpenRouterError(
-            Code.INVALID_INPUT, f"options.{name} takes an object. Correct that and call again."
-        )
-    return value
-
-
-def _headers(options: dict[str, Any], settings: Settings) -> dict[str, str]:
-    """What OpenRouter takes as headers: `cache` (true, seconds, "refresh", false)."""
-    headers = {"X-OpenRouter-Metadata": "enabled"}
-    if beta := options.pop("anthropic_beta", ""):
-        headers["x-anthropic-beta"] = str(beta)
-    cache = options.pop("cache", settings.cache_responses or None)
-    if cache is None:
-        return headers
-    headers["X-OpenRouter-Cache"] = "false" if cache is False else "true"
-    if cache == "refresh":
-        headers["X-OpenRouter-Cache-Clear"] = "true"
-    elif isinstance(cache, int) and not isinstance(cache, bool) and 1 <= cache <= 86_400:
-        headers["X-OpenRouter-Cache-TTL"] = str(cache)
-    elif not isinstance(cache, bool):
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            'options.cache takes true, false, "refresh" or seconds (1 to 86400). Correct that and '
-            "call again.",
-        )
-    return headers
-
-
-def _doubts(options: Mapping[str, Any]) -> list[str]:
-    """Options whose name looks mistyped: OpenRouter ignores what it does not know."""
-    doubts = []
-    for name in options.keys() - DOCUMENTED:
-        near = difflib.get_close_matches(name, DOCUMENTED, n=1, cutoff=0.75)
-        meant = f"; did you mean {near[0]}?" if near else "."
-        doubts.append(f"options.{name} was sent, but OpenRouter documents no such parameter{meant}")
-    return sorted(doubts)

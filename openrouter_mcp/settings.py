@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -57,7 +58,15 @@ def _header(value: object) -> object:
     return text
 
 
+def _directories(value: object) -> object:
+    """A list from what the system's PATH looks like."""
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(os.pathsep) if item.strip()]
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_items)]
+Directories = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_directories)]
 Url = Annotated[str, BeforeValidator(_http_url)]
 Header = Annotated[str, BeforeValidator(_header)]
 Key = Annotated[SecretStr, BeforeValidator(_header)]
@@ -84,6 +93,30 @@ class Settings(BaseSettings):
     max_tokens: Annotated[int, Field(ge=0)] = Field(
         0,
         description="Output limit (tokens, reasoning included) of a call that sets none; 0 = none.",
+    )
+    max_continuations: Annotated[int, Field(ge=0, le=10)] = Field(
+        2, description="How often an answer cut by the output limit is continued; 0 = never."
+    )
+    max_reply_chars: Annotated[int, Field(ge=1000)] = Field(
+        40_000, description="Longest reply in characters; a longer one is saved, its head shown."
+    )
+    output_dir: Path = Field(Path("~/openrouter-output"), description="Where files are saved.")
+    input_dirs: Directories = Field(
+        (),
+        description="Directories that files may be read from, separated as in PATH. Default: home, "
+        "the temporary directory and, unless it is the system's, the working directory.",
+    )
+    allow_unsafe_paths: bool = Field(
+        False, description="Allow files in any directory, secrets included."
+    )
+    max_files: Annotated[int, Field(ge=1)] = Field(
+        500, description="Most files that one call may read."
+    )
+    max_files_bytes: Annotated[int, Field(ge=1)] = Field(
+        10_000_000, description="Most bytes that the files of one call may have together."
+    )
+    max_file_bytes: Annotated[int, Field(ge=1)] = Field(
+        5_000_000, description="Most bytes that one text file may have."
     )
     include_reasoning: bool = Field(
         False, description="Show the reasoning before each answer (2,000 characters)."

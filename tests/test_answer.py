@@ -32,7 +32,10 @@ def choice(finish_reason: str | None = None, **delta: Any) -> list[dict]:
 async def read(*events: str) -> Answer:
     """The answer that these events make, read as they come from OpenRouter."""
     response = httpx2.Response(
-        200, headers={"content-type": "text/event-stream"}, content="".join(events).encode()
+        200,
+        headers={"content-type": "text/event-stream"},
+        content="".join(events).encode(),
+        request=httpx2.Request("POST", "http://127.0.0.1"),
     )
     answer = Answer()
     async for chunk in EventStream(response):
@@ -369,9 +372,11 @@ async def test_a_stream_that_breaks_before_its_first_chunk_is_raised(
     try:
         answer = await said(openrouter)
     except OpenRouterError as error:
-        assert error.code is Code.NETWORK
+        failure = error
     else:
-        assert answer.error is not None
+        failure = answer.error
+    assert failure is not None
+    assert failure.code is Code.NETWORK
     assert len(simulator.requests) == 1
 
 
@@ -396,8 +401,11 @@ async def test_an_error_inside_ok_is_raised(simulator: Simulator, openrouter: Op
 async def test_cancelling_stops_the_answer(simulator: Simulator, openrouter: OpenRouter):
     simulator.fail("stall_mid_stream")
     task = asyncio.create_task(said(openrouter))
-    while not simulator.requests:
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(5):
+        while not simulator.requests:
+            await asyncio.sleep(0.005)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert simulator.requests[0].ended.wait(5)
+    assert simulator.requests[0].disconnected

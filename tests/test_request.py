@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
-from openrouter_mcp.request import LOCKED, Ask, ChatRequest, compose
+from openrouter_mcp.options import LOCKED
+from openrouter_mcp.request import Ask, ChatRequest, compose
 from openrouter_mcp.settings import Settings
 from tests import oracle
 

@@ -113,7 +113,7 @@ async def test_an_answer_cut_by_length_says_so(client, simulator) -> None:
 
 
 async def test_reasoning_that_ate_the_budget_is_shown_as_such(client, simulator) -> None:
-    simulator.fail("reasoning_only")
+    simulator.fail("reasoning_only", times=None)
     result = await ask(client)
     assert "[reasoning]" in text(result)
     assert "[No answer: the output limit was used up by reasoning." in text(result)
@@ -209,3 +209,140 @@ async def test_without_a_key_nothing_is_sent_and_the_way_to_one_is_shown(
         assert "https://openrouter.ai/keys" in text(result)
         assert not (await client.call_tool("find_models", {})).is_error
     assert sent(simulator) == []
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+async def test_an_answer_cut_by_length_is_continued_without_a_seam(client, simulator) -> None:
+    simulator.answer(Script(text="Once upon a time there was a", finish_reason="length"))
+    simulator.answer(Script(text="upon a time there was a king.", finish_reason="stop"))
+    result = await ask(client, prompt="A tale", model="openai/gpt-5-mini", max_tokens=50)
+    assert text(result).startswith("Once upon a time there was a king.\n\n-- ")
+    assert result.meta[META]["requests"] == 2
+    assert "2 requests" in text(result).splitlines()[-1]
+    assert [m["role"] for m in sent(simulator)[1].body["messages"]] == ["user", "assistant", "user"]
+
+
+async def test_continuing_stops_at_its_limits_and_says_so(client, simulator) -> None:
+    simulator.answer(Script(text="on and ", finish_reason="length"), times=None)
+    result = await ask(client, model="openai/gpt-5-mini", max_tokens=50)
+    assert text(result).startswith("on and on and on and")
+    assert len(sent(simulator)) == 3
+    assert "[Cut off at the output limit. Raise max_tokens (it was 50)" in text(result)
+
+
+async def test_reasoning_that_ate_the_budget_is_asked_again_with_less_effort(client, simulator):
+    simulator.fail("reasoning_only")
+    simulator.answer("42")
+    result = await ask(client, model="anthropic/claude-sonnet-5", max_tokens=50)
+    assert text(result).startswith("42\n\n")
+    assert sent(simulator)[1].body["reasoning"]["effort"] in {"none", "minimal", "low"}
+
+
+async def test_a_schema_gives_json_in_a_block_of_its_own(client, simulator) -> None:
+    simulator.answer('```json\n{"city": "Paris",}\n```')
+    result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
+    assert json.loads(result.content[0].text) == {"city": "Paris"}
+    assert result.content[-1].text.startswith("-- ")
+    body = sent(simulator)[0].body
+    assert body["response_format"]["json_schema"]["strict"] is True
+    assert body["provider"]["require_parameters"] is True
+
+
+async def test_json_that_does_not_fit_is_mended_once_and_the_receipt_counts_it(client, simulator):
+    simulator.answer('{"town": "Paris"}')
+    simulator.answer('{"city": "Paris"}')
+    result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
+    assert json.loads(result.content[0].text) == {"city": "Paris"}
+    assert result.meta[META]["requests"] == 2
+    assert "city" in sent(simulator)[1].body["messages"][-1]["content"]
+
+
+async def test_json_that_never_fits_is_an_error_that_shows_it(client, simulator) -> None:
+    simulator.answer("I would rather not.", times=None)
+    result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
+    assert result.is_error
+    assert "I would rather not." in text(result)
+    assert len(sent(simulator)) == 2
+
+
+async def test_a_call_that_does_not_fit_max_cost_is_refused_before_it_is_sent(client, simulator):
+    result = await ask(client, model="anthropic/claude-opus-5", max_tokens=50_000, max_cost=0.01)
+    assert result.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert "lower max_tokens to " in text(result)
+    assert sent(simulator) == []
+    (allowed,) = [word for word in text(result).split() if word.startswith("1.")]
+    agreed = await ask(
+        client, model="anthropic/claude-opus-5", max_tokens=50_000, max_cost=float(allowed)
+    )
+    assert not agreed.is_error
+
+
+async def test_max_cost_derives_an_output_limit_and_bounds_a_router(client, simulator) -> None:
+    await ask(client, model="anthropic/claude-opus-5", max_cost=0.01)
+    await ask(client, model=AUTO, max_cost=0.5)
+    plain, router = (request.body for request in sent(simulator))
+    assert 16 <= plain["max_completion_tokens"] < 500
+    assert {"prompt", "completion"} == router["provider"]["max_price"].keys()
+
+
+async def test_a_dry_run_shows_request_and_price_and_sends_nothing(client, simulator) -> None:
+    result = await ask(
+        client, prompt="Hello " * 100, model="openai/gpt-5-mini", max_tokens=100, dry_run=True
+    )
+    assert "Dry run: nothing was sent." in text(result)
+    estimate = result.meta["openrouter/estimate"]
+    assert 0 < float(estimate["usd_least"]) < float(estimate["usd_most"])
+    assert '"tag": "openai"' in text(result)
+    assert '"max_completion_tokens": 100' in text(result)
+    assert sent(simulator) == []
+
+
+async def test_estimates_are_never_below_the_bill_nor_far_above_it(client, simulator) -> None:
+    prompt = "The quick brown fox jumps over the lazy dog. " * 50
+    for model in ("openai/gpt-5-mini", "anthropic/claude-opus-5", "google/gemini-3.5-flash"):
+        simulator.answer(Script(text="word " * 2000, finish_reason="length"))
+        known = {"prompt": prompt, "model": model, "max_tokens": 200}
+        estimate = (await ask(client, **known, dry_run=True)).meta["openrouter/estimate"]
+        most = float(estimate["usd_most"])
+        simulator.answer(Script(text="word " * 160, finish_reason="stop"))
+        paid = float((await ask(client, **known, max_cost=most)).meta[META]["cost"])
+        assert paid <= most <= 2 * paid
+
+
+async def test_the_web_is_searched_and_its_pages_are_listed(client, simulator) -> None:
+    result = await ask(client, prompt="News?", model="openai/gpt-5-mini", web=True)
+    (tool,) = sent(simulator)[0].body["tools"]
+    assert tool["type"] == "openrouter:web_search"
+    assert "Sources:\n1. " in text(result)
+    assert "web search" in text(result).splitlines()[-1]
+    assert result.meta["openrouter/untrusted"] is True
+
+
+async def test_files_go_to_the_model_and_not_into_the_reply(client, simulator, tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("The code word is xylophone.")
+    result = await ask(client, prompt="What is it?", files=[str(tmp_path / "*.txt")])
+    content = sent(simulator)[0].body["messages"][0]["content"]
+    assert "xylophone" in content[0]["text"]
+    assert str(tmp_path / "notes.txt") in content[0]["text"].splitlines()[0]
+    assert content[-1] == {"type": "text", "text": "What is it?"}
+    shown = await ask(client, prompt="?", files=[str(tmp_path / "notes.txt")], dry_run=True)
+    assert "Dry run" in text(shown)
+    assert not result.is_error
+
+
+async def test_a_long_reply_is_saved_and_its_head_shown(configure, mode, simulator, tmp_path):
+    from fastmcp import Client
+
+    from openrouter_mcp import settings
+    from openrouter_mcp.server import build
+
+    configure(OPENROUTER_MAX_REPLY_CHARS="1000", OPENROUTER_OUTPUT_DIR=str(tmp_path / "out"))
+    simulator.answer("x" * 5000)
+    async with Client(build(settings.load()), mode=mode) as client:
+        result = await ask(client)
+    (saved,) = (tmp_path / "out").iterdir()
+    assert saved.read_text() == "x" * 5000
+    assert str(saved) in text(result)
+    assert text(result).count("x") < 1100

@@ -6,9 +6,9 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from openrouter_mcp.simulator.media_models import media
+from openrouter_mcp.simulator.media_models import MEDIA
 from openrouter_mcp.simulator.rows import alias, prices, router, row
-from openrouter_mcp.simulator.text_models import anthropic, google, open_weights, openai
+from openrouter_mcp.simulator.text_models import ANTHROPIC, GOOGLE, OPEN_WEIGHTS, OPENAI
 
 EXPIRES_IN = timedelta(days=9)
 
@@ -18,8 +18,9 @@ def build(now: float) -> list[dict[str, Any]]:
     expiring = row("acme-labs/anvil-1", "Acme Labs: Anvil 1", "2025-11-04", prices("0.4", "1.6"))
     expires = datetime.fromtimestamp(now, UTC) + EXPIRES_IN
     expiring["expiration_date"] = f"{expires:%Y-%m-%d}"
-    chat = anthropic() + openai() + google() + [*open_weights(), expiring]
-    return chat + aliases(chat) + routers() + media()
+    standing = copy.deepcopy([*ANTHROPIC, *OPENAI, *GOOGLE, *OPEN_WEIGHTS])
+    chat = [*standing, expiring]
+    return chat + aliases(chat) + routers() + copy.deepcopy(MEDIA)
 
 
 def sample_catalogue(count: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,8 @@ from openrouter_mcp.simulator.usage import (
 )
 
 Json = dict[str, Any]
+BILLS_ON = {"Amazon Bedrock", "Google", "Google AI Studio", "Groq", "Mistral", "Alibaba"}
+"""Providers that go on, and charge, when the caller of a stream leaves."""
 UNBOUNDED = 65_536
 """The output limit of a model whose row states none."""
 
@@ -45,13 +48,23 @@ async def complete(call: Call) -> Response:
     headers = {"X-Generation-Id": generation.id} | response_cache.headers(call, stored)
     latency = generation.script.latency
     latency = call.simulator.latency if latency is None else latency
+    latency = 0 if stored else latency
+    stoppable = request.stream and generation.provider not in BILLS_ON
+    if not stoppable:
+        call.simulator.charge(generation.cost)
     if request.stream:
-        done = partial(response_cache.store, call, generation)
-        events = stream(generation, 0 if stored else latency, done)
+        events = stream(generation, latency, partial(finished, call, generation, stoppable))
         return StreamingResponse(events, headers=headers, media_type="text/event-stream")
-    await asyncio.sleep(0 if stored else latency)
+    await asyncio.sleep(latency)
     response_cache.store(call, generation)
     return JSONResponse(whole(generation), headers=headers)
+
+
+def finished(call: Call, generation: Generation, stoppable: bool) -> None:
+    """A stream came to its end: charge what a cancelled one would not have cost, keep the reply."""
+    if stoppable:
+        call.simulator.charge(generation.cost)
+    response_cache.store(call, generation)
 
 
 def prepared(call: Call) -> tuple[ChatRequest, list[Json]]:
@@ -103,8 +116,7 @@ def generate(call: Call, request: ChatRequest, messages: list[Json]) -> Generati
         answer.annotations = [citation(last_user_text(messages))]
     costs = cost(endpoint["pricing"], counted, simulator.clock())
     if not answer.completion_tokens and answer.finish_reason is None:
-        costs = costs[0] * 0, costs[1] * 0
-    simulator.charge(sum(costs, start=costs[0] * 0))
+        costs = Decimal(0), Decimal(0)
     simulator.free_requests += ":free" in model["id"]
     return Generation(
         simulator.generation_id(),
@@ -116,6 +128,7 @@ def generate(call: Call, request: ChatRequest, messages: list[Json]) -> Generati
         usage(counted, *costs),
         metadata(call, request, choice, endpoint, attempts),
         script,
+        sum(costs, start=Decimal(0)),
     )
 
 
@@ -132,7 +145,7 @@ def reach(call: Call, possible: list[Choice]) -> tuple[Choice, Json, list[Json]]
             fault = call.simulator.take_fault(
                 Stage.UPSTREAM, call.path, model, serves(endpoint).slug
             )
-            failed = fault.make() if fault else None
+            failed = fault.make(requested=model) if fault else None
             status = failed.status_code if failed else 200
             attempts.append({"provider": provider, "model": model, "status": status})
             if failed is None:

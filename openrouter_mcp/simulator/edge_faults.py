@@ -43,10 +43,10 @@ def insufficient_credits() -> Response:
 
 
 @edge
-def cannot_afford(requested: int = 65536, affordable: int = 1200) -> Response:
+def cannot_afford(wanted: int = 65536, affordable: int = 1200) -> Response:
     """402, the balance does not cover `max_tokens`."""
     message = (
-        f"This request requires more credits, or fewer max_tokens. You requested up to {requested}"
+        f"This request requires more credits, or fewer max_tokens. You requested up to {wanted}"
         f" tokens, but can only afford {affordable}. To increase, visit"
         " https://openrouter.ai/credits and upgrade to a paid account"
     )
@@ -77,7 +77,7 @@ def guardrail_blocked() -> Response:
 
 
 @edge
-def moderation_flagged(model: str = "openai/gpt-5-mini") -> Response:
+def moderation_flagged(slug: str = "openai/gpt-5-mini") -> Response:
     """403, moderation refused the input."""
     return failure(
         403,
@@ -85,7 +85,7 @@ def moderation_flagged(model: str = "openai/gpt-5-mini") -> Response:
         reasons=["violence"],
         flagged_input="how to … bomb",
         provider_name="OpenAI",
-        model_slug=model,
+        model_slug=slug,
     )
 
 

@@ -57,9 +57,12 @@ class Fault:
             and self.provider in ("", provider)
         )
 
-    def make(self) -> Any:
-        """What the fault's stage asks for."""
-        return self.kind.make(**self.parameters)
+    def make(self, requested: str = "") -> Any:
+        """What the fault's stage asks for; some name the model that was `requested`."""
+        parameters = self.parameters
+        if requested and "requested" in inspect.signature(self.kind.make).parameters:
+            parameters = {"requested": requested} | parameters
+        return self.kind.make(**parameters)
 
 
 class Register:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.simulator.answers import Answer, deltas, message
@@ -27,6 +28,7 @@ class Generation:
     usage: Json
     metadata: Json | None
     script: Script
+    cost: Decimal
     fresh: bool = True
     """False for a reply that comes from the cache."""
 

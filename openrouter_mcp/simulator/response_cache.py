@@ -33,6 +33,7 @@ class Stored:
             usage=usage(Counted(0, 0), Decimal(0), Decimal(0)),
             metadata=None,
             script=Script(),
+            cost=Decimal(0),
         )
 
 

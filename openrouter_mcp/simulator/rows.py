@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -60,6 +60,26 @@ def scores(intelligence: float, coding: float, agentic: float, elo: int) -> dict
     }
 
 
+def architecture(inputs: list[str], outputs: list[str], tokenizer: str) -> dict[str, Any]:
+    """The `architecture` object."""
+    return {
+        "modality": f"{'+'.join(inputs)}->{'+'.join(outputs)}",
+        "input_modalities": inputs,
+        "output_modalities": outputs,
+        "tokenizer": tokenizer,
+        "instruct_type": None,
+    }
+
+
+def top_provider(context: int, max_output: int | None, moderated: bool) -> dict[str, Any]:
+    """The `top_provider` object."""
+    return {
+        "context_length": context,
+        "max_completion_tokens": max_output,
+        "is_moderated": moderated,
+    }
+
+
 def row(
     model_id: str,
     name: str,
@@ -76,45 +96,31 @@ def row(
     benchmarks: dict[str, Any] | None = None,
     voices: list[str] | None = None,
     moderated: bool = False,
-    description: str = "",
-    cutoff: str | None = None,
 ) -> dict[str, Any]:
     """One model; `day` (YYYY-MM-DD) is its release, which also dates its canonical slug."""
-    created = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    canonical = f"{model_id.partition(':')[0]}-{created:%Y%m%d}"
-    if parameters is None:
-        parameters = SAMPLING + TOOLS + (REASONING if reasoning else [])
+    canonical = f"{model_id.partition(':')[0]}-{day.replace('-', '')}"
+    usual = SAMPLING + TOOLS + (REASONING if reasoning else [])
     model: dict[str, Any] = {
         "id": model_id,
         "canonical_slug": canonical,
         "name": name,
-        "created": int(created.timestamp()),
-        "description": description or f"{name}, as the simulator plays it.",
+        "created": int(datetime.fromisoformat(f"{day}T00:00Z").timestamp()),
+        "description": f"{name}, as the simulator plays it.",
         "context_length": context,
         "hugging_face_id": None,
-        "knowledge_cutoff": cutoff,
+        "knowledge_cutoff": None,
         "expiration_date": None,
-        "architecture": {
-            "modality": f"{'+'.join(inputs.split())}->{'+'.join(outputs.split())}",
-            "input_modalities": inputs.split(),
-            "output_modalities": outputs.split(),
-            "tokenizer": tokenizer,
-            "instruct_type": None,
-        },
+        "architecture": architecture(inputs.split(), outputs.split(), tokenizer),
         "pricing": pricing,
-        "top_provider": {
-            "context_length": context,
-            "max_completion_tokens": max_output,
-            "is_moderated": moderated,
-        },
+        "top_provider": top_provider(context, max_output, moderated),
         "per_request_limits": None,
-        "supported_parameters": sorted(parameters),
+        "supported_parameters": sorted(usual if parameters is None else parameters),
         "default_parameters": {"temperature": None, "top_p": None},
         "supported_voices": voices,
         "links": {"details": f"/api/v1/models/{canonical}/endpoints"},
     }
-    optional = {"reasoning": reasoning, "benchmarks": benchmarks}
-    return model | {key: value for key, value in optional.items() if value}
+    abilities = {"reasoning": reasoning} if reasoning else {}
+    return model | abilities | ({"benchmarks": benchmarks} if benchmarks else {})
 
 
 def free(model: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +168,6 @@ def router(model_id: str, name: str, day: str, description: str) -> dict[str, An
         outputs="text image",
         tokenizer="Router",
         parameters=SAMPLING + TOOLS + REASONING,
-        description=description,
     )
     model["top_provider"]["context_length"] = None
-    return model | {"canonical_slug": model_id}
+    return model | {"canonical_slug": model_id, "description": description}

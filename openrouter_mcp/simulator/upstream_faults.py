@@ -138,11 +138,11 @@ def provider_error() -> Response:
 
 
 @upstream
-def context_too_long(limit: int = 128_000, requested: int = 200_000) -> Response:
+def context_too_long(limit: int = 128_000, wanted: int = 200_000) -> Response:
     """400, the input does not fit."""
     message = (
         f"This endpoint's maximum context length is {limit} tokens. However, you requested about"
-        f" {requested} tokens."
+        f" {wanted} tokens."
     )
     return failure(400, message, error_type="context_length_exceeded")
 

@@ -7,12 +7,11 @@ from typing import Annotated
 from fastmcp.tools import ToolResult, tool
 from pydantic import Field
 
-from openrouter_mcp import receipts, replies
-from openrouter_mcp.answer import complete
+from openrouter_mcp import conversation
 from openrouter_mcp.app import App
-from openrouter_mcp.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens
+from openrouter_mcp.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.request import Ask, compose
+from openrouter_mcp.request import Ask
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
 
 
@@ -29,8 +28,20 @@ async def chat(
         Texts, Field(description="Models to try in order when it fails. Else no other answers.")
     ] = [],
     system: Text = "",
+    files: Annotated[
+        Texts,
+        Field(description="Paths, folders, globs. Contents go to the model, not to your context."),
+    ] = [],
+    web: Annotated[bool, Field(description="Let it search the web; sources are listed.")] = False,
     effort: Annotated[Effort, Field(description="Reasoning effort.")] = "",
+    schema: Annotated[
+        JsonObject, Field(description="JSON schema: the answer is JSON that fits it.")
+    ] = {},
     max_tokens: Annotated[Tokens, Field(description="Output limit, reasoning included.")] = 0,
+    max_cost: Annotated[
+        Usd, Field(description="USD at most; at or above the estimate it is your consent.")
+    ] = 0,
+    dry_run: Annotated[bool, Field(description="Show request and price, send nothing.")] = False,
     options: Annotated[
         JsonObject,
         Field(
@@ -42,15 +53,21 @@ async def chat(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """Ask any model on OpenRouter. The last line tells model, provider, tokens and cost."""
-    ask = Ask(prompt, messages, system, effort, max_tokens, options)
-    request = compose(
-        ask,
-        await app.resolve(model or str(options.get("model", ""))),
-        [await app.resolve(name) for name in fallbacks],
-        app.settings,
+    attached = await app.files.parts(files)
+    ask = Ask(
+        prompt=prompt,
+        messages=messages,
+        system=system,
+        effort=effort,
+        max_tokens=max_tokens,
+        options=options,
+        schema=schema,
+        web=web,
+        attachments=attached.parts,
+        notes=attached.notes,
     )
+    request = await conversation.request(app, ask, model, fallbacks, max_cost)
+    if dry_run:
+        return await conversation.dry_run(app, request)
     async with progress:
-        answer = await complete(app.client, request, progress)
-    receipt = receipts.of_chat(request, answer)
-    app.audit("chat", receipt, request.preview())
-    return replies.chat(request, answer, receipt)
+        return await conversation.answer(app, "chat", request, max_cost, progress)

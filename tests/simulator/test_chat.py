@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import httpx2
 import pytest
 
 from openrouter_mcp.simulator.scripts import Script
@@ -222,3 +223,16 @@ def test_scripts_are_used_once_in_order_and_only_where_they_fit(api: Api, simula
 def test_a_reply_may_call_itself_by_another_name(api: Api, simulator: Simulator):
     simulator.answer(Script(model="acme-labs/anvil-2-20260915"))
     assert api.chat(model="acme-labs/anvil-2").json()["model"] == "acme-labs/anvil-2-20260915"
+
+
+@pytest.mark.parametrize(
+    ("model", "charged"), [("anthropic/claude-sonnet-5", False), ("google/gemini-3.5-flash", True)]
+)
+def test_leaving_a_stream_saves_money_only_with_some_providers(
+    api: Api, simulator: Simulator, model: str, charged: bool
+):
+    simulator.fail("stall_mid_stream")
+    with pytest.raises(httpx2.ReadTimeout):
+        api.chat(model=model, stream=True, timeout=0.05)
+    assert simulator.requests[0].ended.wait(1)
+    assert (simulator.spent > 0) is charged

@@ -76,7 +76,8 @@ def test_it_stops_at_once_with_a_stalled_connection_open():
         with httpx2.stream(
             "POST", f"{server.url}/chat/completions", json=body, headers=headers
         ) as reply:
-            next(reply.iter_raw())
+            pieces = reply.iter_raw()
+            assert next(pieces).startswith(b": OPENROUTER PROCESSING")
             started = time.monotonic()
             server.stop()
             assert time.monotonic() - started < 1

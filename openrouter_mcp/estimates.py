@@ -1,0 +1,154 @@
+"""What one request would cost, and how to keep it within a limit. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from openrouter_mcp import pricing
+from openrouter_mcp.catalogue import Resolution
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.pricing import Demand, Estimate, Rates
+from openrouter_mcp.receipts import dollars
+from openrouter_mcp.request import SEARCH_TOOL, ChatRequest
+
+LEAST_OUTPUT = 16
+"""Output tokens below which some providers refuse a request."""
+
+
+def estimate(request: ChatRequest, now: datetime) -> Estimate:
+    """The range of what `request` can cost: from its input alone to everything it allows."""
+    demand = _demand(request)
+    rates = _rates(request, demand, now)
+    least = pricing.cost(Demand(demand.input_tokens), rates) if rates else Decimal(0)
+    bounded = rates and (demand.output_tokens or rates.completion == 0)
+    most = pricing.cost(demand, rates) if rates and bounded else None
+    return Estimate(demand, rates, least, most)
+
+
+def within(request: ChatRequest, limit: Decimal, now: datetime) -> ChatRequest:
+    """The request, bounded so that it cannot cost more than `limit` USD.
+
+    An output limit is derived where none is given; a model whose price is open is bounded by
+    `provider.max_price`. Raises `BUDGET_EXCEEDED` when it does not fit.
+    """
+    demand = _demand(request)
+    rates = _rates(request, demand, now)
+    if rates is None:
+        return _capped_price(request, demand, limit)
+    body = dict(request.body)
+    if demand.output_tokens:
+        most = pricing.cost(demand, rates)
+        if most > limit:
+            raise _too_dear(request, demand, rates, limit, most)
+    else:
+        output = pricing.affordable_output(demand, rates, limit)
+        if output is not None and output < LEAST_OUTPUT:
+            least = replace(demand, output_tokens=LEAST_OUTPUT)
+            raise _too_dear(request, least, rates, limit, pricing.cost(least, rates))
+        if output is not None:
+            body["max_completion_tokens"] = _shortest(output, request)
+    return replace(request, body=_stopping_at(body, limit))
+
+
+def _demand(request: ChatRequest) -> Demand:
+    """Tokens and searches that the request can use up at most; 0 output means no limit is set."""
+    body = request.body
+    extra = {name: body[name] for name in ("tools", "response_format") if name in body}
+    size = len(json.dumps(extra, ensure_ascii=False).encode()) if extra else 0
+    return Demand(
+        input_tokens=pricing.count_tokens(body["messages"]) + size // pricing.BYTES_PER_TOKEN,
+        output_tokens=int(body.get("max_completion_tokens") or 0),
+        searches=_searches(request),
+    )
+
+
+def _searches(request: ChatRequest) -> int:
+    """Web searches that the request allows, by the server tool, the plugin or the variant."""
+    allowed = 0
+    for tool in request.body.get("tools") or []:
+        if tool.get("type") == SEARCH_TOOL:
+            allowed += int((tool.get("parameters") or {}).get("max_uses") or 1)
+    plugins = request.body.get("plugins") or []
+    plugged = any(plugin.get("id") == "web" for plugin in plugins)
+    return allowed + int(plugged or ":online" in request.model.id)
+
+
+def _rates(request: ChatRequest, demand: Demand, now: datetime) -> Rates | None:
+    """The rates of the dearest candidate; one without a price is bounded by `max_price` alone."""
+    candidates = [request.model, *request.fallbacks]
+    cap = pricing.ceiling((request.body.get("provider") or {}).get("max_price") or {})
+    known = [
+        pricing.rates(candidate.model, demand.input_tokens, now) or cap for candidate in candidates
+    ]
+    return pricing.dearest(known, demand)
+
+
+def _capped_price(request: ChatRequest, demand: Demand, limit: Decimal) -> ChatRequest:
+    """For routers and unpriced models: the highest price at which the request stays in `limit`."""
+    output = demand.output_tokens or pricing.OUTPUT_OF_ROUTERS
+    demand = replace(demand, output_tokens=output)
+    prices = pricing.bounding_prices(demand, limit)
+    if prices is None:
+        raise OpenRouterError(
+            Code.BUDGET_EXCEEDED,
+            f"Web search alone can cost more than {dollars(limit)}. Raise max_cost or leave web "
+            "out.",
+        )
+    provider = dict(request.body.get("provider") or {})
+    provider["max_price"] = {kind: _plain(price) for kind, price in prices.items()}
+    body = {**request.body, "max_completion_tokens": output, "provider": provider}
+    return replace(request, body=_stopping_at(body, limit))
+
+
+def _stopping_at(body: dict[str, Any], limit: Decimal) -> dict[str, Any]:
+    """Where OpenRouter runs tools itself, it is told to stop at the limit too."""
+    runs_tools = any(
+        str(tool.get("type")).startswith("openrouter:") for tool in body.get("tools") or []
+    )
+    if runs_tools and "stop_server_tools_when" not in body:
+        stop = {"type": "max_cost", "max_cost_in_dollars": float(limit)}
+        return {**body, "stop_server_tools_when": [stop]}
+    return body
+
+
+def _shortest(output: int, request: ChatRequest) -> int:
+    """`output`, or the lowest limit that one of the models has of its own."""
+    own = [_own_limit(candidate) for candidate in (request.model, *request.fallbacks)]
+    return min([output, *(limit for limit in own if limit)])
+
+
+def _own_limit(candidate: Resolution) -> int:
+    return candidate.model.max_completion_tokens if candidate.model else 0
+
+
+def _too_dear(
+    request: ChatRequest, demand: Demand, rates: Rates, limit: Decimal, most: Decimal
+) -> OpenRouterError:
+    fits = pricing.affordable_output(demand, rates, limit)
+    shorter = f"lower max_tokens to {fits:,}, " if fits and fits >= LEAST_OUTPUT else ""
+    per_million = {
+        "in": pricing.MILLION * rates.prompt,
+        "out": pricing.MILLION * rates.completion,
+    }
+    return OpenRouterError(
+        Code.BUDGET_EXCEEDED,
+        f"This call to {request.model.id} can cost {dollars(most)}, more than {dollars(limit)}: "
+        f"{demand.billed_input_tokens:,} tokens in at {dollars(per_million['in'])} and "
+        f"{demand.output_tokens:,} out at {dollars(per_million['out'])} a million. Set max_cost to "
+        f"{_ceil(most)} to allow it, {shorter}or choose a cheaper model.",
+    )
+
+
+def _plain(price: Decimal) -> str:
+    return f"{price.quantize(Decimal('0.000001'), ROUND_DOWN):f}"
+
+
+def _ceil(amount: Decimal) -> str:
+    """An amount that is surely enough, with few digits."""
+    digits = max(2, 2 - amount.adjusted())
+    step = Decimal(1).scaleb(-digits)
+    return f"{(amount // step + 1) * step:f}"

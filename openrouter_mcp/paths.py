@@ -1,0 +1,283 @@
+"""Which paths may be read, however they are spelled, and the opening of what was checked."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fnmatch
+import functools
+import os
+import re
+import stat
+import tempfile
+import unicodedata
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.settings import Settings, variable
+
+WINDOWS = os.name == "nt"
+WINDOWS_DRIVES = Path("/mnt")  # where WSL mounts them
+KERNEL = ("/proc", "/sys", "/dev")
+SYSTEM = (
+    *KERNEL,
+    *("/bin", "/boot", "/etc", "/lib", "/lib64", "/run", "/sbin"),
+    *("/usr/bin", "/usr/lib", "/usr/libexec", "/usr/sbin", "/usr/share"),
+    *("/system", "/library", "/applications", "/private/etc", "/private/var/root"),
+    *("c:/windows", "c:/program files", "c:/program files (x86)", "c:/programdata"),
+)
+# Where homes are, of whatever user and on whichever side of WSL.
+HOME = re.compile(r"(?:/home|(?:[a-z]:|/mnt/[a-z])?/users)/[^/]+")
+HIDDEN_AT_HOME = {"library", "appdata", "application data", "local settings"}
+SHORT_NAME = re.compile(r"[^.~]{1,6}~\d{1,6}(?:\.[^.]{0,3})?")
+SECRETS = (
+    *(".env*", "*.env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".htpasswd", ".htdigest"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "ssh_host_*key", "identity"),
+    *("*.pem", "*.key", "*.ppk", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ovpn"),
+    *("*.kdb", "*.kdbx", "*.keychain", "*.keychain-db", "*.wallet", "wallet.dat", "utc--*"),
+    *("credentials", "credentials.json", "credentials.y*ml", "credentials.toml", "credentials.ini"),
+    *(".credentials*", ".git-credentials", "client_secret*.json", "service[-_]account*.json"),
+    *("application_default_credentials.json", "accesstokens.json", ".claude.json"),
+    *("secrets.json", "secrets.y*ml", "secrets.toml", ".secrets", ".vault-token", "*.tfstate"),
+    *(".pgpass", "pgpass.conf", ".my.cnf", ".mylogin.cnf", ".s3cfg", ".boto", ".dockercfg"),
+    *(".*_history", "kubeconfig", "*.kubeconfig"),
+)
+EXAMPLE = re.compile(r"\.env(\..+)?\.(example|sample|template)|(example|sample|template)\.env")
+URI = re.compile(r"([a-z][a-z\d+.-]+):(?://)?", re.IGNORECASE)
+DRIVE = re.compile(r"([A-Za-z]):[\\/]")
+ANY_DRIVE = re.compile(r"^(?:/mnt/[a-z](?=/|$)|[a-z]:)")
+
+# O_NONBLOCK: a FIFO must not wait for its writer.
+READ = os.O_RDONLY | sum(
+    getattr(os, flag, 0)
+    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT")
+)
+# O_PATH: a directory may be passed through by who may not list it.
+PASS = getattr(os, "O_PATH", os.O_RDONLY) | sum(
+    getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC")
+)
+
+
+def working_directory() -> Path:
+    """The working directory; home if it has been deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return home()
+
+
+def absolute(name: str) -> Path:
+    """The absolute path that a caller's spelling means, `..` removed; it need not exist.
+
+    Takes relative paths, `~`, `file://` addresses and, under WSL, Windows paths. Raises
+    `INVALID_INPUT` for other addresses and for what no file can be called.
+    """
+    name = name.strip()
+    if len(name) > 1 and name[0] == name[-1] and name[0] in "\"'`":
+        name = name[1:-1].strip()
+    if uri := URI.match(name):
+        name = _of_uri(name, uri)
+    if not name or "\0" in name or not _encodable(name):
+        raise OpenRouterError(
+            Code.INVALID_INPUT, f"{name!r} is no path. Give the path of a file, folder or glob."
+        )
+    if not WINDOWS and (drive := DRIVE.match(name)):
+        mounted = WINDOWS_DRIVES / drive[1].lower()
+        if mounted.is_dir():
+            name = f"{mounted}/{name[3:].replace(chr(92), '/')}"
+    if re.match(r"~(?:[/\\]|$)", name):
+        name = f"{home()}/{name[2:]}"
+    return Path(os.path.normpath(working_directory() / name))
+
+
+def _of_uri(name: str, uri: re.Match[str]) -> str:
+    if uri[1].lower() != "file":
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{display(name)} is an address, and files takes paths only. Web pages can be read "
+            "with web=true; other addresses are not supported yet.",
+        )
+    host, slash, path = name[uri.end() :].partition("/")
+    if host.lower() not in ("", "localhost"):
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{display(name)} is on another computer. Give a local path, as in file:///home/me/a.txt.",
+        )
+    path = unquote(path, errors="surrogateescape")
+    return path if DRIVE.match(path) else slash + path
+
+
+def _encodable(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def home() -> Path:
+    """The user's home directory."""
+    return Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises without a home
+
+
+def display(path: str | Path) -> str:
+    """A path as text that can be printed and sent on one line."""
+    text = os.fsencode(path).decode("utf-8", "replace") if _encodable(str(path)) else repr(path)
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def short(path: Path) -> str:
+    """A path as the model sees it: without what it does not need to know of this computer."""
+    for base, prefix in ((working_directory(), ""), (home(), "~/")):
+        if path != base and path.is_relative_to(base):
+            return prefix + display(path.relative_to(base))
+    return display(path)
+
+
+@functools.lru_cache(4096)
+def fold(name: str) -> str:
+    """One form for all names that some file system takes for the same."""
+    visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+    without_stream = folded.partition(":")[0]
+    return without_stream.rstrip(". ") or without_stream
+
+
+def _folded(path: Path) -> str:
+    return "/".join([path.drive.casefold(), *(fold(part) for part in path.parts[1:])])
+
+
+def _inside(folded: str, directory: str) -> bool:
+    return f"{folded}/".startswith(f"{directory}/")
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+@functools.cache
+def _secrets() -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in SECRETS))
+
+
+class Guard:
+    """Says which paths may be read. Made for each call, since the working directory may change."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._unsafe = settings.allow_unsafe_paths
+        self._state = _real(absolute(str(settings.state_dir)))
+        self._homes = [home(), _real(home())]
+        listed = [absolute(str(directory)) for directory in settings.input_dirs]
+        self._listed = [*listed, *(_real(directory) for directory in listed)]
+        self._roots = self._listed or self._default_roots()
+
+    def resolve(self, path: Path) -> Path:
+        """The real path of an absolute one. Raises `UNSAFE_PATH`, whether it exists or not."""
+        real = _real(path)
+        if refusal := self.refusal(real) or self._protection(path):
+            raise OpenRouterError(Code.UNSAFE_PATH, f"{display(path)} {refusal}")
+        return real
+
+    def refusal(self, real: Path) -> str:
+        """Why a real path may not be read, and which variable would allow it; empty if it may."""
+        folded = _folded(real)
+        if any(_inside(folded, directory) for directory in KERNEL):
+            return "is no file but a view of the system, which is never read."
+        if self._unsafe:
+            return ""
+        if not any(real.is_relative_to(root) for root in self._roots):
+            roots = ", ".join(display(root) for root in dict.fromkeys(self._roots))
+            return (
+                f"is outside the directories that may be read ({roots}). "
+                f"Add its directory to {variable('input_dirs')} to allow it."
+            )
+        # Where the file system knows short names, a real path has none left.
+        if any(SHORT_NAME.fullmatch(fold(part)) for part in real.parts):
+            return (
+                "has a shortened name. Spell it in full, or set "
+                f"{variable('allow_unsafe_paths')}=1 if this is its name."
+            )
+        return self._protection(real)
+
+    def _protection(self, path: Path) -> str:
+        """Why a path, spelled or real, may not be read although its directory may."""
+        if self._unsafe:
+            return ""
+        name = fold(path.name)
+        secret = _secrets().match(name) and not EXAMPLE.fullmatch(name)
+        if secret or path.is_relative_to(self._state):
+            return f"may hold secrets. Set {variable('allow_unsafe_paths')}=1 to read it anyway."
+        if self._in_hidden_place(path):
+            return (
+                "is in a hidden place of a home directory. Add that directory to "
+                f"{variable('input_dirs')} to allow it."
+            )
+        return ""
+
+    def _in_hidden_place(self, path: Path) -> bool:
+        """Whether a path is in a hidden directory right at home that the user did not list."""
+        folded = _folded(path)
+        homes = {*map(_folded, self._homes), *(match[0] for match in [HOME.match(folded)] if match)}
+        for home in homes:
+            if not folded.startswith(f"{home}/"):
+                continue
+            place, _, rest = folded.removeprefix(f"{home}/").partition("/")
+            if not place.startswith(".") and place not in HIDDEN_AT_HOME:
+                continue
+            # A file right at home, as ~/.bashrc, is no place; what is missing might be one.
+            if not rest and path.is_file():
+                continue
+            place = f"{home}/{place}"
+            if not any(_inside(_folded(x), place) and path.is_relative_to(x) for x in self._listed):
+                return True
+        return False
+
+    def _default_roots(self) -> list[Path]:
+        roots = [self._homes[-1], _real(working_directory())]
+        with contextlib.suppress(OSError):
+            roots.append(_real(Path(tempfile.gettempdir())))
+        return [root for root in roots if not self._is_system(root)]
+
+    def _is_system(self, path: Path) -> bool:
+        """Whether nobody chose to work there: hosts with windows start servers in such places."""
+        name = ANY_DRIVE.sub("c:", _folded(path))
+        above_home = any(path in home.parents for home in self._homes)
+        return name in ("", "c:") or above_home or any(_inside(name, place) for place in SYSTEM)
+
+
+def open_file(real: Path) -> BinaryIO:
+    """Open the regular file at a real path. Blocks: call it in a thread.
+
+    No link is followed, not even one that took a directory's place after the path was checked.
+    Raises `OSError`, also for directories, devices and pipes.
+    """
+    descriptor = _open_without_links(real)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no regular file")
+
+
+def _open_without_links(real: Path) -> int:
+    if os.open not in os.supports_dir_fd:
+        return _open_and_compare(real)
+    directory = os.open(real.anchor, PASS)
+    try:
+        for name in real.parts[1:-1]:
+            inner = os.open(name, PASS, dir_fd=directory)
+            os.close(directory)
+            directory = inner
+        return os.open(real.name, READ, dir_fd=directory)
+    finally:
+        os.close(directory)
+
+
+def _open_and_compare(real: Path) -> int:
+    """Windows cannot open step by step: the opened file must be the one at that very path."""
+    descriptor = os.open(real, READ)
+    if _real(real) == real and os.path.samestat(os.fstat(descriptor), real.lstat()):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.ELOOP, "its path changed meanwhile")
