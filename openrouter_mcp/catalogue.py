@@ -105,7 +105,7 @@ class Catalogue:
         rows = reply.get("data") if isinstance(reply, dict) else None
         # An empty catalogue is a failure: the last good one is worth more.
         if not isinstance(rows, list) or not any(map(Model.parse, rows)):
-            raise _unreadable("its models")
+            raise unreadable("its models")
         return rows
 
     async def _fetch_endpoints(self, slug: str) -> list[dict[str, Any]]:
@@ -113,10 +113,11 @@ class Catalogue:
         match reply:
             case {"data": {"endpoints": list(rows)}}:
                 return [row for row in rows if isinstance(row, dict)]
-        raise _unreadable(f"the endpoints of {slug}")
+        raise unreadable(f"the endpoints of {slug}")
 
 
-def _unreadable(what: str) -> OpenRouterError:
+def unreadable(what: str) -> OpenRouterError:
+    """The failure of a reply that has not the documented shape."""
     return OpenRouterError(
         Code.UPSTREAM_ERROR,
         f"OpenRouter's answer about {what} is not readable. Call again in a minute.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import errno
 import os
 import re
 import threading
@@ -15,8 +16,8 @@ from typing import Any, BinaryIO
 
 from openrouter_mcp import folders, paths
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.folders import Pattern, Skipped, Walk
-from openrouter_mcp.paths import Guard, open_file, short
+from openrouter_mcp.folders import Pattern, Skipped, Walk, short
+from openrouter_mcp.paths import Guard, is_folder, open_file
 from openrouter_mcp.settings import Settings, variable
 
 HEAD = 8192  # bytes that show what a file is
@@ -102,6 +103,7 @@ class _Selection:
         self._skipped = Skipped()
         self._files: dict[Path, _File] = {}
         self._sizes: dict[Path, int] = {}
+        self._total = 0
         self._guesses: list[str] = []
 
     def read(self, names: Sequence[str]) -> Attachments:
@@ -128,7 +130,7 @@ class _Selection:
             folder, pattern = path, folders.ALL_INSIDE
         else:
             real = self._guard.resolve(folder)
-        if real.is_dir():
+        if is_folder(real):
             self._find_inside(path, Walk(folder, real, self._guard, self._stop), pattern)
         elif folder == path:
             file = _File(path, real, named=True)
@@ -161,7 +163,8 @@ class _Selection:
             raise _unsupported(file.path, kind)
         self._check_size(file, size)
         self._sizes[file.real] = size
-        count, total = len(self._sizes), sum(self._sizes.values())
+        self._total += size
+        count, total = len(self._sizes), self._total
         most, most_bytes = self._settings.max_files, self._settings.max_files_bytes
         if count > most or total > most_bytes:
             largest = max(self._sizes, key=lambda real: self._sizes[real])
@@ -219,11 +222,12 @@ def _skipping(file: _File, skipped: Skipped) -> Generator[None]:
 def _opened(file: _File, guard: Guard) -> BinaryIO:
     try:
         return open_file(file.real)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise folders.missing(file.path, guard) from None
     except OSError as error:
+        special = error.errno in (errno.EINVAL, errno.ENXIO)
         raise OpenRouterError(
-            Code.NOT_FOUND,
+            Code.UNSUPPORTED_FORMAT if special else Code.NOT_FOUND,
             f"{short(file.path)} cannot be read: {error.strerror}. Name a regular file that this "
             "user may read.",
         ) from None

@@ -1,9 +1,9 @@
 """Which models of the catalogue fit: words, abilities, price, order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from openrouter_mcp.model import Model
 from openrouter_mcp.words import tokens
@@ -14,6 +14,17 @@ ABILITIES = {
     "schema": {"structured_outputs", "response_format"},
     "thinking": {"reasoning"},
 }
+VISION = "vision"
+# People's words for OpenRouter's kinds of input and output.
+KINDS = {
+    "pdf": "file",
+    "document": "file",
+    "embedding": "embeddings",
+    "tts": "speech",
+    "stt": "transcription",
+}
+
+Order = Literal["", "newest", "price", "context", "name", "intelligence", "coding", "agentic"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +36,9 @@ class ModelFilter:
     parameters, or "json", "schema", "thinking", "vision". `max_price`: USD per million tokens,
     compared with (3 x prompt + completion) / 4; what is not priced so (routers, media) is left
     out. `min_context`: tokens. `sort`: "" is by relevance to the query, newest without one;
-    "price" is cheapest, "context" longest first.
+    "price" is cheapest, "context" longest, an index of Artificial Analysis highest first.
+    `among`: ids, outside of which nothing is found. `ranking`: ids, best first; it orders before
+    `sort`, and what it does not name comes last.
     """
 
     query: str = ""
@@ -36,7 +49,9 @@ class ModelFilter:
     max_price: float = 0
     min_context: int = 0
     free: bool = False
-    sort: Literal["", "newest", "price", "context", "name"] = ""
+    sort: Order = ""
+    among: Collection[str] | None = None
+    ranking: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +100,33 @@ def find(rows: Iterable[Searchable], wanted: ModelFilter) -> list[Model]:
     found.sort(key=lambda item: (item[1].created, item[1].id), reverse=True)
     if not wanted.sort:
         found.sort(key=lambda item: (item[0], "text" not in item[1].output_modalities))
-    elif wanted.sort == "price":
-        found.sort(key=lambda item: _price(item[1]))
-    elif wanted.sort == "context":
-        found.sort(key=lambda item: -item[1].context_length)
-    elif wanted.sort == "name":
-        found.sort(key=lambda item: item[1].name.casefold())
+    else:
+        order = ORDERS[wanted.sort]
+        found.sort(key=lambda item: order(item[1]))
+    if wanted.ranking:
+        rank = {id_: position for position, id_ in enumerate(wanted.ranking)}
+        found.sort(key=lambda item: rank.get(item[1].id, len(rank)))
     return [model for _, model in found]
+
+
+def supports(model: Model, ability: str) -> bool:
+    """Whether a model has a parameter of OpenRouter's, or what people call an ability."""
+    if ability == VISION:
+        return "image" in model.input_modalities
+    return not model.supported_parameters.isdisjoint(ABILITIES.get(ability, {ability}))
+
+
+def kind(word: str) -> str:
+    """OpenRouter's word for a kind of input or output."""
+    return KINDS.get(word, word)
 
 
 def _fits(model: Model, wanted: ModelFilter) -> bool:
     return (
-        model.input_modalities.issuperset(wanted.input)
+        (wanted.among is None or model.id in wanted.among)
+        and model.input_modalities.issuperset(wanted.input)
         and (not wanted.output or not model.output_modalities.isdisjoint(wanted.output))
-        and all(_supports(model, ability) for ability in wanted.supports)
+        and all(supports(model, ability) for ability in wanted.supports)
         and wanted.author.lower() in ("", model.author)
         and (not wanted.max_price or _price(model) <= wanted.max_price)
         and model.context_length >= wanted.min_context
@@ -106,12 +134,17 @@ def _fits(model: Model, wanted: ModelFilter) -> bool:
     )
 
 
-def _supports(model: Model, ability: str) -> bool:
-    if ability == "vision":
-        return "image" in model.input_modalities
-    return not model.supported_parameters.isdisjoint(ABILITIES.get(ability, {ability}))
-
-
 def _price(model: Model) -> Decimal:
     price = model.blended_price
     return Decimal("Infinity") if price is None else price
+
+
+ORDERS: dict[Order, Callable[[Model], Any]] = {
+    "newest": lambda model: -model.created,
+    "price": _price,
+    "context": lambda model: -model.context_length,
+    "name": lambda model: model.name.casefold(),
+    "intelligence": lambda model: -model.index("intelligence"),
+    "coding": lambda model: -model.index("coding"),
+    "agentic": lambda model: -model.index("agentic"),
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import fnmatch
+import itertools
 import os
 import re
 import threading
@@ -14,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.paths import Guard, display, open_file, short
+from openrouter_mcp.paths import (
+    Guard,
+    display,
+    home,
+    is_folder,
+    open_file,
+    working_directory,
+)
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -25,6 +33,7 @@ VIRTUAL_ENVIRONMENT = {"pyvenv.cfg", "conda-meta"}
 WILDCARD = re.compile(r"[*?]|\[.+\]")
 GITIGNORE_BYTES = 1_000_000
 SHOWN = 3
+COMPARED = 5000  # names of a folder
 
 Pattern = tuple[str, ...]
 """The segments of a glob that are still to be matched; none when a file matches."""
@@ -91,7 +100,7 @@ class Ignores:
         """
         ignores = cls()
         above = [directory, *directory.parents]
-        root = next((i for i, parent in enumerate(above) if (parent / ".git").exists()), 0)
+        root = next((i for i, parent in enumerate(above) if os.path.lexists(parent / ".git")), 0)
         for parent in reversed(above[1 : root + 1]):
             ignores = ignores.inside(parent)
         return cls() if ignores.cover(f"{directory}/") else ignores
@@ -176,35 +185,35 @@ class Walk:
         self, entry: os.DirEntry[str], path: Path, patterns: frozenset[Pattern]
     ) -> frozenset[Pattern]:
         """What is to be matched inside a folder; just the empty pattern for a file that matches."""
-        is_folder = entry.is_dir(follow_symlinks=False)
+        folder = entry.is_dir(follow_symlinks=False)
         matching = [rest for rest in patterns if _matches(entry.name, rest[0])]
-        if is_folder:
+        if folder:
             matching = [rest for rest in matching if rest[0] == "**" or rest[1:]]
         else:
             matching = [rest for rest in matching if len(rest) == 1]
         spelled = [rest for rest in matching if _spells(entry.name, rest[0])]
         if matching and not spelled:
             kind = "ignored" if entry.name in GENERATED else "hidden"
-            self.skipped.add(f"{kind} {'folder' if is_folder else 'file'}", path)
+            self.skipped.add(f"{kind} {'folder' if folder else 'file'}", path)
         return frozenset(rest if rest[0] == "**" else rest[1:] for rest in spelled)
 
     def _left_out(self, entry: os.DirEntry[str], path: Path, ignores: Ignores) -> bool:
-        is_folder = entry.is_dir(follow_symlinks=False)
-        real = path
-        if ignores.cover(f"{path}/" if is_folder else str(path)):
-            self.skipped.add(f"ignored {'folder' if is_folder else 'file'}", path)
-            return True
-        if entry.is_symlink():
-            real = Path(os.path.realpath(path))
-            if real.is_dir() or not real.is_relative_to(self._real):
-                self.skipped.add("link", path)
-                return True
-        if self._guard.refusal(real):
+        folder = entry.is_dir(follow_symlinks=False)
+        real = Path(os.path.realpath(path)) if entry.is_symlink() else path
+        if ignores.cover(f"{path}/" if folder else str(path)):
+            kind = "ignored folder" if folder else "ignored file"
+        elif entry.is_symlink() and (is_folder(real) or not real.is_relative_to(self._real)):
+            kind = "link"
+        elif not folder and not entry.is_file():
+            kind = "special file"
+        elif self._guard.refusal(real):
             # Folders are not told: nobody shall learn what hidden places a home has.
-            if not is_folder:
-                self.skipped.add("protected file", path)
-            return True
-        return False
+            kind = "" if folder else "protected file"
+        else:
+            return False
+        if kind:
+            self.skipped.add(kind, path)
+        return True
 
 
 def _matches(name: str, segment: str) -> bool:
@@ -218,40 +227,36 @@ def _spells(name: str, segment: str) -> bool:
     return not name.startswith(".") or segment.startswith(".")
 
 
+def short(path: Path) -> str:
+    """A path as the model sees it: without what it does not need to know of this computer."""
+    for base, prefix in ((working_directory(), ""), (home(), "~/")):
+        if path != base and path.is_relative_to(base):
+            return prefix + display(path.relative_to(base))
+    return display(path)
+
+
 def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
     """`NOT_FOUND` with the folder that was looked in and the names there that look alike."""
     folder, pattern = split(path)
-    if not pattern:
-        folder = path.parent
-    while not folder.is_dir() and folder != folder.parent:
+    folder = folder if pattern else path.parent
+    while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
-    sought = re.sub(r"[*?\[\]]", "", path.relative_to(folder).parts[0 if not pattern else -1])
-    near = [
-        short(folder / name)
-        for name in difflib.get_close_matches(sought, _visible(folder, guard), n=3)
-    ]
+    sought = path.name if pattern else path.relative_to(folder).parts[0]
+    near = [short(folder / name) for name in _similar(sought, folder, guard)]
     hint = f"Did you mean {' or '.join(near)}?" if near else "Check the spelling and the folder."
-    return OpenRouterError(
-        Code.NOT_FOUND,
-        " ".join(
-            filter(
-                None,
-                [
-                    f"No text file {'matches' if pattern else 'is at'} {display(path)} (looked in "
-                    f"{display(folder)}).",
-                    skipped,
-                    hint,
-                ],
-            )
-        ),
-        suggestions=near,
+    message = (
+        f"No text file {'matches' if pattern else 'is at'} {display(path)} (looked in "
+        f"{display(folder)}). {skipped} {hint}"
     )
+    return OpenRouterError(Code.NOT_FOUND, message.replace("  ", " "), suggestions=near)
 
 
-def _visible(folder: Path, guard: Guard) -> list[str]:
+def _similar(sought: str, folder: Path, guard: Guard) -> list[str]:
     real = Path(os.path.realpath(folder))
     try:
-        names = sorted(entry.name for entry in real.iterdir())
+        names = [entry.name for entry in itertools.islice(real.iterdir(), COMPARED)]
     except OSError:
         return []
-    return [n for n in names if not n.startswith(".") and not guard.refusal(real / n)]
+    plain = re.sub(r"[*?\[\]]", "", sought)
+    similar = difflib.get_close_matches(plain, [n for n in names if not n.startswith(".")], n=3)
+    return [name for name in similar if not guard.refusal(real / name)]

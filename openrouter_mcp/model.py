@@ -114,9 +114,24 @@ class Model:
 
     @property
     def intelligence(self) -> float:
-        """Artificial Analysis's intelligence index, 0 to 100; 0 where it was not measured."""
-        index = _mapping(self.benchmarks.get("artificial_analysis")).get("intelligence_index")
+        """Artificial Analysis's intelligence index; see `index`."""
+        return self.index("intelligence")
+
+    def index(self, name: str) -> float:
+        """Artificial Analysis's "intelligence", "coding" or "agentic" index, 0 to 100.
+
+        0 where it was not measured.
+        """
+        index = _mapping(self.benchmarks.get("artificial_analysis")).get(f"{name}_index")
         return float(index) if isinstance(index, int | float) else 0.0
+
+    def elo(self, arena: str, category: str) -> float:
+        """Design Arena's Elo rating in one category of one arena; 0 where it has none."""
+        for entry in map(_mapping, _items(self.benchmarks.get("design_arena"))):
+            if (entry.get("arena"), entry.get("category")) == (arena, category):
+                elo = entry.get("elo")
+                return float(elo) if isinstance(elo, int | float) else 0.0
+        return 0.0
 
 
 def _text(value: object) -> str:

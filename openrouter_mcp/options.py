@@ -80,6 +80,13 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
             Code.INVALID_INPUT,
             f"options.{name} cannot be set: {LOCKED[name]}. Leave it out and call again.",
         )
+    for name in ("tools", "plugins"):
+        listed = options.get(name) or []
+        if not (isinstance(listed, list) and all(isinstance(item, Mapping) for item in listed)):
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"options.{name} takes a list of objects. Correct that and call again.",
+            )
     return dict(options)
 
 

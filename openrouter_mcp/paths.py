@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fnmatch
 import functools
@@ -28,13 +27,14 @@ SYSTEM = (
     *("/system", "/library", "/applications", "/private/etc", "/private/var/root"),
     *("c:/windows", "c:/program files", "c:/program files (x86)", "c:/programdata"),
 )
+TOO_WIDE = {"", "/home", "/users", "/mnt", "/usr", "/var", "/volumes", "c:", "c:/users"}
 # Where homes are, of whatever user and on whichever side of WSL.
 HOME = re.compile(r"(?:/home|(?:[a-z]:|/mnt/[a-z])?/users)/[^/]+")
 HIDDEN_AT_HOME = {"library", "appdata", "application data", "local settings"}
 SHORT_NAME = re.compile(r"[^.~]{1,6}~\d{1,6}(?:\.[^.]{0,3})?")
 SECRETS = (
     *(".env*", "*.env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".htpasswd", ".htdigest"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "ssh_host_*key", "identity"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "ssh_host_*key"),
     *("*.pem", "*.key", "*.ppk", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ovpn"),
     *("*.kdb", "*.kdbx", "*.keychain", "*.keychain-db", "*.wallet", "wallet.dat", "utc--*"),
     *("credentials", "credentials.json", "credentials.y*ml", "credentials.toml", "credentials.ini"),
@@ -44,10 +44,14 @@ SECRETS = (
     *(".pgpass", "pgpass.conf", ".my.cnf", ".mylogin.cnf", ".s3cfg", ".boto", ".dockercfg"),
     *(".*_history", "kubeconfig", "*.kubeconfig"),
 )
-EXAMPLE = re.compile(r"\.env(\..+)?\.(example|sample|template)|(example|sample|template)\.env")
-URI = re.compile(r"([a-z][a-z\d+.-]+):(?://)?", re.IGNORECASE)
+EXAMPLE = re.compile(
+    r"\.env([._-].+)?[._-](example|sample|template)|(example|sample|template)\.env"
+)
+URI = re.compile(r"(?:file|data):(?://)?|[a-z][a-z\d+.-]*://", re.IGNORECASE)
 DRIVE = re.compile(r"([A-Za-z]):[\\/]")
 ANY_DRIVE = re.compile(r"^(?:/mnt/[a-z](?=/|$)|[a-z]:)")
+
+LONGEST = 300  # characters of a path that are shown
 
 # O_NONBLOCK: a FIFO must not wait for its writer.
 READ = os.O_RDONLY | sum(
@@ -81,32 +85,37 @@ def absolute(name: str) -> Path:
         name = _of_uri(name, uri)
     if not name or "\0" in name or not _encodable(name):
         raise OpenRouterError(
-            Code.INVALID_INPUT, f"{name!r} is no path. Give the path of a file, folder or glob."
+            Code.INVALID_INPUT,
+            f"{display(repr(name))} is no path. Give the path of a file, folder or glob.",
         )
     if not WINDOWS and (drive := DRIVE.match(name)):
         mounted = WINDOWS_DRIVES / drive[1].lower()
-        if mounted.is_dir():
-            name = f"{mounted}/{name[3:].replace(chr(92), '/')}"
-    if re.match(r"~(?:[/\\]|$)", name):
+        if is_folder(mounted):
+            name = str(mounted / name[3:].replace("\\", "/").lstrip("/"))
+    if name[:2] in {"~", "~/", f"~{os.sep}"}:
         name = f"{home()}/{name[2:]}"
-    return Path(os.path.normpath(working_directory() / name))
+    # POSIX keeps two slashes at the start, which mean the same as one.
+    return Path(os.path.normpath(re.sub("^/+", "/", str(working_directory() / name))))
 
 
 def _of_uri(name: str, uri: re.Match[str]) -> str:
-    if uri[1].lower() != "file":
+    if not name.lower().startswith("file:"):
         raise OpenRouterError(
             Code.INVALID_INPUT,
             f"{display(name)} is an address, and files takes paths only. Web pages can be read "
             "with web=true; other addresses are not supported yet.",
         )
-    host, slash, path = name[uri.end() :].partition("/")
+    rest = unquote(name[uri.end() :], errors="surrogateescape")
+    if DRIVE.match(rest.lstrip("/")):
+        return rest.lstrip("/")
+    host, slash, path = rest.partition("/")
     if host.lower() not in ("", "localhost"):
         raise OpenRouterError(
             Code.INVALID_INPUT,
-            f"{display(name)} is on another computer. Give a local path, as in file:///home/me/a.txt.",
+            f"{display(name)} names another computer. Give a local path, as in "
+            "file:///home/me/notes.txt.",
         )
-    path = unquote(path, errors="surrogateescape")
-    return path if DRIVE.match(path) else slash + path
+    return slash + path
 
 
 def _encodable(name: str) -> bool:
@@ -125,15 +134,8 @@ def home() -> Path:
 def display(path: str | Path) -> str:
     """A path as text that can be printed and sent on one line."""
     text = os.fsencode(path).decode("utf-8", "replace") if _encodable(str(path)) else repr(path)
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
-
-
-def short(path: Path) -> str:
-    """A path as the model sees it: without what it does not need to know of this computer."""
-    for base, prefix in ((working_directory(), ""), (home(), "~/")):
-        if path != base and path.is_relative_to(base):
-            return prefix + display(path.relative_to(base))
-    return display(path)
+    text = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
 @functools.lru_cache(4096)
@@ -154,7 +156,27 @@ def _inside(folded: str, directory: str) -> bool:
 
 
 def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))
+    # Looking up a Windows share would log in to whatever computer it names.
+    return path if path.drive.startswith("\\\\") else Path(os.path.realpath(path))
+
+
+def _temporary() -> list[Path]:
+    try:
+        return [_real(Path(tempfile.gettempdir()))]
+    except OSError:
+        return []
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a directory, or a link to one; false where that cannot be told."""
+    return stat.S_ISDIR(_mode(path))
 
 
 @functools.cache
@@ -172,6 +194,8 @@ class Guard:
         listed = [absolute(str(directory)) for directory in settings.input_dirs]
         self._listed = [*listed, *(_real(directory) for directory in listed)]
         self._roots = self._listed or self._default_roots()
+        # Windows has its temporary directory in a hidden place.
+        self._chosen = self._listed or _temporary()
 
     def resolve(self, path: Path) -> Path:
         """The real path of an absolute one. Raises `UNSAFE_PATH`, whether it exists or not."""
@@ -206,8 +230,8 @@ class Guard:
         if self._unsafe:
             return ""
         name = fold(path.name)
-        secret = _secrets().match(name) and not EXAMPLE.fullmatch(name)
-        if secret or path.is_relative_to(self._state):
+        secret = _secrets().match(name) and not EXAMPLE.fullmatch(name) and not is_folder(path)
+        if secret or _inside(_folded(path), _folded(self._state)):
             return f"may hold secrets. Set {variable('allow_unsafe_paths')}=1 to read it anyway."
         if self._in_hidden_place(path):
             return (
@@ -227,24 +251,23 @@ class Guard:
             if not place.startswith(".") and place not in HIDDEN_AT_HOME:
                 continue
             # A file right at home, as ~/.bashrc, is no place; what is missing might be one.
-            if not rest and path.is_file():
+            if not rest and stat.S_ISREG(_mode(path)):
                 continue
             place = f"{home}/{place}"
-            if not any(_inside(_folded(x), place) and path.is_relative_to(x) for x in self._listed):
+            chosen = [root for root in self._chosen if _inside(_folded(root), place)]
+            if not any(path.is_relative_to(root) for root in chosen):
                 return True
         return False
 
     def _default_roots(self) -> list[Path]:
-        roots = [self._homes[-1], _real(working_directory())]
-        with contextlib.suppress(OSError):
-            roots.append(_real(Path(tempfile.gettempdir())))
+        roots = [self._homes[-1], _real(working_directory()), *_temporary()]
         return [root for root in roots if not self._is_system(root)]
 
     def _is_system(self, path: Path) -> bool:
         """Whether nobody chose to work there: hosts with windows start servers in such places."""
         name = ANY_DRIVE.sub("c:", _folded(path))
         above_home = any(path in home.parents for home in self._homes)
-        return name in ("", "c:") or above_home or any(_inside(name, place) for place in SYSTEM)
+        return name in TOO_WIDE or above_home or any(_inside(name, place) for place in SYSTEM)
 
 
 def open_file(real: Path) -> BinaryIO:

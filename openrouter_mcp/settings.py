@@ -159,6 +159,16 @@ class Settings(BaseSettings):
         description="Where the catalogue is kept; readable by you only. Default: the system's "
         "place for state.",
     )
+    wait_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
+        45, description="Seconds after which a call goes on as a job; 0 = calls always wait."
+    )
+    job_ttl_hours: Annotated[float, Field(gt=0, le=87_600, allow_inf_nan=False)] = Field(
+        72, description="Hours for which jobs and their results are kept."
+    )
+    threads: bool = Field(True, description="off = no conversation is kept, and none continued.")
+    thread_ttl_days: Annotated[float, Field(gt=0, le=3_650, allow_inf_nan=False)] = Field(
+        30, description="Days after its last turn for which a conversation is kept."
+    )
     model_cache_ttl_ms: Annotated[int, Field(ge=0)] = Field(
         3_600_000, description="Age in ms from which the model catalogue is fetched anew."
     )

@@ -413,3 +413,70 @@ def test_documented_parameters_are_not_doubted(body: dict):
 def test_the_preview_of_a_conversation_is_its_last_text():
     assert asked("", messages=CONVERSATION[:1]).preview() == "One?"
     assert asked("", messages=CONVERSATION).preview() == "Three?"
+
+
+def caller(model_id: str, *supported: str) -> Resolution:
+    row = {"id": model_id, "supported_parameters": [*supported]}
+    return Resolution(model_id, Model.parse(row), "")
+
+
+def search_tools(body: Mapping[str, Any]) -> list[str]:
+    return [tool["type"] for tool in body["tools"]]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [caller("acme/able", "tools"), caller("openrouter/auto"), MODEL],
+    ids=["calls tools", "router", "unknown"],
+)
+def test_a_model_searches_the_web_with_a_tool_beside_the_callers_own(model: Resolution):
+    own = {"type": "openrouter:datetime", "parameters": {"timezone": "UTC"}}
+    body = asked("Hi", model=model, web=True, options={"tools": [own]}).body
+    assert search_tools(body) == ["openrouter:datetime", "openrouter:web_search"]
+    assert body["tools"][0] == own
+    assert "plugins" not in body
+
+
+def test_a_search_tool_of_the_callers_own_is_enough():
+    own = {"type": "openrouter:web_search", "parameters": {"max_results": 1}}
+    assert asked("Hi", web=True, options={"tools": [own]}).body["tools"] == [own]
+
+
+def test_for_a_model_without_tools_openrouter_searches_first():
+    parser = {"id": "file-parser"}
+    model = caller("acme/unable", "temperature")
+    body = asked("Hi", model=model, web=True, options={"plugins": [parser]}).body
+    assert body["plugins"] == [parser, {"id": "web"}]
+    assert "tools" not in body
+
+
+def test_a_schema_is_sent_strictly_to_providers_that_heed_it():
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    request = asked("Hi", schema=schema, options={"response_format": {"type": "json_object"}})
+    assert request.schema == schema
+    assert request.body["provider"] == {"require_parameters": True}
+    sent = request.body["response_format"]["json_schema"]
+    assert sent["strict"] is True
+    assert sent["schema"]["properties"] == schema["properties"]
+    own = {"provider": {"require_parameters": False}}
+    assert asked("Hi", schema=schema, options=own).body["provider"] == own["provider"]
+
+
+def test_attachments_stand_before_the_question_behind_the_system_prompt():
+    part = {"type": "text", "text": "A file."}
+    body = asked("Why?", system="Be brief.", attachments=[part]).body
+    assert body["messages"][1]["content"] == [part, {"type": "text", "text": "Why?"}]
+    parts = asked("", messages=CONVERSATION, attachments=[part]).body["messages"]
+    assert parts[:2] == CONVERSATION[:2]
+    assert parts[2]["content"] == [part, *CONVERSATION[2]["content"]]
+
+
+def test_notes_of_the_arguments_come_before_doubts():
+    request = asked("Hi", notes=["One file was skipped."], options={"temprature": 1})
+    assert request.notes[0] == "One file was skipped."
+    assert len(request.notes) == 2
+
+
+@pytest.mark.parametrize("tools", ["search", ["search"], {"type": "function"}], ids=repr)
+def test_tools_that_are_no_list_of_objects_are_refused(tools: object):
+    assert "options.tools takes a list of objects" in refused(options={"tools": tools}).message

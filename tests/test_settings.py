@@ -71,6 +71,11 @@ def test_lists_come_with_commas_or_as_json(
     assert settings.problems == ()
 
 
+def test_directories_are_separated_as_in_path(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENROUTER_INPUT_DIRS", os.pathsep.join(["/one", " /two, too ", ""]))
+    assert load().input_dirs == (Path("/one"), Path("/two, too"))
+
+
 def test_prices_are_exact(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENROUTER_PROVIDER_MAX_PRICE", '{"prompt": 0.1, "completion": "15"}')
     assert load().provider_max_price == {"prompt": Decimal("0.1"), "completion": Decimal(15)}
@@ -90,6 +95,8 @@ BAD = {
     "OPENROUTER_API_KEY": "sk-ключ",
     "OPENROUTER_BASE_URL": "ftp://secret-host",
     "OPENROUTER_MAX_TOKENS": "secret",
+    "OPENROUTER_MAX_CONTINUATIONS": "11",
+    "OPENROUTER_MAX_REPLY_CHARS": "secret",
     "OPENROUTER_INCLUDE_REASONING": "secret",
     "OPENROUTER_CACHE_RESPONSES": "secret",
     "OPENROUTER_PROVIDER_SORT": "secret",
