@@ -4,13 +4,16 @@ BIN := .venv/bin
 UV := $(shell command -v uv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --constraint constraints.txt
 
-.PHONY: demo test lint fix constraints clean
+.PHONY: demo test bench lint fix constraints clean
 
 demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
 
 test: lint
 	$(BIN)/pytest -q
+
+bench: .venv/test
+	$(BIN)/python -m tests.bench
 
 lint: .venv/test
 	$(BIN)/ruff check

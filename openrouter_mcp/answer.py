@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openrouter_mcp.client import OpenRouter, Report, silent
-from openrouter_mcp.errors import Code, OpenRouterError, clean, failure
+from openrouter_mcp.client import OpenRouter
+from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.failures import failure
 from openrouter_mcp.request import ChatRequest
+from openrouter_mcp.retries import Report, silent
 
 NOT_STARTED = "waiting for the first word"
 
@@ -24,6 +26,8 @@ class Answer:
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     reasoning_details: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
+    media: bool = False
+    """Whether images or sound came, which a chat does not show."""
     finish_reason: str = ""
     generation_id: str = ""
     model: str = ""
@@ -57,6 +61,7 @@ class Answer:
         self.refusal += _text(said.get("refusal"))
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
         self.annotations += said.get("annotations") or []
+        self.media = self.media or bool(said.get("images") or said.get("audio"))
         for detail in said.get("reasoning_details") or []:
             _merge(self.reasoning_details, detail, ("index", "type"), ("text", "summary", "data"))
         for call in said.get("tool_calls") or []:
@@ -147,7 +152,7 @@ def _conclude(answer: Answer, *, whole: bool) -> None:
             f"The model refused: {clean(answer.refusal)} Rephrase the request or choose another "
             "model.",
         )
-    elif answer.text or answer.tool_calls:
+    elif answer.text or answer.tool_calls or answer.media:
         return
     elif answer.finish_reason == "content_filter":
         answer.error = OpenRouterError(

@@ -11,6 +11,8 @@ from openrouter_mcp.model import Model
 MILLION = 1_000_000
 DAY = 86_400
 DESCRIPTION_LIMIT = 500
+# OpenRouter writes "never" as a date far away.
+EXPIRY_SHOWN_DAYS = 365
 # Everything else that OpenRouter lists under `pricing` is per token.
 PER_UNIT = {"request", "image", "web_search", "discount"}
 SHORTEST_LATENCY_MS = 30
@@ -38,13 +40,14 @@ def row(model: Model, now: float) -> dict[str, Any]:
                 if any_of & model.supported_parameters
             ],
             "age": _age(model.created, now),
-            "expires": model.expiration_date,
+            "expires": _expires(model, now),
         }
     )
 
 
 def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> dict[str, Any]:
-    """Everything on one model that helps to choose and to call it."""
+    """Everything on one model that helps to choose and to call it; see `endpoint`."""
+    audio = _audio_price(model)
     description = model.description
     if len(description) > DESCRIPTION_LIMIT:
         description = f"{description[:DESCRIPTION_LIMIT]}..."
@@ -58,7 +61,7 @@ def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> di
             "kinds": _kinds(model),
             "context": model.context_length or None,
             "max_output": model.max_completion_tokens or None,
-            "prices": prices(model.pricing),
+            "prices": {"audio_unit": _number(audio)} if audio else prices(model.pricing),
             "price_overrides": [_override(override) for override in model.price_overrides],
             "parameters": sorted(model.supported_parameters),
             "reasoning": model.reasoning,
@@ -66,9 +69,9 @@ def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> di
             "benchmarks": model.benchmarks.get("artificial_analysis"),
             "knowledge_cutoff": model.knowledge_cutoff,
             "age": _age(model.created, now),
-            "expires": model.expiration_date,
+            "expires": _expires(model, now),
             "moderated": model.is_moderated,
-            "endpoints": [endpoint(offer) for offer in endpoints],
+            "endpoints": list(endpoints),
         }
     )
 
@@ -93,7 +96,18 @@ def _short_price(model: Model) -> dict[str, Any]:
     shown = prices(model.pricing)
     if "varies" in shown.values():
         return {"price": "varies"}
+    if audio := _audio_price(model):
+        return {"price": f"{_number(audio)} per unit of audio"}
+    if not model.is_free and not (shown.get("prompt") or shown.get("completion")):
+        return {"price": "per unit, see get_model"}
     return {"price_in": shown.get("prompt"), "price_out": shown.get("completion")}
+
+
+def _audio_price(model: Model) -> Decimal:
+    """USD per second, minute or hour of audio: OpenRouter does not say which. 0 = by tokens."""
+    if model.output_modalities != {"transcription"} or model.pricing.get("completion"):
+        return Decimal(0)
+    return model.pricing.get("prompt", Decimal(0))
 
 
 def _kinds(model: Model) -> str:
@@ -117,15 +131,77 @@ def _age(created: int, now: float) -> str:
     return f"{days // 30} mo" if days < 730 else f"{days // 365} y"
 
 
+def _expires(model: Model, now: float) -> str:
+    days = model.days_left(now)
+    return model.expiration_date if days is not None and days <= EXPIRY_SHOWN_DAYS else ""
+
+
 def _override(override: Mapping[str, Any]) -> dict[str, Any]:
-    """A conditional price: its conditions as they came, its prices per million tokens."""
-    conditions = {
-        name: value
-        for name, value in override.items()
-        if name.startswith("utc_") or name == "min_prompt_tokens"
-    }
-    rest = {name: value for name, value in override.items() if name not in conditions}
-    return {**conditions, **prices(rest)}
+    """A conditional price: when it holds, in words, and its prices per million tokens."""
+    when = []
+    if tokens := override.get("min_prompt_tokens"):
+        when.append(f"prompt over {tokens:,} tokens")
+    if "utc_start" in override:
+        when.append(f"{_clock(override['utc_start'])} to {_clock(override.get('utc_end'))} UTC")
+    if days := override.get("utc_days"):
+        when.append(f"on {', '.join(map(str, days))}")
+    rest = {name: v for name, v in override.items() if not name.startswith(("utc_", "min_"))}
+    return {"when": ", ".join(when), **prices(rest)}
+
+
+def _clock(time: object) -> str:
+    """OpenRouter's HHMM, a number, as a time of day."""
+    return f"{time // 100:02}:{time % 100:02}" if isinstance(time, int) else str(time)
+
+
+def image_endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """One provider's offer to draw; its prices are USD for the unit that each names."""
+    return _present(
+        {
+            "tag": endpoint.get("provider_tag") or endpoint.get("provider_slug"),
+            "provider": endpoint.get("provider_name"),
+            "prices": [_image_price(line) for line in endpoint.get("pricing") or []],
+            "parameters": {
+                name: _allowed(descriptor)
+                for name, descriptor in (endpoint.get("supported_parameters") or {}).items()
+            },
+            "streaming": endpoint.get("supports_streaming"),
+        }
+    )
+
+
+def _image_price(line: Mapping[str, Any]) -> str:
+    variant = f" ({line['variant']})" if line.get("variant") else ""
+    price = _decimal(line.get("cost_usd")) or Decimal(0)
+    unit = str(line.get("unit"))
+    if unit == "token":
+        price, unit = price * MILLION, "million tokens"
+    return f"{line.get('billable')}: ${_number(price)} per {unit}{variant}"
+
+
+def _allowed(descriptor: object) -> object:
+    """What a parameter takes: its values, or its range as [least, most]."""
+    if not isinstance(descriptor, Mapping):
+        return descriptor
+    if "values" in descriptor:
+        return descriptor["values"]
+    bounds = [descriptor.get("min"), descriptor.get("max")]
+    return bounds if any(bound is not None for bound in bounds) else descriptor.get("type")
+
+
+def video(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a video model takes, and its prices in USD by the unit in their names."""
+    return _present(
+        {
+            "prices": row.get("pricing_skus"),
+            "durations_seconds": row.get("supported_durations"),
+            "resolutions": row.get("supported_resolutions"),
+            "aspect_ratios": row.get("supported_aspect_ratios"),
+            "frames": row.get("supported_frame_images"),
+            "audio": row.get("generate_audio"),
+            "seed": row.get("seed"),
+        }
+    )
 
 
 def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,30 +8,26 @@ which requests are safe to repeat, and every wait has an end.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from openrouter_mcp import __version__
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, duration, failure
+from openrouter_mcp.errors import Code, OpenRouterError, duration
+from openrouter_mcp.retries import REPEATABLE, UNPAID, Report, retrying, silent
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.wire import EventStream, one_piece, parsed, redirected, typed
 
 if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI, Omit
-    from tenacity import RetryCallState
 
-ATTEMPTS = 3
-PATIENCE = 20.0
 CONNECT_TIMEOUT = 10.0
 LOOK_UP_TIMEOUT = 60.0
-DRAIN_TIMEOUT = 0.1
 MAX_REDIRECTS = 3
-REPEATABLE = {408, 429, 500, 502, 503, 504, 524, 529}
-UNPAID = {429, 502, 503, 529}
 OWN_HEADERS = {
     "accept",
     "accept-encoding",
@@ -46,52 +42,6 @@ NO_KEY = (
     "in the MCP client's configuration and restart this server."
 )
 
-T = TypeVar("T")
-Report = Callable[[str], Awaitable[None]]
-"""Tells a waiting person, in one sentence, what is going on."""
-
-
-async def silent(_message: str) -> None:
-    """A `Report` for whom nobody listens."""
-
-
-class EventStream:
-    """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read.
-
-    A reply that came in one piece after all is the only event.
-    """
-
-    def __init__(self, response: httpx2.Response, whole: dict[str, Any] | None = None) -> None:
-        self.headers: Mapping[str, str] = response.headers
-        self.done = whole is not None
-        self._response = response
-        self._whole = whole
-
-    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield each event's object; comments and blank keep-alives are skipped."""
-        import httpx2
-
-        if self._whole is not None:
-            yield self._whole
-            return
-        try:
-            events = aiter(httpx2.EventSource(self._response))
-            async for event in events:
-                if event.data.startswith("[DONE]"):
-                    self.done = True
-                    await _drain(events)
-                    return
-                if isinstance(chunk := json.loads(event.data), dict):
-                    yield chunk
-        except ValueError:
-            raise OpenRouterError(
-                Code.UPSTREAM_ERROR,
-                "OpenRouter's stream held data that is not JSON. Call again.",
-                retryable=True,
-            ) from None
-        except httpx2.RequestError as error:
-            raise _network(error) from None
-
 
 class OpenRouter:
     """OpenRouter's endpoints under one key; made at first use, closed with the server."""
@@ -99,10 +49,16 @@ class OpenRouter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._base = settings.base_url
+        self._building = threading.Lock()
 
-    @cached_property
+    @property
     def sdk(self) -> AsyncOpenAI:
         """The OpenAI SDK; importing it takes long, so `warm_up` does it beforehand."""
+        with self._building:
+            return self._sdk
+
+    @cached_property
+    def _sdk(self) -> AsyncOpenAI:
         import httpx2
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
@@ -135,8 +91,8 @@ class OpenRouter:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if "sdk" in self.__dict__:
-            await self.sdk.close()
+        if "_sdk" in self.__dict__:
+            await self._sdk.close()
 
     async def get(
         self, path: str, *, params: Mapping[str, str] | None = None, report: Report = silent
@@ -146,12 +102,12 @@ class OpenRouter:
         async def once() -> Any:
             response = await self._follow(path, params or {})
             try:
-                return _parsed(await response.aread(), response.headers)
+                return parsed(await response.aread(), response.headers)
             finally:
                 await response.aclose()
 
         async with self._time_limit(min(LOOK_UP_TIMEOUT, self._settings.request_timeout_seconds)):
-            return await self._retrying(once, REPEATABLE, report, finding=True)
+            return await retrying(partial(typed, once, finding=True), REPEATABLE, report)
 
     @asynccontextmanager
     async def stream(
@@ -168,15 +124,14 @@ class OpenRouter:
         """
         self._require_key()
 
-        async def once() -> httpx2.Response:
-            return await self._send("post", path, body=body, headers=headers)
+        send = partial(self._send, "post", path, body=body, headers=headers)
 
         async with self._time_limit(self._settings.request_timeout_seconds):
-            response = await self._retrying(once, UNPAID, report)
+            response = await retrying(partial(typed, send), UNPAID, report)
             try:
                 whole = None
                 if "text/event-stream" not in response.headers.get("content-type", ""):
-                    whole = await _typed(partial(_one_piece, response), finding=False)
+                    whole = await typed(partial(one_piece, response))
                 yield EventStream(response, whole)
             finally:
                 await response.aclose()
@@ -192,13 +147,13 @@ class OpenRouter:
                 if error.status_code not in {301, 302, 303, 307, 308}:
                     raise
                 path, params = self._own_path(error.response.headers.get("location", "")), {}
-        raise _redirected("in a circle")
+        raise redirected("in a circle")
 
     def _own_path(self, url: str) -> str:
         """The address of a redirect, if it stays where the key may go."""
         target = urljoin(f"{self._base}/", url)
         if urlsplit(target)[:2] != urlsplit(self._base)[:2]:
-            raise _redirected("to another host")
+            raise redirected("to another host")
         return target
 
     async def _send(
@@ -234,38 +189,6 @@ class OpenRouter:
             )
         # Asked for an httpx2.Response, the SDK hands it over as it came.
         return cast("httpx2.Response", reply)
-
-    async def _retrying(
-        self,
-        once: Callable[[], Awaitable[T]],
-        statuses: set[int],
-        report: Report,
-        *,
-        finding: bool = False,
-    ) -> T:
-        """Run `once`, again after failures that are safe to repeat and short to wait for."""
-        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
-
-        async def told(state: RetryCallState) -> None:
-            wait = state.next_action.sleep if state.next_action else 0
-            error = state.outcome.exception() if state.outcome else None
-            reason = error.http_status or error.code if isinstance(error, OpenRouterError) else ""
-            await report(
-                f"OpenRouter answered {reason}; trying again in {duration(wait)} "
-                f"(attempt {state.attempt_number + 1} of {ATTEMPTS})"
-            )
-
-        policy = AsyncRetrying(
-            reraise=True,
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=_wait,
-            retry=retry_if_exception(lambda error: _repeat(error, statuses)),
-            before_sleep=told,
-        )
-        async for attempt in policy:
-            with attempt:
-                return await _typed(once, finding=finding)
-        raise AssertionError("tenacity either returned or raised")
 
     def _require_key(self) -> None:
         if self._settings.api_key is None:
@@ -304,121 +227,3 @@ class OpenRouter:
             headers["X-OpenRouter-Title"] = self._settings.app_title
             headers["X-OpenRouter-Categories"] = "cli-agent"
         return headers
-
-
-async def _typed(once: Callable[[], Awaitable[T]], *, finding: bool) -> T:
-    """Run `once`; the SDK's failures come out as `OpenRouterError`."""
-    import httpx2
-    import openai
-
-    try:
-        return await once()
-    except openai.APIStatusError as error:
-        response = error.response
-        if response.is_redirect:
-            raise _redirected("a paid request") from error
-        body = _json_or_text(response.content)
-        raise failure(response.status_code, body, response.headers, finding=finding) from error
-    except (openai.APIConnectionError, httpx2.RequestError) as error:
-        raise _network(error) from error
-
-
-def _redirected(where: str) -> OpenRouterError:
-    return OpenRouterError(
-        Code.UPSTREAM_ERROR,
-        f"OpenRouter redirects {where}, which is not followed. Check OPENROUTER_BASE_URL.",
-    )
-
-
-def _network(error: Exception) -> OpenRouterError:
-    """A connection that failed, as two cases: nothing heard in time, or no connection at all."""
-    import httpx2
-    import openai
-
-    cause = error.__cause__ or error
-    connecting = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
-    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException) and not connecting:
-        return OpenRouterError(
-            Code.UPSTREAM_TIMEOUT,
-            "OpenRouter stopped sending and stayed silent. Call again, or choose a faster model or "
-            "another provider.",
-            retryable=True,
-        )
-    what = "could not be reached" if connecting else "closed the connection before the end"
-    return OpenRouterError(
-        Code.NETWORK,
-        f"OpenRouter {what}. {NEXT_STEP[Code.NETWORK]}",
-        retryable=True,
-    )
-
-
-def _repeat(error: BaseException, statuses: set[int]) -> bool:
-    """Whether a failure is worth and safe another attempt of the same request."""
-    if not isinstance(error, OpenRouterError):
-        return False
-    if (error.retry_after or 0) > PATIENCE:
-        return False
-    if error.http_status is None:
-        return error.code is Code.NETWORK and (statuses is REPEATABLE or _never_sent(error))
-    return error.http_status in statuses and error.retryable
-
-
-def _never_sent(error: OpenRouterError) -> bool:
-    import httpx2
-
-    cause = error.__cause__.__cause__ if error.__cause__ else None
-    return isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
-
-
-def _wait(state: RetryCallState) -> float:
-    from tenacity import wait_exponential_jitter
-
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, OpenRouterError) and error.retry_after is not None:
-        return error.retry_after
-    return wait_exponential_jitter(multiplier=0.5, max=8)(state)
-
-
-def _parsed(content: bytes, headers: Mapping[str, str]) -> Any:
-    """The JSON of a successful reply; an error inside HTTP 200 or a foreign page is a failure."""
-    body = _json_or_text(content)
-    if isinstance(body, str):
-        raise _foreign(headers)
-    if isinstance(body, dict) and body.get("error"):
-        raise failure(200, body, headers)
-    return body
-
-
-async def _one_piece(response: httpx2.Response) -> dict[str, Any]:
-    """A reply that is no stream, if it is an answer nevertheless."""
-    body = _json_or_text(await response.aread())
-    if not isinstance(body, dict):
-        raise _foreign(response.headers)
-    if not body.get("choices"):
-        raise failure(200, body, response.headers)
-    return body
-
-
-def _foreign(headers: Mapping[str, str]) -> OpenRouterError:
-    kind = headers.get("content-type", "nothing readable").split(";")[0]
-    return OpenRouterError(
-        Code.UPSTREAM_ERROR,
-        f"The reply was {kind} instead of OpenRouter's JSON. Call again; if it persists, check "
-        "OPENROUTER_BASE_URL and the proxy.",
-        retryable=True,
-    )
-
-
-def _json_or_text(content: bytes) -> Any:
-    text = content.decode("utf-8", "replace").strip()
-    with suppress(ValueError):
-        return json.loads(text)
-    return text
-
-
-async def _drain(events: AsyncIterator[Any]) -> None:
-    """Read to the end after `[DONE]`, so that the connection can be used again."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            async for _ in events:
-                pass

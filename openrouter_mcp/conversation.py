@@ -1,4 +1,4 @@
-"""A chat from its arguments to its reply: what every tool that asks a model for text goes through."""
+"""A chat from its arguments to its reply: the path of every tool that asks a model for text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fastmcp.tools import ToolResult
 from openrouter_mcp import estimates, replies
 from openrouter_mcp.answer import Answer, complete
 from openrouter_mcp.app import App
-from openrouter_mcp.client import Report
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.exchange import converse
 from openrouter_mcp.request import Ask, ChatRequest, compose
+from openrouter_mcp.retries import Report
 
 
 async def request(
@@ -25,7 +25,8 @@ async def request(
     Raises `INVALID_INPUT`, `MODEL_NOT_FOUND` or `BUDGET_EXCEEDED` before anything is paid.
     """
     primary = await app.resolve(model or str(ask.options.get("model") or ""))
-    others = [await app.resolve(name) for name in fallbacks]
+    listed = fallbacks or ask.options.get("models") or []
+    others = [await app.resolve(str(name)) for name in listed]
     composed = compose(ask, primary, others, app.settings)
     if limit := _limit(max_cost):
         return estimates.within(composed, limit, datetime.now(UTC))

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Literal, Self
 
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.model import Model
 from openrouter_mcp.words import tokens
 
@@ -114,6 +116,21 @@ def supports(model: Model, ability: str) -> bool:
     if ability == VISION:
         return "image" in model.input_modalities
     return not model.supported_parameters.isdisjoint(ABILITIES.get(ability, {ability}))
+
+
+def one_of(what: str, word: str, known: Iterable[str]) -> str:
+    """Return the known word that `word` is but for its case.
+
+    Raises `OpenRouterError` with INVALID_INPUT and the nearest words.
+    """
+    choices = {choice.casefold(): choice for choice in known}
+    if word.strip().casefold() in choices:
+        return choices[word.strip().casefold()]
+    near = [choices[key] for key in get_close_matches(word.casefold(), choices, n=3, cutoff=0.5)]
+    shown = sorted(choices.values())
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(shown[:30])}."
+    message = f'"{word[:60]}" is no {what}. {hint}'
+    raise OpenRouterError(Code.INVALID_INPUT, message, suggestions=near)
 
 
 def kind(word: str) -> str:

@@ -202,7 +202,7 @@ class Walk:
         real = Path(os.path.realpath(path)) if entry.is_symlink() else path
         if ignores.cover(f"{path}/" if folder else str(path)):
             kind = "ignored folder" if folder else "ignored file"
-        elif entry.is_symlink() and (is_folder(real) or not real.is_relative_to(self._real)):
+        elif real != path and not (entry.is_file() and real.is_relative_to(self._real)):
             kind = "link"
         elif not folder and not entry.is_file():
             kind = "special file"
@@ -241,7 +241,8 @@ def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
     folder = folder if pattern else path.parent
     while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
-    sought = path.name if pattern else path.relative_to(folder).parts[0]
+    missing_parts = path.relative_to(folder).parts
+    sought = missing_parts[-1 if missing_parts == pattern else 0]
     near = [short(folder / name) for name in _similar(sought, folder, guard)]
     hint = f"Did you mean {' or '.join(near)}?" if near else "Check the spelling and the folder."
     message = (

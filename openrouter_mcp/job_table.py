@@ -22,8 +22,17 @@ LEASE = 10.0
 LISTED = 50
 
 COLUMNS = (
-    "id", "tool", "title", "state", "created", "updated",
-    "owner", "text", "result", "error", "upstream_id",
+    "id",
+    "tool",
+    "title",
+    "state",
+    "created",
+    "updated",
+    "owner",
+    "text",
+    "result",
+    "error",
+    "upstream_id",
 )
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE expires >= ?"  # noqa: S608 - no value in it
 SAVE = """
@@ -80,6 +89,11 @@ class JobRow:
     """The id under which OpenRouter goes on with it, whatever becomes of this server."""
     message: str = ""
     """The last progress message; known only to the process that runs the job."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run, as far as is known."""
+        return max(0.0, self.updated - self.created)
 
 
 class JobTable:

@@ -8,13 +8,14 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp import replies
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, duration
+from openrouter_mcp import job_replies
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean
 from openrouter_mcp.job_table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings
@@ -22,13 +23,11 @@ from openrouter_mcp.store import Store
 
 logger = logging.getLogger("openrouter_mcp")
 
-META = "openrouter/job"
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
-TAIL = 500
-"""Characters shown of a text that still grows."""
 
-# Seconds.
+# Seconds between two writes of a job and between two looks at another process's, and how long
+# a cancelled job and a closing server wait for the work to end.
 SAVE_EVERY = 2.0
 LOOK_EVERY = 1.0
 STOPPING = 5.0
@@ -36,24 +35,277 @@ CLOSING = 0.7
 
 
 class Handle:
-    """What the work of a call tells about itself while it runs."""
+    """What the work tells about itself while it runs."""
 
     def __init__(self, title: str, keep: Callable[[], Awaitable[None]]) -> None:
         self.text = ""
         """What it gave so far; setting it is cheap."""
         self.billing_note = ""
         """A sentence for who cancels it: whether the provider bills on."""
-        self._message = f"{title}: working"
-        self._upstream_id = ""
+        self.message = f"{title}: waiting"
+        self.upstream_id = ""
+        self.changed = asyncio.Event()
         self._keep = keep
-        self._changed = asyncio.Event()
 
     async def report(self, message: str) -> None:
         """Tell whoever is waiting now, in one sentence, what is going on."""
-        self._message = message
-        self._wake()
+        self.message = message
+        self.wake()
 
     async def upstream(self, upstream_id: str) -> None:
-        """Keep the id under which OpenRouter goes on with this work; it is a job from now on."""
-        self._upstream_id = upstream_id
+        """Keep the id under which OpenRouter goes on with the work; it is a job from now on."""
+        self.upstream_id = upstream_id
         await self._keep()
+
+    def wake(self) -> None:
+        """Let everybody who waits for `changed` look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+Work = Callable[[Handle], Coroutine[Any, Any, ToolResult]]
+Resumer = Callable[[Handle, str], Coroutine[Any, Any, ToolResult]]
+"""Goes on with the work that OpenRouter has under this id."""
+
+
+@dataclass(eq=False)
+class _Running:
+    """Work of this process. Only what has a `follower` is a job; the rest are calls in time."""
+
+    row: JobRow
+    """As it was at the start."""
+    handle: Handle
+    task: asyncio.Task[ToolResult]
+    follower: asyncio.Task[None] | None = None
+    kept: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: bool = False
+
+
+class Jobs:
+    """The paid calls of this process, and the jobs of every process of the user."""
+
+    def __init__(
+        self, settings: Settings, store: Store, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._patience = settings.wait_seconds or None
+        self._shown = settings.max_reply_chars
+        self._store = store
+        self._clock = clock
+        self._table = JobTable(store, clock, settings.job_ttl_hours * 3600)
+        self._running: dict[str, _Running] = {}
+        self._resumers: dict[str, Resumer] = {}
+
+    async def run(self, tool: str, title: str, work: Work, progress: Progress) -> ToolResult:
+        """The result of `work`, or how to get it when it takes longer than the setting allows.
+
+        Raises what the work raised in time. Cancelling this call cancels the work, unless
+        OpenRouter goes on with it by itself.
+        """
+        job = self._start(self._new_row(tool, title), work)
+        try:
+            async with progress:
+                await self._wait(job, self._patience, progress)
+            if not job.task.done():
+                await self._keep(job)
+                return job_replies.pending(self._row(job))
+        except BaseException:
+            if not job.handle.upstream_id:
+                self._stop(job)
+            raise
+        if job.follower is None:
+            del self._running[job.row.id]
+        return job.task.result()
+
+    async def get(self, job_id: str, wait: float, progress: Progress) -> ToolResult:
+        """The result of a job, or what it has after `wait` seconds, bounded like a call's.
+
+        Raises `NOT_FOUND`. Cancelling this call leaves the job alone.
+        """
+        limit = min(wait, self._patience or wait)
+        deadline = time.monotonic() + limit
+        async with progress:
+            while True:
+                row = await self._taken_over(await self._find(job_id))
+                left = deadline - time.monotonic()
+                if job := self._running.get(job_id):
+                    await self._wait(job, left, progress)
+                    row = self._row(job)
+                    break
+                if row.state.ended or left <= 0:
+                    break
+                await progress(f"{row.title}: {len(row.text):,} characters so far")
+                await asyncio.sleep(min(LOOK_EVERY, left))
+        return self._reply(row)
+
+    async def cancel(self, job_id: str) -> ToolResult:
+        """Stop a job and its upstream request; one that has ended is given as `get` gives it.
+
+        Raises `NOT_FOUND`.
+        """
+        if job := self._running.get(job_id):
+            await asyncio.wait({self._stop(job)}, timeout=STOPPING)
+        row = await self._find(job_id)
+        if row.state is State.RUNNING:
+            await self._table.request_cancel(job_id)
+            row = await self._find(job_id)
+        if row.state is State.CANCELLED:
+            return job_replies.stopped(row, self._shown)
+        return self._reply(row)
+
+    async def list(self) -> list[JobRow]:
+        """The last jobs of every process, newest first."""
+        own = {id_: self._row(job) for id_, job in self._running.items() if job.follower}
+        rows = {row.id: await self._as_it_stands(row) for row in await self._table.recent()}
+        return sorted((rows | own).values(), key=lambda row: row.created, reverse=True)
+
+    def resume(self, tool: str, resumer: Resumer) -> None:
+        """Go on with this tool's jobs whose server died while OpenRouter was at work."""
+        self._resumers[tool] = resumer
+
+    async def aclose(self) -> None:
+        """Stop all work and keep what it gave; what OpenRouter goes on with is left to it."""
+        jobs = list(self._running.values())
+        for job in jobs:
+            if job.handle.upstream_id:
+                job.task.cancel()
+            else:
+                self._stop(job)
+        followers = {job.follower for job in jobs if job.follower}
+        if followers:
+            _, late = await asyncio.wait(followers, timeout=CLOSING)
+            for follower in late:
+                follower.cancel()
+
+    def _new_row(self, tool: str, title: str) -> JobRow:
+        job_id = "job_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+        now = self._clock()
+        return JobRow(job_id, tool, title, State.RUNNING, now, now, self._store.owner)
+
+    def _start(self, row: JobRow, work: Work) -> _Running:
+        async def keep() -> None:
+            await self._keep(job)
+
+        handle = Handle(row.title, keep)
+        # An empty context: the work outlives the call that began it.
+        task = asyncio.create_task(work(handle), context=contextvars.Context())
+        task.add_done_callback(lambda _: handle.wake())
+        job = self._running[row.id] = _Running(row, handle, task)
+        return job
+
+    async def _wait(self, job: _Running, seconds: float | None, progress: Progress) -> None:
+        """Tell how the work goes until it ends or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not job.task.done():
+                    changed = job.handle.changed
+                    await progress(job.handle.message)
+                    await changed.wait()
+
+    async def _keep(self, job: _Running) -> None:
+        """Make a job of a call: from now on the store knows it."""
+        self._follow(job)
+        await job.kept.wait()
+
+    def _stop(self, job: _Running) -> asyncio.Task[None]:
+        """Cancel the work; the task that is returned ends once that is written down."""
+        job.stopping = True
+        job.task.cancel()
+        return self._follow(job)
+
+    def _follow(self, job: _Running) -> asyncio.Task[None]:
+        if job.follower is None:
+            job.follower = asyncio.create_task(
+                self._save_to_the_end(job), context=contextvars.Context()
+            )
+        return job.follower
+
+    async def _save_to_the_end(self, job: _Running) -> None:
+        while not job.task.done():
+            await self._save(job)
+            await asyncio.wait({job.task}, timeout=SAVE_EVERY)
+        error = None if job.task.cancelled() else job.task.exception()
+        if error and not isinstance(error, OpenRouterError):
+            logger.error("%s failed as a job", job.row.tool, exc_info=error)
+        if await self._save(job):
+            del self._running[job.row.id]
+
+    async def _save(self, job: _Running) -> bool:
+        """Write the job as it stands and heed who asks for its end; False if it is not written."""
+        import sqlite3
+
+        try:
+            state = await self._table.save(self._row(job))
+        except (OSError, ValueError, sqlite3.Error):
+            logger.exception("Cannot write job %s: keeping it in memory", job.row.id)
+            return False
+        finally:
+            job.kept.set()
+        if state is None:
+            job.task.cancel()
+        elif state is State.CANCELLING and not job.stopping:
+            self._stop(job)
+        return True
+
+    def _row(self, job: _Running) -> JobRow:
+        """The job of this process as it stands now."""
+        handle, task = job.handle, job.task
+        row = replace(
+            job.row,
+            state=State.CANCELLING if job.stopping else State.RUNNING,
+            updated=self._clock(),
+            text=handle.text,
+            upstream_id=handle.upstream_id,
+            message=handle.message,
+        )
+        if not task.done():
+            return row
+        if task.cancelled():
+            return job_replies.cancelled(row, handle.billing_note) if job.stopping else row
+        error = task.exception()
+        if error is None:
+            result = task.result()
+            state = State.FAILED if result.is_error else State.DONE
+            return replace(row, state=state, result=result)
+        if not isinstance(error, OpenRouterError):
+            step = NEXT_STEP[Code.INTERNAL]
+            error = OpenRouterError(Code.INTERNAL, f"{row.tool} failed. {step}")
+        return replace(row, state=State.FAILED, error=error)
+
+    async def _find(self, job_id: str) -> JobRow:
+        if job := self._running.get(job_id):
+            return self._row(job)
+        if row := await self._table.find(job_id):
+            return await self._as_it_stands(row)
+        recent = [f"{row.id} ({row.state}, {row.title})" for row in await self.list()]
+        known = f"The last ones: {', '.join(recent)}." if recent else "There are none."
+        raise OpenRouterError(
+            Code.NOT_FOUND,
+            f"No job {clean(job_id, 40)!r} is known; its result may have expired. {known} "
+            "get_job without an id lists them.",
+            suggestions=[row.partition(" ")[0] for row in recent],
+        )
+
+    async def _as_it_stands(self, row: JobRow) -> JobRow:
+        """The stored job, seen with the knowledge whether its server still runs."""
+        if row.state.ended or await self._store.alive(row.owner):
+            return row
+        if row.state is State.CANCELLING:
+            return job_replies.cancelled(row)
+        resumable = row.upstream_id and row.tool in self._resumers
+        return row if resumable else job_replies.lost(row)
+
+    async def _taken_over(self, row: JobRow) -> JobRow:
+        """The job, run by this process from now on if its own has died and OpenRouter has it."""
+        resumer = self._resumers.get(row.tool)
+        if resumer is None or not row.upstream_id or row.state is not State.RUNNING:
+            return row
+        leased = await self._table.lease(row)
+        if leased is None:
+            return row
+        job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
+        job.handle.upstream_id = row.upstream_id
+        self._follow(job)
+        return leased
+
+    def _reply(self, row: JobRow) -> ToolResult:
+        return job_replies.ended(row, self._shown) if row.state.ended else job_replies.pending(row)

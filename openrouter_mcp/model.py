@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
 MILLION = 1_000_000
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +113,15 @@ class Model:
             return None
         blended = (3 * prompt + completion) * MILLION / 4
         return blended if blended or self.is_free else None
+
+    def days_left(self, now: float) -> float | None:
+        """Days from `now` (unix seconds) until it expires; None when no date is known."""
+        try:
+            expiry = datetime.fromisoformat(self.expiration_date)
+        except ValueError:
+            return None
+        expiry = expiry if expiry.tzinfo else expiry.replace(tzinfo=UTC)
+        return (expiry.timestamp() - now) / DAY
 
     @property
     def intelligence(self) -> float:

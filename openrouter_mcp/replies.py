@@ -148,6 +148,8 @@ def _ending(exchange: Exchange) -> str:
                 f"{asked} or lower effort.]"
             )
         return f"[Cut off at the output limit. Raise max_tokens{asked}, or ask for the rest.]"
+    if answer.media and not exchange.text:
+        return "[The model answered with images or sound, which chat does not show.]"
     if answer.finish_reason == "content_filter":
         return "[Cut off by the provider's content filter. Rephrase, or choose another model.]"
     return ""

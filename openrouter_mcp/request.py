@@ -129,7 +129,10 @@ def _add_search(options: dict[str, Any], model: Resolution) -> None:
         and not model.model.is_router
         and "tools" not in model.model.supported_parameters
     ):
-        options["plugins"] = [*(options.get("plugins") or []), {"id": "web"}]
+        plugins = list(options.get("plugins") or [])
+        if not any(plugin.get("id") == "web" for plugin in plugins):
+            plugins.append({"id": "web"})
+        options["plugins"] = plugins
         return
     tools = list(options.get("tools") or [])
     if not any(tool.get("type") == SEARCH_TOOL for tool in tools):

@@ -10,12 +10,13 @@ import pytest
 from openrouter_mcp import answer as answer_module
 from openrouter_mcp import settings
 from openrouter_mcp.answer import Answer, complete
-from openrouter_mcp.client import EventStream, OpenRouter
+from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.request import Ask, compose
 from openrouter_mcp.simulator.scripts import Script
 from openrouter_mcp.simulator.state import Simulator
+from openrouter_mcp.wire import EventStream
 
 MODEL = "openai/gpt-5-mini"
 

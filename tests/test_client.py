@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from openrouter_mcp import client as client_module
-from openrouter_mcp import settings
+from openrouter_mcp import retries, settings
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.server import serve
@@ -27,7 +27,7 @@ STALL = 0.3
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(client_module, "_wait", lambda _state: 0.001)
+    monkeypatch.setattr(retries, "_wait", lambda _state: 0.001)
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ async def test_a_look_up_is_repeated_after_passing_trouble(
 ):
     simulator.fail("http_error", status=status, times=2)
     assert await connect().get("/models")
-    assert len(simulator.requests) == client_module.ATTEMPTS
+    assert len(simulator.requests) == retries.ATTEMPTS
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
@@ -248,12 +248,10 @@ async def test_a_paid_request_is_not_repeated_where_work_may_have_been_done(
 async def test_attempts_have_an_end(simulator: Simulator, connect):
     simulator.fail("http_error", status=503, times=None)
     assert (await failing(chat(connect()))).http_status == 503
-    assert len(simulator.requests) == client_module.ATTEMPTS
+    assert len(simulator.requests) == retries.ATTEMPTS
 
 
-@pytest.mark.parametrize(
-    ("seconds", "requests"), [(0, 2), (client_module.PATIENCE + 1, 1), (18_000, 1)]
-)
+@pytest.mark.parametrize(("seconds", "requests"), [(0, 2), (retries.PATIENCE + 1, 1), (18_000, 1)])
 async def test_a_limit_is_waited_for_only_where_it_is_short(
     simulator: Simulator, connect, seconds: float, requests: int
 ):
@@ -317,7 +315,7 @@ async def test_nobody_at_the_address_is_a_network_failure(connect):
     error = await failing(chat(client, report=report))
     assert error.code is Code.NETWORK
     assert "could not be reached" in error.message
-    assert len(told) == client_module.ATTEMPTS - 1
+    assert len(told) == retries.ATTEMPTS - 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which paths may be read: every spelling, every hostile way around, and the race to the opening."""
+"""Which paths may be read: spellings, hostile ways around, and the race to the opening."""
 
 import os
 import tempfile

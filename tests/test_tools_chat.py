@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from openrouter_mcp import client as client_module
+from openrouter_mcp import retries
 from openrouter_mcp.simulator.state import Script
 
 META = "openrouter/receipt"
@@ -18,7 +18,7 @@ FUNCTION = {
 
 @pytest.fixture(autouse=True)
 def _impatient(configure, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "PATIENCE", 2.0)
+    monkeypatch.setattr(retries, "PATIENCE", 2.0)
     configure(OPENROUTER_STALL_TIMEOUT_SECONDS="0.3")
 
 

@@ -29,7 +29,13 @@ async def main() -> None:
     show(f"Python {platform.python_version()}, {os.cpu_count()} cores, {load} before the start")
     with TemporaryDirectory() as directory:
         for number, measure in enumerate(
-            (start.handshake, start.first_chat, chat.one_at_a_time, concurrency.at_once, models.find)
+            (
+                start.handshake,
+                start.first_chat,
+                chat.one_at_a_time,
+                concurrency.at_once,
+                models.find,
+            )
         ):
             table: Table = await measure(Path(directory) / str(number))
             show(f"\n{table}")

@@ -45,7 +45,7 @@ async def one_at_a_time(state: Path) -> Table:
         "the openai SDK in this process: typed chunks of the same stream",
         rows,
         note="ours: JSON-RPC request to result, through the server's process; "
-        "short = 5 chunks of text, long = 100; no latency upstream",
+        "short = 4 chunks of text, long = 100; no latency upstream",
     )
 
 

@@ -5,10 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench.processes import ONE_TOOL, call, environment, python, server, upstream
-from tests.bench.samples import medians
+from tests.bench.samples import CATALOGUE, medians
 from tests.bench.table import Row, Table
 
-CATALOGUE = 600
 CALLS = 40
 
 
@@ -34,7 +33,9 @@ async def find(state: Path) -> Table:
             Row("find_models, default page, ms", page, floor, "figure", at_most=10),
             Row("find_models query=opus, ms", search, floor, "figure", at_most=10),
             Row("default page, tokens", tokens(text), judged="figure", at_most=1200),
-            Row(f"all {len(tools)} tools, tokens", sum(tools.values()), None, "figure", at_most=4500),
+            Row(
+                f"all {len(tools)} tools, tokens", sum(tools.values()), None, "figure", at_most=4500
+            ),
             Row("per tool, tokens", sum(tools.values()) / len(tools), judged="figure"),
             *(Row(f"   {name}", size, judged="figure") for name, size in tools.items()),
         ],

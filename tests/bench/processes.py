@@ -69,7 +69,10 @@ async def call(process: Process, tool: str, count: int = 1, **arguments: Any) ->
     waiting = {process.call(tool, **arguments) for _ in range(count)}
     results = []
     while waiting:
-        message = json.loads(await process.process.stdout.readline())
+        line = await process.process.stdout.readline()
+        if not line:
+            raise EOFError((await process.process.stderr.read()).decode())
+        message = json.loads(line)
         if message.get("id") in waiting:
             waiting.remove(message["id"])
             results.append(message["result"])

@@ -5,8 +5,10 @@ from statistics import median
 from time import perf_counter
 
 MODEL = "acme-labs/anvil-1"
+CATALOGUE = 600
+"""Rows, about as many as OpenRouter has."""
 PROMPT = "Say in one sentence why the sea is salty"
-"""The simulator echoes it: five chunks of text."""
+"""The simulator echoes it: four chunks of text."""
 LONG_PROMPT = "Say it at length"
 LONG_ANSWER = "Rivers carry dissolved salts. " * 75
 """300 words, a hundred chunks: what a chat answer usually is."""

@@ -1,9 +1,11 @@
 """Figures beside their reference and their goal, as text."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-WIDTHS = (44, 10, 10, 9, 9)
+FIRST = 42
+WIDTHS = (8, 9, 8, 9)
+HEAD = ["", "ours", "reference", "compared", "goal", ""]
 
 
 @dataclass(frozen=True)
@@ -18,43 +20,49 @@ class Row:
     at_least: float | None = None
 
     @property
-    def comparison(self) -> float | None:
-        """The number that the goal is about."""
-        if self.judged == "figure" or self.reference is None:
-            return self.ours if self.judged == "figure" else None
+    def compared(self) -> float | None:
+        """The number that the goal is about; None where there is nothing to compare with."""
+        if self.judged == "figure":
+            return self.ours
+        if self.reference is None:
+            return None
         if self.judged == "difference":
             return self.ours - self.reference
         return self.ours / self.reference
 
     @property
-    def verdict(self) -> str:
-        """`met` or `missed`; empty without a goal."""
-        value = self.comparison
-        if value is None or (self.at_most is None and self.at_least is None):
-            return ""
-        low = float("-inf") if self.at_least is None else self.at_least
-        high = float("inf") if self.at_most is None else self.at_most
-        return "met" if low <= value <= high else "MISSED"
+    def met(self) -> bool | None:
+        """Whether the goal is met; None without one."""
+        if self.compared is None:
+            return None
+        if self.at_most is not None:
+            return self.compared <= self.at_most
+        return self.compared >= self.at_least if self.at_least is not None else None
 
     def cells(self) -> list[str]:
         """The row as text, cell by cell."""
-        compared = "" if self.judged == "figure" else self._compared(self.comparison)
         goal = ""
         if self.at_most is not None:
-            goal = f"<= {self._compared(self.at_most)}"
+            goal = f"<= {self._styled(self.at_most)}"
         elif self.at_least is not None:
-            goal = f">= {self._compared(self.at_least)}"
-        reference = "" if self.reference is None else number(self.reference)
-        return [self.what, number(self.ours), reference, compared, goal, self.verdict]
+            goal = f">= {self._styled(self.at_least)}"
+        return [
+            self.what,
+            number(self.ours),
+            "" if self.reference is None else number(self.reference),
+            "" if self.judged == "figure" else self._styled(self.compared),
+            goal,
+            {None: "", True: "met", False: "MISSED"}[self.met],
+        ]
 
-    def _compared(self, value: float | None) -> str:
+    def _styled(self, value: float | None) -> str:
         if value is None:
             return ""
         styles = {"ratio": f"{value:.2f} x", "difference": f"{value:+.0f}"}
         return styles.get(self.judged, number(value))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Table:
     """What was measured in one go; `reference` and `note` say what stands on each side."""
 
@@ -62,12 +70,11 @@ class Table:
     reference: str
     rows: list[Row]
     note: str = ""
-    head: list[str] = field(default_factory=lambda: ["", "ours", "reference", "compared", "goal"])
 
     def __str__(self) -> str:
-        lines = [f"{self.title}; reference: {self.reference}"]
-        lines += [f"  ({self.note})"] if self.note else []
-        lines += [_line([*self.head, ""]), *(_line(row.cells()) for row in self.rows)]
+        lines = [self.title, f"  reference: {self.reference}"]
+        lines += [f"  {self.note}"] if self.note else []
+        lines += [_line(HEAD), *(_line(row.cells()) for row in self.rows)]
         return "\n".join(lines)
 
 
@@ -77,6 +84,6 @@ def number(value: float) -> str:
 
 
 def _line(cells: list[str]) -> str:
-    first, *others, last = cells
-    right = (cell.rjust(width) for cell, width in zip(others, WIDTHS[1:], strict=True))
-    return f"  {first.ljust(WIDTHS[0])}{''.join(right)}  {last}".rstrip()
+    first, *others, verdict = cells
+    figures = [cell.rjust(width) for cell, width in zip(others, WIDTHS, strict=True)]
+    return "  ".join(["", first.ljust(FIRST), *figures, verdict]).rstrip()

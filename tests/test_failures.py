@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openrouter_mcp.errors import (
-    AVAILABILITY_STEP,
-    NEXT_STEP,
-    Code,
-    OpenRouterError,
-    clean,
-    duration,
-    failure,
-)
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
+from openrouter_mcp.failures import AVAILABILITY_STEP, failure
 
 LONGEST_MESSAGE = 1500
 KEY = "sk-or-v1-" + "0e6f" * 16
@@ -438,3 +431,7 @@ def test_whatever_comes_ends_with_a_next_step(status, body, headers, finding):
     assert len(error.message.splitlines()) == 1
     assert set(error.meta()) >= {"code", "retryable"}
     assert error.retry_after is None or error.retry_after >= 0
+
+
+def test_a_page_where_openrouter_should_be_is_not_about_the_model() -> None:
+    assert failure(404, "<html>Not found</html>").code is Code.UPSTREAM_ERROR

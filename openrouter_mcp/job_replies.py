@@ -1,0 +1,83 @@
+"""Jobs as the results that an MCP client shows: what there is so far, how it ended, what next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import replies
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, duration
+from openrouter_mcp.job_table import JobRow, State
+
+META = "openrouter/job"
+TAIL = 500
+"""Characters shown of a text that still grows."""
+
+
+def pending(job: JobRow) -> ToolResult:
+    """What a job has so far, and the call that gets the rest."""
+    what = "Stopping" if job.state is State.CANCELLING else "Still working"
+    so_far = job.message or job.title
+    if job.text:
+        so_far = f"{job.title}, {len(job.text):,} characters so far"
+    parts = [f"{what}: {so_far} ({duration(job.seconds)})."]
+    if job.text:
+        parts.append(f"[...] {job.text[-TAIL:]}" if len(job.text) > TAIL else job.text)
+    parts.append(f'Next: get_job(job_id="{job.id}")')
+    return ToolResult(content="\n\n".join(parts), meta={META: _meta(job)})
+
+
+def ended(job: JobRow, shown: int) -> ToolResult:
+    """The result just as the tool gave it; else why there is none, and the text until then."""
+    if job.result:
+        return job.result
+    error = job.error or OpenRouterError(Code.INTERNAL, NEXT_STEP[Code.INTERNAL])
+    meta = {META: _meta(job), replies.ERROR_META: error.meta()}
+    return ToolResult(content=_with_text(error.message, job, shown), meta=meta, is_error=True)
+
+
+def stopped(job: JobRow, shown: int) -> ToolResult:
+    """The good news that a job was cancelled, for who wanted that."""
+    message = job.error.message if job.error else ""
+    return ToolResult(content=_with_text(message, job, shown), meta={META: _meta(job)})
+
+
+def cancelled(job: JobRow, billing_note: str = "") -> JobRow:
+    """The job as one that was stopped."""
+    parts = [
+        f"{job.tool} ({job.title}) was cancelled after {duration(job.seconds)}.",
+        billing_note,
+        NEXT_STEP[Code.CANCELLED],
+    ]
+    error = OpenRouterError(Code.CANCELLED, " ".join(part for part in parts if part))
+    return replace(job, state=State.CANCELLED, error=error)
+
+
+def lost(job: JobRow) -> JobRow:
+    """The job as one whose server died: nobody else can fetch its answer."""
+    error = OpenRouterError(
+        Code.JOB_FAILED,
+        f"The server that ran {job.tool} ({job.title}) ended {duration(job.seconds)} after the "
+        "start of this job, and OpenRouter does not keep the answer. What was produced may have "
+        f"been billed (get_usage). Call {job.tool} again if the answer is still wanted.",
+    )
+    return replace(job, state=State.LOST, error=error)
+
+
+def _meta(job: JobRow) -> dict[str, str | float]:
+    return {
+        "job_id": job.id,
+        "state": job.state.value,
+        "tool": job.tool,
+        "seconds": round(job.seconds, 3),
+    }
+
+
+def _with_text(message: str, job: JobRow, shown: int) -> str:
+    if not job.text:
+        return message
+    count = f"{len(job.text):,} characters"
+    if len(job.text) > shown:
+        count = f"the first {shown:,} of {count}"
+    return f"{message}\n\nThe text until then ({count}):\n\n{job.text[:shown]}"

@@ -1,0 +1,197 @@
+"""What the catalogue and the market say together: a page of models, one model, the providers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from openrouter_mcp import cards
+from openrouter_mcp.catalogue import Catalogue, Snapshot
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.filters import ABILITIES, VISION, ModelFilter, kind, one_of
+from openrouter_mcp.market import CATEGORIES, Market
+from openrouter_mcp.names import Resolution
+from openrouter_mcp.words import tokens
+
+ORDERS = {
+    "popularity": "most-popular",
+    "throughput": "throughput-high-to-low",
+    "latency": "latency-low-to-high",
+}
+"""Orders that only the API knows, by our name."""
+
+TOOL_SUCCESS = "tool_success"
+TOOL_SUCCESS_RATES = ("0.95", "0.9", "0.8")
+"""OpenRouter filters by this rate and does not tell it: who passes more of these comes first."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Ids as the API lists them: those that fit (None = any), and the order wanted."""
+
+    among: frozenset[str] | None
+    ranking: Sequence[str]
+
+
+async def listed(
+    market: Market, *, provider: str = "", category: str = "", zdr: bool = False, sort: str = ""
+) -> Listed:
+    """Ask the API what the catalogue does not tell. A category alone also orders.
+
+    Raises `OpenRouterError`, with INVALID_INPUT for an unknown provider or category.
+    """
+    filters: list[dict[str, str]] = []
+    if category:
+        filters.append({"category": one_of("category", category, CATEGORIES)})
+    if provider:
+        row = find_provider(await market.providers(), provider)
+        filters.append({"providers": str(row.get("name"))})
+    if zdr:
+        filters.append({"zdr": "true"})
+    found = [await market.listed(**query) for query in filters]
+    among = frozenset(found[0]).intersection(*found[1:]) if found else None
+    if sort in ORDERS:
+        ranking = await market.listed(sort=ORDERS[sort])
+    elif sort == TOOL_SUCCESS:
+        tiers = [await market.listed(min_tool_success_rate=rate) for rate in TOOL_SUCCESS_RATES]
+        ranking = list(dict.fromkeys(id_ for tier in tiers for id_ in tier))
+    else:
+        ranking = found[0] if category and not sort else []
+    return Listed(among, ranking)
+
+
+def checked(snapshot: Snapshot, wanted: ModelFilter) -> ModelFilter:
+    """The filter in OpenRouter's words. Raises INVALID_INPUT for one that no model could fit."""
+    models = snapshot.models
+    inputs = {name for model in models for name in model.input_modalities}
+    outputs = {name for model in models for name in model.output_modalities}
+    abilities = {name for model in models for name in model.supported_parameters}
+    abilities |= {*ABILITIES, VISION}
+    authors = {model.author for model in models}
+    return ModelFilter(
+        query=wanted.query,
+        input=[one_of("kind of input", kind(word), inputs) for word in wanted.input],
+        output=[one_of("kind of output", kind(word), outputs) for word in wanted.output],
+        supports=[one_of("parameter", word, abilities) for word in wanted.supports],
+        author=one_of("author", wanted.author, authors) if wanted.author else "",
+        max_price=wanted.max_price,
+        min_context=wanted.min_context,
+        free=wanted.free,
+        sort=wanted.sort,
+        among=wanted.among,
+        ranking=wanted.ranking,
+    )
+
+
+def find_provider(rows: Iterable[Mapping[str, Any]], asked: str) -> Mapping[str, Any]:
+    """The provider that a slug, an endpoint's tag or a name means. Raises INVALID_INPUT."""
+    by_word: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        for word in (row.get("slug"), row.get("name")):
+            by_word.setdefault(_spelling(word), row)
+    # The slug of a tag stands before its slash: deepinfra/fp8.
+    for word in (asked, asked.partition("/")[0]):
+        if row := by_word.get(_spelling(word)):
+            return row
+    slugs = {str(row.get("slug")): None for row in by_word.values()}
+    one_of("provider", asked, slugs)
+    raise AssertionError("every slug is among the words")
+
+
+def _spelling(word: object) -> str:
+    return "".join(tokens(str(word)))
+
+
+def resolve(snapshot: Snapshot, name: str) -> Resolution:
+    """What a loose name means, a text model first. Raises MODEL_NOT_FOUND with the nearest ids."""
+    try:
+        found = snapshot.resolve(name)
+    except OpenRouterError:
+        found = snapshot.resolve(name, output="")
+    if found.model is None and "@preset/" not in found.id:
+        near = get_close_matches(found.id, snapshot.by_id, n=3, cutoff=0.4)
+        hint = f"Nearest: {', '.join(near)}." if near else "Use find_models to search."
+        message = f'No model is called "{name[:200]}". {hint}'
+        raise OpenRouterError(Code.MODEL_NOT_FOUND, message, suggestions=near)
+    return found
+
+
+async def model_card(
+    catalogue: Catalogue, market: Market, snapshot: Snapshot, found: Resolution, now: float
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Everything on one model, and what could not be had of it: source to reason."""
+    model = found.model
+    if model is None:
+        return {"id": found.id}, {}
+    target = snapshot.by_id.get(model.alias_target, model)
+    missing: dict[str, str] = {}
+    offers, zdr, providers, drawing, films = await asyncio.gather(
+        _or_missing("endpoints", catalogue.endpoints(target.id), [], missing),
+        _or_missing("zero data retention", market.zdr_tags(), None, missing),
+        _or_missing("providers", market.providers(), [], missing),
+        _or_missing(
+            "image prices",
+            market.image_endpoints(target.id) if "image" in target.output_modalities else _none(),
+            [],
+            missing,
+        ),
+        _or_missing(
+            "video prices",
+            market.video_models() if "video" in target.output_modalities else _none(),
+            [],
+            missing,
+        ),
+    )
+    if offers and not any(offer.get("latency_last_30m") for offer in offers):
+        missing["latency, throughput"] = "OpenRouter tells them only with a key."
+    tags = None if zdr is None else _tags(zdr, target.id, target.canonical_slug, offers)
+    by_slug = {str(row.get("slug")): row for row in providers}
+    endpoints = [cards.endpoint(offer) | _policy(offer, tags, by_slug) for offer in offers]
+    card = cards.card(model, endpoints, now)
+    if drawing:
+        card["image_endpoints"] = [cards.image_endpoint(row) for row in drawing]
+    for row in films or []:
+        if row.get("id") == target.id:
+            card["video"] = cards.video(row)
+    return card, missing
+
+
+async def _or_missing(
+    what: str, asked: Awaitable[T], otherwise: T, missing: dict[str, str]
+) -> T:
+    try:
+        return await asked
+    except OpenRouterError as error:
+        missing[what] = error.message
+        return otherwise
+
+
+async def _none() -> list[dict[str, Any]]:
+    return []
+
+
+def _tags(
+    zdr: Mapping[str, Sequence[str]], id_: str, slug: str, offers: Iterable[Mapping[str, Any]]
+) -> set[str]:
+    """Tags of a model's endpoints that retain no data, under whichever of its names."""
+    names = {id_, slug, *(str(offer.get("model_id")) for offer in offers)}
+    return {tag for name in names for tag in zdr.get(name, [])}
+
+
+def _policy(
+    offer: Mapping[str, Any], zdr: set[str] | None, providers: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What becomes of data at an endpoint: retention, and where its provider sits."""
+    tag = str(offer.get("tag"))
+    policy: dict[str, Any] = {} if zdr is None else {"zdr": tag in zdr}
+    provider = providers.get(tag.partition("/")[0], {})
+    if provider.get("headquarters"):
+        policy["headquarters"] = provider["headquarters"]
+    if provider.get("datacenters"):
+        policy["datacenters"] = provider["datacenters"]
+    return policy

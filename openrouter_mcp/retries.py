@@ -1,0 +1,83 @@
+"""The one retry policy: which failures are worth, and which requests are safe, another attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from openrouter_mcp.errors import Code, OpenRouterError, duration
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+ATTEMPTS = 3
+PATIENCE = 20.0
+"""Seconds that a call waits at most before an attempt; what takes longer is the caller's choice."""
+REPEATABLE = frozenset({408, 429, 500, 502, 503, 504, 524, 529})
+"""Statuses after which a look-up is asked again."""
+UNPAID = frozenset({429, 502, 503, 529})
+"""Statuses that prove that a paid request has produced nothing."""
+
+T = TypeVar("T")
+Report = Callable[[str], Awaitable[None]]
+"""Tells a waiting person, in one sentence, what is going on."""
+
+
+async def silent(_message: str) -> None:
+    """A `Report` for whom nobody listens."""
+
+
+async def retrying(once: Callable[[], Awaitable[T]], statuses: frozenset[int], report: Report) -> T:
+    """Run `once`, again after failures that are safe to repeat and short to wait for.
+
+    `once` raises `OpenRouterError`; `report` hears of each further attempt.
+    """
+    from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+    async def told(state: RetryCallState) -> None:
+        wait = state.next_action.sleep if state.next_action else 0
+        error = state.outcome.exception() if state.outcome else None
+        reason = error.http_status or error.code if isinstance(error, OpenRouterError) else ""
+        await report(
+            f"OpenRouter answered {reason}; trying again in {duration(wait)} "
+            f"(attempt {state.attempt_number + 1} of {ATTEMPTS})"
+        )
+
+    policy = AsyncRetrying(
+        reraise=True,
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=_wait,
+        retry=retry_if_exception(lambda error: _repeat(error, statuses)),
+        before_sleep=told,
+    )
+    async for attempt in policy:
+        with attempt:
+            return await once()
+    raise AssertionError("tenacity either returned or raised")
+
+
+def _repeat(error: BaseException, statuses: frozenset[int]) -> bool:
+    """Whether a failure is worth and safe another attempt of the same request."""
+    if not isinstance(error, OpenRouterError):
+        return False
+    if (error.retry_after or 0) > PATIENCE:
+        return False
+    if error.http_status is None:
+        return error.code is Code.NETWORK and (statuses is REPEATABLE or _never_sent(error))
+    return error.http_status in statuses and error.retryable
+
+
+def _never_sent(error: OpenRouterError) -> bool:
+    import httpx2
+
+    cause = error.__cause__.__cause__ if error.__cause__ else None
+    return isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+
+
+def _wait(state: RetryCallState) -> float:
+    from tenacity import wait_exponential_jitter
+
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, OpenRouterError) and error.retry_after is not None:
+        return error.retry_after
+    return wait_exponential_jitter(multiplier=0.5, max=8)(state)

@@ -1,0 +1,149 @@
+"""What comes back over the wire: JSON, a stream of events, or a failure made an instruction."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+from openrouter_mcp.failures import failure
+
+if TYPE_CHECKING:
+    import httpx2
+
+DRAIN_TIMEOUT = 0.1
+
+T = TypeVar("T")
+
+
+class EventStream:
+    """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read.
+
+    A reply that came in one piece after all is the only event.
+    """
+
+    def __init__(self, response: httpx2.Response, whole: dict[str, Any] | None = None) -> None:
+        self.headers: Mapping[str, str] = response.headers
+        self.done = whole is not None
+        self._response = response
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield each event's object; comments and blank keep-alives are skipped."""
+        import httpx2
+
+        if self._whole is not None:
+            yield self._whole
+            return
+        try:
+            events = aiter(httpx2.EventSource(self._response))
+            async for event in events:
+                if event.data.startswith("[DONE]"):
+                    self.done = True
+                    await _drain(events)
+                    return
+                if isinstance(chunk := json.loads(event.data), dict):
+                    yield chunk
+        except ValueError:
+            raise OpenRouterError(
+                Code.UPSTREAM_ERROR,
+                "OpenRouter's stream held data that is not JSON. Call again.",
+                retryable=True,
+            ) from None
+        except httpx2.RequestError as error:
+            raise network(error) from None
+
+
+async def typed(once: Callable[[], Awaitable[T]], *, finding: bool = False) -> T:
+    """Run `once`; the SDK's failures come out as `OpenRouterError`."""
+    import httpx2
+    import openai
+
+    try:
+        return await once()
+    except openai.APIStatusError as error:
+        response = error.response
+        if response.is_redirect:
+            raise redirected("a paid request") from error
+        body = _json_or_text(response.content)
+        raise failure(response.status_code, body, response.headers, finding=finding) from error
+    except (openai.APIConnectionError, httpx2.RequestError) as error:
+        raise network(error) from error
+
+
+def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
+    """The JSON of a successful reply; an error inside HTTP 200 or a foreign page is a failure."""
+    body = _json_or_text(content)
+    if isinstance(body, str):
+        raise _foreign(headers)
+    if isinstance(body, dict) and body.get("error"):
+        raise failure(200, body, headers)
+    return body
+
+
+async def one_piece(response: httpx2.Response) -> dict[str, Any]:
+    """A reply that is no stream, if it is an answer nevertheless."""
+    body = _json_or_text(await response.aread())
+    if not isinstance(body, dict):
+        raise _foreign(response.headers)
+    if not body.get("choices"):
+        raise failure(200, body, response.headers)
+    return body
+
+
+def redirected(where: str) -> OpenRouterError:
+    """A redirect that the key must not follow."""
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        f"OpenRouter redirects {where}, which is not followed. Check OPENROUTER_BASE_URL.",
+    )
+
+
+def network(error: Exception) -> OpenRouterError:
+    """A connection that failed, as two cases: nothing heard in time, or no connection at all."""
+    import httpx2
+    import openai
+
+    cause = error.__cause__ or error
+    connecting = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException) and not connecting:
+        return OpenRouterError(
+            Code.UPSTREAM_TIMEOUT,
+            "OpenRouter stopped sending and stayed silent. Call again, or choose a faster model or "
+            "another provider.",
+            retryable=True,
+        )
+    what = "could not be reached" if connecting else "closed the connection before the end"
+    return OpenRouterError(
+        Code.NETWORK,
+        f"OpenRouter {what}. {NEXT_STEP[Code.NETWORK]}",
+        retryable=True,
+    )
+
+
+def _foreign(headers: Mapping[str, str]) -> OpenRouterError:
+    kind = headers.get("content-type", "nothing readable").split(";")[0]
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        f"The reply was {kind} instead of OpenRouter's JSON. Call again; if it persists, check "
+        "OPENROUTER_BASE_URL and the proxy.",
+        retryable=True,
+    )
+
+
+def _json_or_text(content: bytes) -> Any:
+    text = content.decode("utf-8", "replace").strip()
+    with suppress(ValueError):
+        return json.loads(text)
+    return text
+
+
+async def _drain(events: AsyncIterator[Any]) -> None:
+    """Read to the end after `[DONE]`, so that the connection can be used again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            async for _ in events:
+                pass
