@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp import replies
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, duration
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
 from openrouter_mcp.job_table import JobRow, State
 
 META = "openrouter/job"
@@ -63,6 +64,18 @@ def lost(job: JobRow) -> JobRow:
         f"been billed (get_usage). Call {job.tool} again if the answer is still wanted.",
     )
     return replace(job, state=State.LOST, error=error)
+
+
+def unknown(job_id: str, recent: Sequence[JobRow]) -> OpenRouterError:
+    """Why there is no such job, and which there are."""
+    there_are = ", ".join(f"{job.id} ({job.state}, {job.title})" for job in recent)
+    known = f"The last ones are {there_are}." if recent else "There is none."
+    return OpenRouterError(
+        Code.NOT_FOUND,
+        f"No job {clean(job_id, 40)!r} is known; it may have expired. {known} Call get_job "
+        "without an id to list them.",
+        suggestions=[job.id for job in recent],
+    )
 
 
 def _meta(job: JobRow) -> dict[str, str | float]:

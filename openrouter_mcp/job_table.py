@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEASE = 10.0
 """Seconds for which a process has a job after it last wrote it."""
-LISTED = 50
+LISTED = 20
 
 COLUMNS = (
     "id",

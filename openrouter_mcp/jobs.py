@@ -7,7 +7,7 @@ import contextvars
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp import job_replies
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.job_table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings
@@ -107,7 +107,7 @@ class Jobs:
                 await self._wait(job, self._patience, progress)
             if not job.task.done():
                 await self._keep(job)
-                return job_replies.pending(self._row(job))
+                return self._reply(self._row(job))
         except BaseException:
             if not job.handle.upstream_id:
                 self._stop(job)
@@ -152,7 +152,7 @@ class Jobs:
             return job_replies.stopped(row, self._shown)
         return self._reply(row)
 
-    async def list(self) -> list[JobRow]:
+    async def list(self) -> Sequence[JobRow]:
         """The last jobs of every process, newest first."""
         own = {id_: self._row(job) for id_, job in self._running.items() if job.follower}
         rows = {row.id: await self._as_it_stands(row) for row in await self._table.recent()}
@@ -208,8 +208,9 @@ class Jobs:
 
     def _stop(self, job: _Running) -> asyncio.Task[None]:
         """Cancel the work; the task that is returned ends once that is written down."""
-        job.stopping = True
-        job.task.cancel()
+        if not job.stopping:
+            job.stopping = True
+            job.task.cancel()
         return self._follow(job)
 
     def _follow(self, job: _Running) -> asyncio.Task[None]:
@@ -276,14 +277,7 @@ class Jobs:
             return self._row(job)
         if row := await self._table.find(job_id):
             return await self._as_it_stands(row)
-        recent = [f"{row.id} ({row.state}, {row.title})" for row in await self.list()]
-        known = f"The last ones: {', '.join(recent)}." if recent else "There are none."
-        raise OpenRouterError(
-            Code.NOT_FOUND,
-            f"No job {clean(job_id, 40)!r} is known; its result may have expired. {known} "
-            "get_job without an id lists them.",
-            suggestions=[row.partition(" ")[0] for row in recent],
-        )
+        raise job_replies.unknown(job_id, await self.list())
 
     async def _as_it_stands(self, row: JobRow) -> JobRow:
         """The stored job, seen with the knowledge whether its server still runs."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from openrouter_mcp.presence import Presence
+from openrouter_mcp.schema import NewerVersionError, migrate
+
 if TYPE_CHECKING:
     import sqlite3
-
-    from filelock import FileLock
 
 logger = logging.getLogger("openrouter_mcp")
 
@@ -29,43 +28,13 @@ CLOSING_TIME = 1.0
 CHECKED_BYTES = 4_000_000
 """Up to this size a file is checked as a whole when it is opened: that takes some milliseconds."""
 
-MIGRATIONS = (
-    """
-    CREATE TABLE ledger(
-        id INTEGER PRIMARY KEY, at REAL NOT NULL, owner TEXT NOT NULL, tool TEXT NOT NULL,
-        model TEXT NOT NULL, provider TEXT NOT NULL, state TEXT NOT NULL, sent INTEGER NOT NULL,
-        reserved INTEGER NOT NULL, cost INTEGER, input_tokens INTEGER NOT NULL,
-        output_tokens INTEGER NOT NULL, generation_id TEXT NOT NULL, duration REAL NOT NULL,
-        settled_at REAL
-    );
-    CREATE INDEX ledger_by_state ON ledger(state, settled_at, cost, reserved);
-    CREATE INDEX ledger_by_owner ON ledger(owner, state, cost, reserved);
-    CREATE INDEX ledger_by_generation ON ledger(generation_id);
-    CREATE TABLE jobs(
-        id TEXT PRIMARY KEY, tool TEXT, state TEXT, created REAL, updated REAL, expires REAL,
-        owner TEXT, lease REAL, title TEXT, text TEXT, result TEXT, error TEXT, upstream_id TEXT,
-        cost INTEGER
-    );
-    CREATE TABLE threads(
-        id TEXT PRIMARY KEY, title TEXT, model TEXT, created REAL, updated REAL, cost INTEGER,
-        turns INTEGER
-    );
-    CREATE TABLE messages(
-        thread_id TEXT REFERENCES threads(id) ON DELETE CASCADE, position INTEGER, message TEXT,
-        PRIMARY KEY(thread_id, position)
-    );
-    """,
-)
-"""SQL that leads from each version to the next. Money is nano-dollars, times are unix seconds."""
-
 T = TypeVar("T")
 Work = Callable[["sqlite3.Connection"], T]
 Mode = Literal["IMMEDIATE", "DEFERRED"]
-Identity = tuple[int, int] | None
 
 
-class NewerVersionError(Exception):
-    """The file belongs to a newer openrouter-mcp."""
+class DamagedInUseError(Exception):
+    """The file is damaged, and other processes have it open."""
 
 
 class Store:
@@ -76,21 +45,32 @@ class Store:
     """
 
     def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self.owner = secrets.token_hex(8)
-        """The token of this process."""
-        self.warning = ""
-        """What happened to the file and how to repair it; empty while all is well."""
-        self.durable = True
-        """Whether what is written outlives this process."""
+        self._warning = ""
+        self._durable = True
         self._directory = directory
         self._path = directory / "state.db"
         self._clock = clock
-        # SQLite connections belong to one thread; this one starts with the first work.
+        self._presence = Presence(directory / "processes")
+        # A connection belongs to one thread; this one starts with the first work.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._connection: sqlite3.Connection | None = None
-        self._identity: Identity = None
-        self._presence: FileLock | None = None
+        self._opened: tuple[int, int] | None = None
         self._closing = False
+
+    @property
+    def owner(self) -> str:
+        """The token of this process, for rows that belong to it while it lives."""
+        return self._presence.owner
+
+    @property
+    def warning(self) -> str:
+        """What happened to the file and how to repair it; empty while all is well."""
+        return self._warning
+
+    @property
+    def durable(self) -> bool:
+        """Whether what is written outlives this process, as far as it is known by now."""
+        return self._durable
 
     async def run(self, work: Work[T]) -> T:
         """Do `work` in one transaction that excludes every other writer; a raise undoes it all.
@@ -105,13 +85,13 @@ class Store:
         return await asyncio.shield(asyncio.wrap_future(self._submit("DEFERRED", work)))
 
     def later(self, work: Work[object]) -> None:
-        """Like `run` for work that nobody waits for: in its turn, before whatever is asked next."""
+        """`run` for work that nobody waits for: in its turn, before whatever is asked next."""
         self._submit("IMMEDIATE", work).add_done_callback(_tell)
 
     async def alive(self, owner: str) -> bool:
         """Whether the process with this token still runs; True where that cannot be told."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._is_alive, owner)
+        return await loop.run_in_executor(self._executor, self._presence.alive, owner)
 
     async def aclose(self) -> None:
         """Finish what was asked for and close the file; takes a second at most."""
@@ -121,123 +101,132 @@ class Store:
         await asyncio.wait([closed], timeout=CLOSING_TIME)
 
     def _submit(self, mode: Mode, work: Work[T]) -> Future[T]:
-        return self._executor.submit(self._transact, mode, work)
+        return self._executor.submit(lambda: self._transact(mode, work))
 
-    # Everything below runs in the store's own thread.
+    # What follows runs in the store's own thread.
 
     def _transact(self, mode: Mode, work: Work[T]) -> T:
         import sqlite3
 
         deadline = time.monotonic() + PATIENCE
-        mended = False
+        suspect = False
         while True:
             try:
-                with self._connected() as connection:
+                with self._connected(suspect=suspect) as connection:
                     connection.execute(f"BEGIN {mode}")
                     return work(connection)
             except sqlite3.Error as error:
                 fault = _fault(error)
-                if not self.durable or not fault:
+                if not self._durable or not fault:
                     raise
-                waiting = time.monotonic() < deadline and not self._closing
-                if fault == "busy" and waiting:
+                if fault == "busy" and time.monotonic() < deadline and not self._closing:
                     continue
-                if fault == "damaged" and not mended:
-                    mended = True
-                    self._set_aside()
+                if fault == "damaged":
+                    self._disconnect()
+                if fault == "damaged" and not suspect:
+                    suspect = True
                 else:
                     self._go_on_in_memory(self._unusable(error))
 
-    def _connected(self) -> sqlite3.Connection:
-        """The connection; a new one where the file was set aside or deleted by someone else."""
-        moved = self.durable and self._identity != _identity(self._path)
-        if self._connection is None or moved:
-            self._disconnect()
-            try:
-                self._connection = self._open()
-            except NewerVersionError:
-                self._go_on_in_memory(
-                    f"{self._path} was written by a newer openrouter-mcp. It is left as it is, and "
-                    "this server keeps its state in memory until it ends. Update openrouter-mcp."
-                )
-            except (OSError, NotImplementedError) as error:
-                self._go_on_in_memory(self._unusable(error))
-        assert self._connection
+    def _connected(self, *, suspect: bool) -> sqlite3.Connection:
+        """The connection, opened at first need; `suspect` when the file has shown damage."""
+        if self._connection and self._durable and _identity(self._path) != self._opened:
+            self._go_on_in_memory(self._unusable("moved or deleted while in use"))
+        if self._connection:
+            return self._connection
+        try:
+            self._connection = self._open(suspect=suspect)
+        except NewerVersionError:
+            return self._go_on_in_memory(
+                f"{self._path} was written by a newer openrouter-mcp. It is left as it is, and "
+                "this server keeps its state in memory until it ends. Update openrouter-mcp."
+            )
+        except DamagedInUseError:
+            return self._go_on_in_memory(
+                f"{self._path} is damaged, and other servers have it open. This server keeps its "
+                "state in memory until it ends. Quit every MCP client: the first server that "
+                "starts afterwards sets the file aside and begins a new one."
+            )
+        except (OSError, NotImplementedError) as error:
+            return self._go_on_in_memory(self._unusable(error))
         return self._connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, *, suspect: bool) -> sqlite3.Connection:
         """Open the file under the lock that every process takes for this."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._lock():
-            self._appear()
-            if not self._path.exists():
-                # SQLite gives the files beside it the same mode.
-                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
-            self._identity = _identity(self._path)
-            connection = _connect(self._path)
-            try:
-                _check(connection, self._path)
-                connection.execute("PRAGMA journal_mode = WAL")
-                # A killed process loses nothing that was committed; a power failure may.
-                connection.execute("PRAGMA synchronous = NORMAL")
-                _migrate(connection)
-            except BaseException:
-                connection.close()
-                raise
-            return connection
+        import sqlite3
 
-    def _lock(self) -> FileLock:
-        """The lock for opening the file and for setting it aside, to be entered."""
         from filelock import FileLock
 
-        timeout = CLOSING_TIME if self._closing else PATIENCE
-        return FileLock(
-            self._directory / "state.lock", timeout=timeout, mode=0o600, fallback_to_soft=False
-        )
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(self._directory / "state.lock", mode=0o600, fallback_to_soft=False)
+        with lock.acquire(timeout=PATIENCE, cancel_check=lambda: self._closing):
+            alone = self._presence.alone()
+            self._presence.appear()
+            try:
+                return self._ready(suspect=suspect)
+            except sqlite3.DatabaseError as error:
+                if _fault(error) != "damaged":
+                    raise
+                # Closing a file that has lost its name deletes the journal of the one that has it.
+                if not alone:
+                    raise DamagedInUseError from error
+                self._set_aside()
+                return self._ready(suspect=suspect)
+
+    def _ready(self, *, suspect: bool) -> sqlite3.Connection:
+        """A connection to a file that is whole and up to date."""
+        if not self._path.exists():
+            # SQLite gives the files beside it the same mode.
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+        self._opened = _identity(self._path)
+        connection = _connect(self._path)
+        try:
+            migrate(connection)
+            if suspect or self._path.stat().st_size <= CHECKED_BYTES:
+                _check(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            # A killed process loses nothing that was committed; a power failure may.
+            connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _set_aside(self) -> None:
-        """Rename the damaged file, unless another process already did."""
-        self._disconnect()
-        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock()))
-        aside = self._path.with_name(f"{self._path.name}.corrupt-{stamp}-{self.owner}")
-        try:
-            with self._lock():
-                if self._identity != _identity(self._path):
-                    return
-                for suffix in ("-wal", "-shm", ""):
-                    with suppress(FileNotFoundError):
-                        Path(f"{self._path}{suffix}").rename(f"{aside}{suffix}")
-        except OSError as error:
-            self._go_on_in_memory(self._unusable(error))
-        else:
-            self._warn(
-                f"{self._path} was damaged and is now {aside.name}; a new file was begun, without "
-                "the jobs, threads and spending so far. Delete the old file if nobody can mend it."
-            )
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
+        aside = self._path.with_name(f"{self._path.name}.corrupt-{stamp}")
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
+        self._warn(
+            f"{self._path} was damaged. It is now {aside.name}, and a new file was begun, without "
+            "the jobs, threads and spending so far. Delete the old one unless you can mend it."
+        )
 
-    def _go_on_in_memory(self, warning: str) -> None:
+    def _go_on_in_memory(self, warning: str) -> sqlite3.Connection:
         """Leave the file for good, with a copy of it where it can be read."""
         import sqlite3
 
         self._warn(warning)
-        self.durable = False
+        self._durable = False
         memory = _connect(":memory:")
         if self._connection:
             with suppress(sqlite3.Error):
                 self._connection.backup(memory)
-        _migrate(memory)
+        migrate(memory)
         self._disconnect()
         self._connection = memory
+        return memory
 
-    def _unusable(self, error: Exception) -> str:
+    def _unusable(self, reason: object) -> str:
         return (
-            f"{self._path} cannot be used ({error}): this server keeps its state in memory until "
+            f"{self._path} cannot be used ({reason}): this server keeps its state in memory until "
             f"it ends. See that {self._directory} is writable and its disk not full, or set "
             "OPENROUTER_STATE_DIR, and restart this server."
         )
 
     def _warn(self, warning: str) -> None:
-        self.warning = warning
+        self._warning = warning
         logger.warning(warning)
 
     def _disconnect(self) -> None:
@@ -247,42 +236,7 @@ class Store:
 
     def _leave(self) -> None:
         self._disconnect()
-        if self._presence:
-            self._presence.release()
-            self._presence_file(self.owner).unlink(missing_ok=True)
-
-    def _presence_file(self, owner: str) -> Path:
-        """The file that a process locks while it lives: the system unlocks it, however it ends."""
-        return self._directory / "processes" / f"{owner}.lock"
-
-    def _appear(self) -> None:
-        """Show that this process lives, and clear away the dead."""
-        from filelock import FileLock
-
-        mine = self._presence_file(self.owner)
-        if self._presence and mine.exists():
-            return
-        mine.parent.mkdir(mode=0o700, exist_ok=True)
-        for other in mine.parent.glob("*.lock"):
-            self._is_alive(other.stem)
-        self._presence = FileLock(mine, timeout=PATIENCE, mode=0o600, fallback_to_soft=False)
-        self._presence.acquire()
-
-    def _is_alive(self, owner: str) -> bool:
-        from filelock import FileLock
-
-        path = self._presence_file(owner)
-        if owner == self.owner:
-            return True
-        if not path.exists():
-            return False
-        try:
-            with FileLock(path, timeout=0, mode=0o600, fallback_to_soft=False):
-                pass
-            path.unlink(missing_ok=True)
-        except OSError:
-            return True
-        return False
+        self._presence.leave()
 
 
 def _connect(database: Path | str) -> sqlite3.Connection:
@@ -293,13 +247,9 @@ def _connect(database: Path | str) -> sqlite3.Connection:
     return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection) -> None:
     import sqlite3
 
-    if _version(connection) > len(MIGRATIONS):
-        raise NewerVersionError
-    if path.stat().st_size > CHECKED_BYTES:
-        return
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         error = sqlite3.DatabaseError(found)
@@ -307,21 +257,8 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise error
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date in one transaction."""
-    missing = "".join(MIGRATIONS[_version(connection) :])
-    if missing:
-        connection.executescript(
-            f"BEGIN EXCLUSIVE; {missing} PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;"
-        )
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return connection.execute("PRAGMA user_version").fetchone()[0]
-
-
-def _identity(path: Path) -> Identity:
-    """Which file it is that has this name now."""
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now."""
     try:
         status = path.stat()
     except OSError:
@@ -351,6 +288,6 @@ def _fault(error: sqlite3.Error) -> Literal["busy", "damaged", "unusable", ""]:
 
 
 def _tell(done: Future[object]) -> None:
-    """Log what nobody waits for."""
+    """Log the failure of what nobody waits for."""
     if error := done.exception():
-        logger.error("The ledger was not written: %s", error, exc_info=error)
+        logger.error("The ledger could not be written: %s", error)
