@@ -45,9 +45,26 @@ def row(model: Model, now: float) -> dict[str, Any]:
     )
 
 
-def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> dict[str, Any]:
-    """Everything on one model that helps to choose and to call it; see `endpoint`."""
-    audio = _audio_price(model)
+def card(
+    model: Model,
+    endpoints: Iterable[Mapping[str, Any]],
+    now: float,
+    policies: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Everything on one model that helps to choose and to call it.
+
+    `policies` says by tag what becomes of data at an endpoint.
+    """
+    offers = [
+        {**endpoint(row), **(policies or {}).get(str(row.get("tag")), {})} for row in endpoints
+    ]
+    shown = (
+        {"audio_unit": _number(audio)} if (audio := _audio_price(model)) else prices(model.pricing)
+    )
+    for table in (shown, *(offer.get("prices", {}) for offer in offers)):
+        if _priced_by_unit(model):
+            table.pop("prompt", None)
+            table.pop("completion", None)
     description = model.description
     if len(description) > DESCRIPTION_LIMIT:
         description = f"{description[:DESCRIPTION_LIMIT]}..."
@@ -61,7 +78,7 @@ def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> di
             "kinds": _kinds(model),
             "context": model.context_length or None,
             "max_output": model.max_completion_tokens or None,
-            "prices": {"audio_unit": _number(audio)} if audio else prices(model.pricing),
+            "prices": shown,
             "price_overrides": [_override(override) for override in model.price_overrides],
             "parameters": sorted(model.supported_parameters),
             "reasoning": model.reasoning,
@@ -71,7 +88,7 @@ def card(model: Model, endpoints: Iterable[Mapping[str, Any]], now: float) -> di
             "age": _age(model.created, now),
             "expires": _expires(model, now),
             "moderated": model.is_moderated,
-            "endpoints": list(endpoints),
+            "endpoints": offers,
         }
     )
 
@@ -98,7 +115,7 @@ def _short_price(model: Model) -> dict[str, Any]:
         return {"price": "varies"}
     if audio := _audio_price(model):
         return {"price": f"{_number(audio)} per unit of audio"}
-    if not model.is_free and not (shown.get("prompt") or shown.get("completion")):
+    if _priced_by_unit(model):
         return {"price": "per unit, see get_model"}
     return {"price_in": shown.get("prompt"), "price_out": shown.get("completion")}
 
@@ -108,6 +125,12 @@ def _audio_price(model: Model) -> Decimal:
     if model.output_modalities != {"transcription"} or model.pricing.get("completion"):
         return Decimal(0)
     return model.pricing.get("prompt", Decimal(0))
+
+
+def _priced_by_unit(model: Model) -> bool:
+    """Whether zero token prices hide what an image, a video or a request costs."""
+    tokens = model.pricing.get("prompt") or model.pricing.get("completion")
+    return not tokens and not model.is_free
 
 
 def _kinds(model: Model) -> str:
@@ -212,7 +235,7 @@ def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
             "tag": endpoint.get("tag"),
             "provider": endpoint.get("provider_name"),
             "prices": prices(pricing if isinstance(pricing, Mapping) else {}),
-            "context": endpoint.get("context_length"),
+            "context": endpoint.get("context_length") or None,
             "max_output": endpoint.get("max_completion_tokens"),
             "quantization": endpoint.get("quantization"),
             "latency_ms": _percentiles(_milliseconds(endpoint.get("latency_last_30m"))),

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
 
 from openrouter_mcp import __version__
@@ -41,6 +42,18 @@ NO_KEY = (
     "No OpenRouter key is set. Create one at https://openrouter.ai/keys, set OPENROUTER_API_KEY "
     "in the MCP client's configuration and restart this server."
 )
+
+Method = Literal["get", "post"]
+Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
+"""JSON, or a factory of its bytes: a large body is streamed, and a retry starts it anew."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer in one piece."""
+
+    body: Any
+    headers: Mapping[str, str]
 
 
 class OpenRouter:
@@ -95,12 +108,21 @@ class OpenRouter:
             await self._sdk.close()
 
     async def get(
-        self, path: str, *, params: Mapping[str, str] | None = None, report: Report = silent
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        management: bool = False,
+        report: Report = silent,
     ) -> Any:
-        """Look something up: the parsed JSON of `GET path`. Safe to repeat, needs no key."""
+        """Look something up: the parsed JSON of `GET path`. Safe to repeat, needs no key.
+
+        `management` says that the management key is to be used where there is one.
+        """
+        headers = self._management_header() if management else {}
 
         async def once() -> Any:
-            response = await self._follow(path, params or {})
+            response = await self._follow(path, params or {}, headers)
             try:
                 return parsed(await response.aread(), response.headers)
             finally:
@@ -109,11 +131,28 @@ class OpenRouter:
         async with self._time_limit(min(LOOK_UP_TIMEOUT, self._settings.request_timeout_seconds)):
             return await retrying(partial(typed, once, finding=True), REPEATABLE, report)
 
+    async def post(
+        self,
+        path: str,
+        body: Body,
+        *,
+        management: bool = False,
+        report: Report = silent,
+    ) -> Reply:
+        """Send a request whose answer comes in one piece of JSON. Raises `OpenRouterError`.
+
+        It is repeated only where that is sure not to be paid twice.
+        """
+        headers = self._management_header() if management else {}
+        async with self.open("post", path, body, headers=headers, report=report) as response:
+            content = await typed(response.aread)
+            return Reply(parsed(content, response.headers), response.headers)
+
     @asynccontextmanager
     async def stream(
         self,
         path: str,
-        body: Mapping[str, Any],
+        body: Body,
         *,
         headers: Mapping[str, str] | None = None,
         report: Report = silent,
@@ -122,27 +161,48 @@ class OpenRouter:
 
         Raises `OpenRouterError`; a reply that has begun is never asked for again.
         """
+        async with self.open("post", path, body, headers=headers, report=report) as response:
+            whole = None
+            if "text/event-stream" not in response.headers.get("content-type", ""):
+                whole = await typed(partial(one_piece, response))
+            yield EventStream(response, whole)
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: Method,
+        path: str,
+        body: Body | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        report: Report = silent,
+    ) -> AsyncGenerator[httpx2.Response]:
+        """A successful reply that is not read yet, for bytes; leaving the block closes it.
+
+        What goes wrong while it is read comes out as the transport's own error: read through
+        `wire.typed`. Raises `OpenRouterError`.
+        """
         self._require_key()
-
-        send = partial(self._send, "post", path, body=body, headers=headers)
-
+        send = partial(self._send, method, path, body=body, headers=headers)
+        statuses = REPEATABLE if method == "get" else UNPAID
         async with self._time_limit(self._settings.request_timeout_seconds):
-            response = await retrying(partial(typed, send), UNPAID, report)
+            response = await retrying(
+                partial(typed, send, finding=method == "get"), statuses, report
+            )
             try:
-                whole = None
-                if "text/event-stream" not in response.headers.get("content-type", ""):
-                    whole = await typed(partial(one_piece, response))
-                yield EventStream(response, whole)
+                yield response
             finally:
                 await response.aclose()
 
-    async def _follow(self, path: str, params: Mapping[str, str]) -> httpx2.Response:
+    async def _follow(
+        self, path: str, params: Mapping[str, str], headers: Mapping[str, str]
+    ) -> httpx2.Response:
         """GET with redirects, which stay at the configured origin."""
         import openai
 
         for _ in range(MAX_REDIRECTS):
             try:
-                return await self._send("get", path, params=params)
+                return await self._send("get", path, params=params, headers=headers)
             except openai.APIStatusError as error:
                 if error.status_code not in {301, 302, 303, 307, 308}:
                     raise
@@ -158,10 +218,10 @@ class OpenRouter:
 
     async def _send(
         self,
-        method: str,
+        method: Method,
         path: str,
         *,
-        body: Mapping[str, Any] | None = None,
+        body: Body | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
@@ -170,25 +230,23 @@ class OpenRouter:
         from openai import AsyncStream
 
         options: Any = {"params": dict(params or {}), "headers": dict(headers or {})}
+        unread: Any = {
+            "cast_to": httpx2.Response,
+            "options": options,
+            "stream": True,
+            "stream_cls": AsyncStream[object],
+        }
         if method == "get":
-            reply = await self.sdk.get(
-                path,
-                cast_to=httpx2.Response,
-                options=options,
-                stream=True,
-                stream_cls=AsyncStream[object],
-            )
+            reply = await self.sdk.get(path, **unread)
         else:
-            reply = await self.sdk.post(
-                path,
-                cast_to=httpx2.Response,
-                body=body,
-                options=options,
-                stream=True,
-                stream_cls=AsyncStream[object],
-            )
+            sent: Any = {"content": body()} if callable(body) else {"body": body}
+            reply = await self.sdk.post(path, **sent, **unread)
         # Asked for an httpx2.Response, the SDK hands it over as it came.
         return cast("httpx2.Response", reply)
+
+    def _management_header(self) -> dict[str, str]:
+        key = self._settings.management_key
+        return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
 
     def _require_key(self) -> None:
         if self._settings.api_key is None:
@@ -214,8 +272,11 @@ class OpenRouter:
             for name, value in request.headers.items()
             if name in OWN_HEADERS or name.startswith(("x-openrouter-", "x-anthropic-"))
         }
+        bearer = request.headers.get("authorization")
         request.headers.clear()
         request.headers.update({**kept, **self._identity})
+        if bearer and bearer == self._management_header().get("Authorization"):
+            request.headers["Authorization"] = bearer
 
     @cached_property
     def _identity(self) -> dict[str, str]:

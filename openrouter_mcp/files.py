@@ -154,6 +154,7 @@ class _Selection:
 
     def _weigh(self, file: _File) -> None:
         """Refuse by size and first bytes alone what is no text, or more than the limits."""
+        folders.check(self._stop)
         if file.real in self._sizes:
             return
         with _opened(file, self._guard) as opened:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.model import Model
@@ -26,8 +26,6 @@ KINDS = {
     "stt": "transcription",
 }
 
-Order = Literal["", "newest", "price", "context", "name", "intelligence", "coding", "agentic"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFilter:
@@ -39,8 +37,9 @@ class ModelFilter:
     compared with (3 x prompt + completion) / 4; what is not priced so (routers, media) is left
     out. `min_context`: tokens. `sort`: "" is by relevance to the query, newest without one;
     "price" is cheapest, "context" longest, an index of Artificial Analysis highest first.
-    `among`: ids, outside of which nothing is found. `ranking`: ids, best first; it orders before
-    `sort`, and what it does not name comes last.
+    What only the API knows (`provider`, `category`, `zdr`, other sorts) comes from it as ids:
+    `among`, outside of which nothing is found, and `ranking`, best first, which orders before
+    `sort`; what it does not name comes last.
     """
 
     query: str = ""
@@ -48,10 +47,13 @@ class ModelFilter:
     output: Sequence[str] = ()
     supports: Sequence[str] = ()
     author: str = ""
+    provider: str = ""
+    category: str = ""
     max_price: float = 0
     min_context: int = 0
     free: bool = False
-    sort: Order = ""
+    zdr: bool = False
+    sort: str = ""
     among: Collection[str] | None = None
     ranking: Sequence[str] = ()
 
@@ -100,11 +102,10 @@ def find(rows: Iterable[Searchable], wanted: ModelFilter) -> list[Model]:
     ]
     # Each sort keeps the order of the one before it among equals.
     found.sort(key=lambda item: (item[1].created, item[1].id), reverse=True)
-    if not wanted.sort:
-        found.sort(key=lambda item: (item[0], "text" not in item[1].output_modalities))
-    else:
-        order = ORDERS[wanted.sort]
+    if order := ORDERS.get(wanted.sort):
         found.sort(key=lambda item: order(item[1]))
+    else:
+        found.sort(key=lambda item: (item[0], "text" not in item[1].output_modalities))
     if wanted.ranking:
         rank = {id_: position for position, id_ in enumerate(wanted.ranking)}
         found.sort(key=lambda item: rank.get(item[1].id, len(rank)))
@@ -156,7 +157,7 @@ def _price(model: Model) -> Decimal:
     return Decimal("Infinity") if price is None else price
 
 
-ORDERS: dict[Order, Callable[[Model], Any]] = {
+ORDERS: dict[str, Callable[[Model], Any]] = {
     "newest": lambda model: -model.created,
     "price": _price,
     "context": lambda model: -model.context_length,

@@ -66,6 +66,13 @@ def lost(job: JobRow) -> JobRow:
     return replace(job, state=State.LOST, error=error)
 
 
+def failed(job: JobRow, error: BaseException) -> JobRow:
+    """The job as one whose work raised."""
+    if not isinstance(error, OpenRouterError):
+        error = OpenRouterError(Code.INTERNAL, f"{job.tool} failed. {NEXT_STEP[Code.INTERNAL]}")
+    return replace(job, state=State.FAILED, error=error)
+
+
 def unknown(job_id: str, recent: Sequence[JobRow]) -> OpenRouterError:
     """Why there is no such job, and which there are."""
     there_are = ", ".join(f"{job.id} ({job.state}, {job.title})" for job in recent)

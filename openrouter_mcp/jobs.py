@@ -15,7 +15,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp import job_replies
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.job_table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings
@@ -121,8 +121,7 @@ class Jobs:
 
         Raises `NOT_FOUND`. Cancelling this call leaves the job alone.
         """
-        limit = min(wait, self._patience or wait)
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + min(wait, self._patience or wait)
         async with progress:
             while True:
                 row = await self._taken_over(await self._find(job_id))
@@ -170,11 +169,8 @@ class Jobs:
                 job.task.cancel()
             else:
                 self._stop(job)
-        followers = {job.follower for job in jobs if job.follower}
-        if followers:
-            _, late = await asyncio.wait(followers, timeout=CLOSING)
-            for follower in late:
-                follower.cancel()
+        if followers := {job.follower for job in jobs if job.follower}:
+            await asyncio.wait(followers, timeout=CLOSING)
 
     def _new_row(self, tool: str, title: str) -> JobRow:
         job_id = "job_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
@@ -267,10 +263,7 @@ class Jobs:
             result = task.result()
             state = State.FAILED if result.is_error else State.DONE
             return replace(row, state=state, result=result)
-        if not isinstance(error, OpenRouterError):
-            step = NEXT_STEP[Code.INTERNAL]
-            error = OpenRouterError(Code.INTERNAL, f"{row.tool} failed. {step}")
-        return replace(row, state=State.FAILED, error=error)
+        return job_replies.failed(row, error)
 
     async def _find(self, job_id: str) -> JobRow:
         if job := self._running.get(job_id):
@@ -283,6 +276,10 @@ class Jobs:
         """The stored job, seen with the knowledge whether its server still runs."""
         if row.state.ended or await self._store.alive(row.owner):
             return row
+        # Its server may have written the end, or another taken it over, since the row was read.
+        owner, row = row.owner, await self._table.find(row.id) or row
+        if row.state.ended or row.owner != owner:
+            return row
         if row.state is State.CANCELLING:
             return job_replies.cancelled(row)
         resumable = row.upstream_id and row.tool in self._resumers
@@ -293,13 +290,11 @@ class Jobs:
         resumer = self._resumers.get(row.tool)
         if resumer is None or not row.upstream_id or row.state is not State.RUNNING:
             return row
-        leased = await self._table.lease(row)
-        if leased is None:
-            return row
-        job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
-        job.handle.upstream_id = row.upstream_id
-        self._follow(job)
-        return leased
+        if leased := await self._table.lease(row):
+            job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
+            job.handle.text, job.handle.upstream_id = row.text, row.upstream_id
+            self._follow(job)
+        return leased or row
 
     def _reply(self, row: JobRow) -> ToolResult:
         return job_replies.ended(row, self._shown) if row.state.ended else job_replies.pending(row)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from openrouter_mcp.catalogue import Catalogue, Snapshot
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.filters import ABILITIES, VISION, ModelFilter, kind, one_of
 from openrouter_mcp.market import CATEGORIES, Market
+from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.words import tokens
 
@@ -27,64 +28,80 @@ TOOL_SUCCESS = "tool_success"
 TOOL_SUCCESS_RATES = ("0.95", "0.9", "0.8")
 """OpenRouter filters by this rate and does not tell it: who passes more of these comes first."""
 
+FILTERS = (
+    *("query", "input", "output", "supports", "author", "provider", "category"),
+    *("max_price", "min_context", "free", "zdr"),
+)
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """Ids as the API lists them: those that fit (None = any), and the order wanted."""
+class Found:
+    """Models, best first; what they were filtered by; why not in the order asked for."""
 
-    among: frozenset[str] | None
-    ranking: Sequence[str]
+    models: list[Model]
+    filtered_by: dict[str, Any]
+    order_missing: str
 
 
-async def listed(
-    market: Market, *, provider: str = "", category: str = "", zdr: bool = False, sort: str = ""
-) -> Listed:
-    """Ask the API what the catalogue does not tell. A category alone also orders.
+async def find(snapshot: Snapshot, market: Market, wanted: ModelFilter) -> Found:
+    """The models that fit, with what only the API knows asked of it.
 
-    Raises `OpenRouterError`, with INVALID_INPUT for an unknown provider or category.
+    Raises `OpenRouterError`, with INVALID_INPUT for a word that no model could fit.
     """
-    filters: list[dict[str, str]] = []
-    if category:
-        filters.append({"category": one_of("category", category, CATEGORIES)})
-    if provider:
-        row = find_provider(await market.providers(), provider)
-        filters.append({"providers": str(row.get("name"))})
-    if zdr:
-        filters.append({"zdr": "true"})
-    found = [await market.listed(**query) for query in filters]
-    among = frozenset(found[0]).intersection(*found[1:]) if found else None
+    wanted = _in_openrouters_words(snapshot, wanted)
+    listings: list[list[str]] = []
+    if wanted.category:
+        listings.append(await market.listed(category=wanted.category))
+    if wanted.provider:
+        row = find_provider(await market.providers(), wanted.provider)
+        wanted = replace(wanted, provider=str(row.get("name")))
+        listings.append(await market.listed(providers=wanted.provider))
+    if wanted.zdr:
+        listings.append(await market.listed(zdr="true"))
+    among = frozenset(listings[0]).intersection(*listings[1:]) if listings else None
+    ranking, order_missing = [], ""
+    try:
+        ranking = await _ranking(market, wanted.sort)
+    except OpenRouterError as error:
+        order_missing = error.message
+    if wanted.category and not wanted.sort and not wanted.query:
+        ranking = listings[0]
+    found = snapshot.find(replace(wanted, among=among, ranking=ranking))
+    empty = ModelFilter()
+    filtered_by = {
+        name: value for name in FILTERS if (value := getattr(wanted, name)) != getattr(empty, name)
+    }
+    return Found(found, filtered_by, order_missing)
+
+
+async def _ranking(market: Market, sort: str) -> list[str]:
+    """Ids in an order that only the API knows; none for an order of our own."""
     if sort in ORDERS:
-        ranking = await market.listed(sort=ORDERS[sort])
-    elif sort == TOOL_SUCCESS:
+        return await market.listed(sort=ORDERS[sort])
+    if sort == TOOL_SUCCESS:
         tiers = [await market.listed(min_tool_success_rate=rate) for rate in TOOL_SUCCESS_RATES]
-        ranking = list(dict.fromkeys(id_ for tier in tiers for id_ in tier))
-    else:
-        ranking = found[0] if category and not sort else []
-    return Listed(among, ranking)
+        return list(dict.fromkeys(id_ for tier in tiers for id_ in tier))
+    return []
 
 
-def checked(snapshot: Snapshot, wanted: ModelFilter) -> ModelFilter:
-    """The filter in OpenRouter's words. Raises INVALID_INPUT for one that no model could fit."""
+def _in_openrouters_words(snapshot: Snapshot, wanted: ModelFilter) -> ModelFilter:
+    """The filter with each word as the catalogue has it. Raises INVALID_INPUT."""
     models = snapshot.models
     inputs = {name for model in models for name in model.input_modalities}
     outputs = {name for model in models for name in model.output_modalities}
     abilities = {name for model in models for name in model.supported_parameters}
-    abilities |= {*ABILITIES, VISION}
     authors = {model.author for model in models}
-    return ModelFilter(
-        query=wanted.query,
-        input=[one_of("kind of input", kind(word), inputs) for word in wanted.input],
-        output=[one_of("kind of output", kind(word), outputs) for word in wanted.output],
-        supports=[one_of("parameter", word, abilities) for word in wanted.supports],
+    return replace(
+        wanted,
+        input=tuple(one_of("kind of input", kind(word), inputs) for word in wanted.input),
+        output=tuple(one_of("kind of output", kind(word), outputs) for word in wanted.output),
+        supports=tuple(
+            one_of("parameter", word, abilities | {*ABILITIES, VISION}) for word in wanted.supports
+        ),
         author=one_of("author", wanted.author, authors) if wanted.author else "",
-        max_price=wanted.max_price,
-        min_context=wanted.min_context,
-        free=wanted.free,
-        sort=wanted.sort,
-        among=wanted.among,
-        ranking=wanted.ranking,
+        category=one_of("category", wanted.category, CATEGORIES) if wanted.category else "",
     )
 
 
@@ -130,40 +147,29 @@ async def model_card(
         return {"id": found.id}, {}
     target = snapshot.by_id.get(model.alias_target, model)
     missing: dict[str, str] = {}
+    kinds = frozenset[str]() if model.is_router else target.output_modalities
     offers, zdr, providers, drawing, films = await asyncio.gather(
         _or_missing("endpoints", catalogue.endpoints(target.id), [], missing),
         _or_missing("zero data retention", market.zdr_tags(), None, missing),
         _or_missing("providers", market.providers(), [], missing),
-        _or_missing(
-            "image prices",
-            market.image_endpoints(target.id) if "image" in target.output_modalities else _none(),
-            [],
-            missing,
-        ),
-        _or_missing(
-            "video prices",
-            market.video_models() if "video" in target.output_modalities else _none(),
-            [],
-            missing,
-        ),
+        _or_missing("image prices", _images(market, target.id, kinds), [], missing),
+        _or_missing("video prices", _videos(market, kinds), [], missing),
     )
     if offers and not any(offer.get("latency_last_30m") for offer in offers):
         missing["latency, throughput"] = "OpenRouter tells them only with a key."
     tags = None if zdr is None else _tags(zdr, target.id, target.canonical_slug, offers)
     by_slug = {str(row.get("slug")): row for row in providers}
-    endpoints = [cards.endpoint(offer) | _policy(offer, tags, by_slug) for offer in offers]
-    card = cards.card(model, endpoints, now)
+    policies = {str(offer.get("tag")): _policy(offer, tags, by_slug) for offer in offers}
+    card = cards.card(model, offers, now, policies)
     if drawing:
         card["image_endpoints"] = [cards.image_endpoint(row) for row in drawing]
-    for row in films or []:
+    for row in films:
         if row.get("id") == target.id:
             card["video"] = cards.video(row)
     return card, missing
 
 
-async def _or_missing(
-    what: str, asked: Awaitable[T], otherwise: T, missing: dict[str, str]
-) -> T:
+async def _or_missing(what: str, asked: Awaitable[T], otherwise: T, missing: dict[str, str]) -> T:
     try:
         return await asked
     except OpenRouterError as error:
@@ -171,8 +177,12 @@ async def _or_missing(
         return otherwise
 
 
-async def _none() -> list[dict[str, Any]]:
-    return []
+async def _images(market: Market, id_: str, kinds: Collection[str]) -> list[dict[str, Any]]:
+    return await market.image_endpoints(id_) if "image" in kinds else []
+
+
+async def _videos(market: Market, kinds: Collection[str]) -> list[dict[str, Any]]:
+    return await market.video_models() if "video" in kinds else []
 
 
 def _tags(

@@ -17,17 +17,16 @@ from urllib.parse import unquote
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings, variable
 
-WINDOWS = os.name == "nt"
 WINDOWS_DRIVES = Path("/mnt")  # where WSL mounts them
 KERNEL = ("/proc", "/sys", "/dev")
 SYSTEM = (
     *KERNEL,
-    *("/bin", "/boot", "/etc", "/lib", "/lib64", "/run", "/sbin"),
+    *("/bin", "/boot", "/etc", "/lib", "/lib64", "/sbin"),
     *("/usr/bin", "/usr/lib", "/usr/libexec", "/usr/sbin", "/usr/share"),
     *("/system", "/library", "/applications", "/private/etc", "/private/var/root"),
     *("c:/windows", "c:/program files", "c:/program files (x86)", "c:/programdata"),
 )
-TOO_WIDE = {"", "/home", "/users", "/mnt", "/usr", "/var", "/volumes", "c:", "c:/users"}
+TOO_WIDE = {"", "/home", "/users", "/mnt", "/run", "/usr", "/var", "/volumes", "c:", "c:/users"}
 # Where homes are, of whatever user and on whichever side of WSL.
 HOME = re.compile(r"(?:/home|(?:[a-z]:|/mnt/[a-z])?/users)/[^/]+")
 HIDDEN_AT_HOME = {"library", "appdata", "application data", "local settings"}
@@ -42,26 +41,18 @@ SECRETS = (
     *("application_default_credentials.json", "accesstokens.json", ".claude.json"),
     *("secrets.json", "secrets.y*ml", "secrets.toml", ".secrets", ".vault-token", "*.tfstate"),
     *(".pgpass", "pgpass.conf", ".my.cnf", ".mylogin.cnf", ".s3cfg", ".boto", ".dockercfg"),
-    *(".*_history", "kubeconfig", "*.kubeconfig"),
+    *(".*_history", "kubeconfig", "*.kubeconfig", "claude_desktop_config.json"),
 )
-EXAMPLE = re.compile(
-    r"\.env([._-].+)?[._-](example|sample|template)|(example|sample|template)\.env"
-)
+EXAMPLE = re.compile(r"(?:\.env.*[._-])?(?:example|sample|template)(?:\.env)?")
 URI = re.compile(r"(?:file|data):(?://)?|[a-z][a-z\d+.-]*://", re.IGNORECASE)
 DRIVE = re.compile(r"([A-Za-z]):[\\/]")
 ANY_DRIVE = re.compile(r"^(?:/mnt/[a-z](?=/|$)|[a-z]:)")
-
 LONGEST = 300  # characters of a path that are shown
 
-# O_NONBLOCK: a FIFO must not wait for its writer.
-READ = os.O_RDONLY | sum(
-    getattr(os, flag, 0)
-    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT")
-)
+# For reading; O_NONBLOCK: a FIFO must not wait for its writer.
+READ = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT")
 # O_PATH: a directory may be passed through by who may not list it.
-PASS = getattr(os, "O_PATH", os.O_RDONLY) | sum(
-    getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC")
-)
+PASS = ("O_PATH", "O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC")
 
 
 def working_directory() -> Path:
@@ -88,7 +79,7 @@ def absolute(name: str) -> Path:
             Code.INVALID_INPUT,
             f"{display(repr(name))} is no path. Give the path of a file, folder or glob.",
         )
-    if not WINDOWS and (drive := DRIVE.match(name)):
+    if os.name != "nt" and (drive := DRIVE.match(name)):
         mounted = WINDOWS_DRIVES / drive[1].lower()
         if is_folder(mounted):
             name = str(mounted / name[3:].replace("\\", "/").lstrip("/"))
@@ -112,8 +103,7 @@ def _of_uri(name: str, uri: re.Match[str]) -> str:
     if host.lower() not in ("", "localhost"):
         raise OpenRouterError(
             Code.INVALID_INPUT,
-            f"{display(name)} names another computer. Give a local path, as in "
-            "file:///home/me/notes.txt.",
+            f"{display(name)} names another computer. Give a local path: file:///home/me/a.txt.",
         )
     return slash + path
 
@@ -264,7 +254,7 @@ class Guard:
         return [root for root in roots if not self._is_system(root)]
 
     def _is_system(self, path: Path) -> bool:
-        """Whether nobody chose to work there: hosts with windows start servers in such places."""
+        """Whether nobody chose to work there: desktop apps start servers in such places."""
         name = ANY_DRIVE.sub("c:", _folded(path))
         above_home = any(path in home.parents for home in self._homes)
         return name in TOO_WIDE or above_home or any(_inside(name, place) for place in SYSTEM)
@@ -286,20 +276,24 @@ def open_file(real: Path) -> BinaryIO:
 def _open_without_links(real: Path) -> int:
     if os.open not in os.supports_dir_fd:
         return _open_and_compare(real)
-    directory = os.open(real.anchor, PASS)
+    directory = os.open(real.anchor, _flags(PASS))
     try:
         for name in real.parts[1:-1]:
-            inner = os.open(name, PASS, dir_fd=directory)
+            inner = os.open(name, _flags(PASS), dir_fd=directory)
             os.close(directory)
             directory = inner
-        return os.open(real.name, READ, dir_fd=directory)
+        return os.open(real.name, _flags(READ), dir_fd=directory)
     finally:
         os.close(directory)
 
 
+def _flags(names: tuple[str, ...]) -> int:
+    return os.O_RDONLY | sum(getattr(os, name, 0) for name in names)
+
+
 def _open_and_compare(real: Path) -> int:
     """Windows cannot open step by step: the opened file must be the one at that very path."""
-    descriptor = os.open(real, READ)
+    descriptor = os.open(real, _flags(READ))
     if _real(real) == real and os.path.samestat(os.fstat(descriptor), real.lstat()):
         return descriptor
     os.close(descriptor)

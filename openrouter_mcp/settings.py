@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     )
 
     api_key: Key | None = Field(None, description="Your key from https://openrouter.ai/keys.")
+    management_key: Key | None = Field(
+        None,
+        description="A management key, for the balance and the activity of the whole account.",
+    )
     base_url: Url = Field(
         "https://openrouter.ai/api/v1", description="Where OpenRouter's API answers."
     )

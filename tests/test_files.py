@@ -135,7 +135,7 @@ def test_byte_order_marks_are_obeyed(width: str, order: str):
         ("Die Größe der Straße überrascht natürlich die Fußgänger.", "cp1252"),
         ("Съешь же ещё этих мягких французских булок, да выпей чаю.", "cp1251"),
         ("これは日本語の文章です。文字コードを推測します。", "shift_jis"),
-        ("这是一个用来测试编码检测的中文句子，应该足够长了。", "gb18030"),
+        ("这是一个用来测试编码检测的中文句子。这个句子应该足够长了。", "gb18030"),
     ],
 )
 async def test_an_older_encoding_is_guessed_and_told(text: str, encoding: str, work: Path):
@@ -157,14 +157,9 @@ def test_the_encoding_is_guessed_where_the_letters_are():
 @pytest.mark.parametrize(
     "data",
     [
-        b"\0",
-        b"text\0text",
-        "text".encode("utf-16-le"),
-        b"\xff\xfea",
-        b"\xff\xfe\0\xd8",
-        b"\xfa\x01\x80",
-    ]
-    + ["\ufefftext\0".encode("utf-16-le"), bytes(range(1, 256)) * 3],
+        *(b"\0", b"text\0text", b"\xff\xfea", b"\xff\xfe\0\xd8", b"\xfa\x01\x80"),
+        *("text".encode("utf-16-le"), "\ufefftext\0".encode("utf-16-le"), bytes(range(1, 256))),
+    ],
     ids=repr,
 )
 def test_what_is_no_text_is_not_decoded(data: bytes):
@@ -438,9 +433,10 @@ async def test_one_file_that_is_too_large_is_refused(work: Path):
 
 async def test_a_file_that_grows_meanwhile_is_refused(work: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(work / "a.txt", "x" * 100)
-    check = folders.check
-    monkeypatch.setattr(folders, "check", lambda stop: (write(path, "x" * 101), check(stop)))
-    assert (await refused("a.txt", max_file_bytes=100)).code == Code.TOO_LARGE
+    monkeypatch.setattr(files, "binary_kind", lambda head: write(path, "x" * 101) and "")
+    error = await refused("a.txt", max_file_bytes=100)
+    assert error.code == Code.TOO_LARGE
+    assert "101 bytes" in error.message
 
 
 # Not found

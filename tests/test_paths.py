@@ -206,8 +206,10 @@ async def test_the_escape_hatch_opens_all_but_the_system_itself(tmp_path: Path, 
 
 @pytest.mark.parametrize(
     "place",
-    ["/", "/etc/nginx", "/usr/bin", "/home", "/System/Library", "/Applications/Claude.app"]
-    + ["/mnt/c", "/mnt/c/Windows/System32", "/mnt/d", "/usr", "/var", "/proc/1"],
+    [
+        *("/", "/etc/nginx", "/usr/bin", "/home", "/usr", "/var", "/proc/1", "/mnt/c", "/mnt/d"),
+        *("/mnt/c/Windows/System32", "/System/Library", "/Applications/Claude.app"),
+    ],
 )
 def test_a_working_directory_that_nobody_chose_is_not_allowed(
     place: str, monkeypatch: pytest.MonkeyPatch
@@ -348,7 +350,7 @@ def test_a_link_that_keeps_changing_never_wins(tmp_path: Path, work: Path):
     thread.start()
     outcomes = set()
     try:
-        for _ in range(2000):
+        for _ in range(600):
             try:
                 with open_file(Guard(settings()).resolve(work / "a.txt")) as file:
                     outcomes.add(file.read().decode())
@@ -434,9 +436,11 @@ async def test_known_secrets_are_refused_under_every_name(name: str, work: Path)
 
 @pytest.mark.parametrize(
     "name",
-    [".env.example", ".env.sample", ".env.local.template", "example.env", "environment.md"]
-    + [".gitignore", ".github/workflows/ci.yml", "credentials.py", "keys.py", "a~b.txt", "~x.txt"]
-    + ["credentials/oauth.py", "tokens.py", "draft~20200101-120000.txt", "monkey"],
+    [
+        *(".env.example", ".env.sample", ".env.local.template", "example.env", "environment.md"),
+        *(".gitignore", ".github/workflows/ci.yml", "credentials.py", "keys.py", "a~b.txt"),
+        *("credentials/oauth.py", "~x.txt", "tokens.py", "draft~20200101-120000.txt", "monkey"),
+    ],
 )
 async def test_what_only_looks_like_a_secret_is_read(name: str, work: Path):
     write(work / name)
@@ -545,26 +549,11 @@ async def test_our_own_state_is_never_read(home: Path):
 
 # Whatever the name
 
-SPELLED = st.lists(
-    st.sampled_from(
-        [
-            "..",
-            ".",
-            "/",
-            "~",
-            "outside",
-            "canary.txt",
-            "work",
-            "link",
-            "file://",
-            "%2e%2e",
-            "**",
-            "*",
-        ]
-        + ["[c]anary.txt", "\\", "home", "user", " ", "'", "?", "{outside}", "//", ".env", ":"]
-    ),
-    max_size=8,
-).map("/".join) | st.text(max_size=30)
+SEGMENTS = (
+    *("..", ".", "/", "//", "~", "outside", "canary.txt", "work", "link", "home", "user", ".env"),
+    *("file://", "%2e%2e", "**", "*", "?", "[c]anary.txt", "\\", " ", "'", ":", "{outside}"),
+)
+SPELLED = st.lists(st.sampled_from(SEGMENTS), max_size=8).map("/".join) | st.text(max_size=30)
 
 
 @hypothesis_settings(

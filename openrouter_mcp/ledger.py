@@ -1,0 +1,188 @@
+"""The ledger's rows: one for each paid request, from its reservation to what it really cost.
+
+Nothing of prompt or answer is in it. Money is nano-dollars in the table, USD in `Decimal` outside.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass, fields
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import sqlite3
+
+NANO = 1_000_000_000
+LARGEST = 1_000_000 * NANO
+"""No request costs a million dollars; SQLite adds up thousands of such numbers."""
+DAY = 86_400
+
+
+class State(StrEnum):
+    """Where a request stands."""
+
+    RESERVED = "reserved"
+    PENDING = "pending"
+    """Over, and OpenRouter has not told the cost yet."""
+    SETTLED = "settled"
+    """Over; a cost of None will never be known, and the reservation counts instead."""
+    RELEASED = "released"
+    """Nothing was billed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request. Times are unix seconds, `duration` seconds; what is not known is empty."""
+
+    owner: str
+    at: float
+    tool: str
+    model: str
+    reserved: Decimal
+    provider: str = ""
+    state: State = State.RESERVED
+    sent: bool = False
+    cost: Decimal | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    generation_id: str = ""
+    duration: float = 0.0
+    settled_at: float | None = None
+    id: int = 0
+
+    @classmethod
+    def new(cls, owner: str, at: float, tool: str, model: str, reserved: Decimal) -> Entry:
+        """An entry with an id of its own, before it is in the table."""
+        return cls(owner, at, tool, model, reserved, id=secrets.randbits(62))
+
+
+@dataclass(frozen=True)
+class Sum:
+    """USD that are settled, and USD that are reserved by requests whose cost is not known yet."""
+
+    settled: Decimal
+    reserved: Decimal
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What was spent on one model, with one tool or on one UTC day (`name`)."""
+
+    name: str
+    calls: int
+    cost: Decimal
+    unknown: Decimal
+    """Reservations of those calls whose cost is not known (yet)."""
+    input_tokens: int
+    output_tokens: int
+
+
+COLUMNS = tuple(field.name for field in fields(Entry))
+WRITE = (
+    f"INSERT OR REPLACE INTO ledger({', '.join(COLUMNS)}) "
+    f"VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
+)
+READ = f"SELECT {', '.join(COLUMNS)} FROM ledger "  # noqa: S608 - no value in it
+CONCLUDE = """
+    UPDATE ledger SET state = :state, cost = :cost, settled_at = :settled_at
+    WHERE id = :id AND state IN ('reserved', 'pending')
+"""
+SUM = """
+    SELECT total(CASE state WHEN 'settled' THEN coalesce(cost, reserved) END),
+        total(CASE WHEN state IN ('reserved', 'pending') THEN reserved END)
+    FROM ledger
+"""
+USAGE_BY = {"model": "model", "tool": "tool", "day": "date(coalesce(settled_at, at), 'unixepoch')"}
+
+
+def nano(amount: Decimal) -> int:
+    """USD as nano-dollars, rounded up."""
+    exact = min(max(amount, Decimal(0)) * NANO, Decimal(LARGEST))
+    return int(exact.to_integral_value(ROUND_CEILING))
+
+
+def usd(amount: float) -> Decimal:
+    """Nano-dollars as USD."""
+    return Decimal(int(amount)) / NANO
+
+
+def write(connection: sqlite3.Connection, entry: Entry) -> None:
+    """Store the entry as it stands now."""
+    connection.execute(WRITE, _row(entry))
+
+
+def conclude(connection: sqlite3.Connection, entry: Entry) -> bool:
+    """Store how a request ended, unless that is known already."""
+    return connection.execute(CONCLUDE, _row(entry)).rowcount > 0
+
+
+def of_day(connection: sqlite3.Connection, now: float) -> Sum:
+    """What counts for the UTC day of `now`, over all processes.
+
+    A request counts for each day from its reservation to its settlement. Later days count too: a
+    clock that was set back frees no money.
+    """
+    where = "WHERE state IN ('reserved', 'pending') OR state = 'settled' AND settled_at >= ?"
+    return _sum(connection, where, now - now % DAY)
+
+
+def of_session(connection: sqlite3.Connection, owner: str) -> Sum:
+    """What one process has spent."""
+    return _sum(connection, "WHERE owner = ?", owner)
+
+
+def unsettled(connection: sqlite3.Connection) -> list[Entry]:
+    """Every request whose cost is not known yet, oldest first."""
+    rows = connection.execute(READ + "WHERE state IN ('reserved', 'pending') ORDER BY at")
+    return [_entry(row) for row in rows]
+
+
+def find(connection: sqlite3.Connection, generation_id: str) -> Entry | None:
+    """The request with this generation id."""
+    row = connection.execute(READ + "WHERE generation_id = ?", (generation_id,)).fetchone()
+    return _entry(row) if row else None
+
+
+def usage(
+    connection: sqlite3.Connection, by: Literal["model", "tool", "day"], since: float
+) -> list[Usage]:
+    """What was spent since a time, the dearest first; by day, the newest first."""
+    name = USAGE_BY[by]
+    order = "name DESC" if by == "day" else "total(coalesce(cost, reserved)) DESC, name"
+    rows = connection.execute(
+        f"""
+        SELECT {name} AS name, count(*), total(cost),
+            total(CASE WHEN cost IS NULL THEN reserved END),
+            sum(input_tokens), sum(output_tokens)
+        FROM ledger WHERE state != 'released' AND coalesce(settled_at, at) >= ?
+        GROUP BY name ORDER BY {order}
+        """,  # noqa: S608 - both come from this module
+        (since,),
+    )
+    return [Usage(row[0], row[1], usd(row[2]), usd(row[3]), row[4], row[5]) for row in rows]
+
+
+def _sum(connection: sqlite3.Connection, where: str, value: float | str) -> Sum:
+    settled, reserved = connection.execute(SUM + where, (value,)).fetchone()
+    return Sum(usd(settled), usd(reserved))
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    cost = None if entry.cost is None else nano(entry.cost)
+    return {**asdict(entry), "reserved": nano(entry.reserved), "cost": cost}
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    values = dict(zip(COLUMNS, row, strict=True))
+    cost = None if values["cost"] is None else usd(values["cost"])
+    return Entry(
+        **{
+            **values,
+            "state": State(values["state"]),
+            "sent": bool(values["sent"]),
+            "reserved": usd(values["reserved"]),
+            "cost": cost,
+        }
+    )
