@@ -1,4 +1,5 @@
-PYTHON ?= $(or $(shell command -v python3.13),$(shell command -v python3.12),$(shell command -v python3.11),python3)
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # uv makes the environment where it is found, venv and pip do elsewhere.
 UV := $(shell command -v uv)

@@ -90,8 +90,8 @@ CONCLUDE = """
     WHERE id = :id AND state IN ('reserved', 'pending')
 """
 SUM = """
-    SELECT total(CASE state WHEN 'settled' THEN coalesce(cost, reserved) END),
-        total(CASE WHEN state IN ('reserved', 'pending') THEN reserved END)
+    SELECT coalesce(sum(CASE state WHEN 'settled' THEN coalesce(cost, reserved) END), 0),
+        coalesce(sum(CASE WHEN state IN ('reserved', 'pending') THEN reserved END), 0)
     FROM ledger
 """
 USAGE_BY = {"model": "model", "tool": "tool", "day": "date(coalesce(settled_at, at), 'unixepoch')"}
@@ -103,9 +103,9 @@ def nano(amount: Decimal) -> int:
     return int(exact.to_integral_value(ROUND_CEILING))
 
 
-def usd(amount: float) -> Decimal:
+def usd(amount: int) -> Decimal:
     """Nano-dollars as USD."""
-    return Decimal(int(amount)) / NANO
+    return Decimal(amount) / NANO
 
 
 def write(connection: sqlite3.Connection, entry: Entry) -> None:
@@ -150,11 +150,11 @@ def usage(
 ) -> list[Usage]:
     """What was spent since a time, the dearest first; by day, the newest first."""
     name = USAGE_BY[by]
-    order = "name DESC" if by == "day" else "total(coalesce(cost, reserved)) DESC, name"
+    order = "name DESC" if by == "day" else "sum(coalesce(cost, reserved)) DESC, name"
     rows = connection.execute(
         f"""
-        SELECT {name} AS name, count(*), total(cost),
-            total(CASE WHEN cost IS NULL THEN reserved END),
+        SELECT {name} AS name, count(*), coalesce(sum(cost), 0),
+            sum(CASE WHEN cost IS NULL THEN reserved ELSE 0 END),
             sum(input_tokens), sum(output_tokens)
         FROM ledger WHERE state != 'released' AND coalesce(settled_at, at) >= ?
         GROUP BY name ORDER BY {order}

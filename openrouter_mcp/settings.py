@@ -104,6 +104,15 @@ class Settings(BaseSettings):
     max_reply_chars: Annotated[int, Field(ge=1000)] = Field(
         40_000, description="Longest reply in characters; a longer one is saved, its head shown."
     )
+    max_cost_per_call: Usd = Field(
+        Decimal(0), description="Most that one call may cost, in USD; 0 = no cap."
+    )
+    max_cost_per_session: Usd = Field(
+        Decimal(0), description="Most that the calls of one server process may cost, in USD."
+    )
+    max_cost_per_day: Usd = Field(
+        Decimal(0), description="Most that all servers may spend on one UTC day, in USD."
+    )
     output_dir: Path = Field(Path("~/openrouter-output"), description="Where files are saved.")
     input_dirs: Directories = Field(
         (),
