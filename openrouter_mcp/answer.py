@@ -112,7 +112,7 @@ async def complete(client: OpenRouter, request: ChatRequest, report: Report = si
     try:
         await report(f"{who}: {NOT_STARTED}")
         async with client.stream(
-            "/chat/completions", request.body, headers=request.headers, report=report
+            request.path, request.body, headers=request.headers, report=report
         ) as stream:
             answer.headers = stream.headers
             answer.generation_id = stream.headers.get("x-generation-id", "")

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from openrouter_mcp import ledger
 from openrouter_mcp.errors import Code, OpenRouterError, duration
 from openrouter_mcp.ledger import Entry, State, Sum, Usage
 from openrouter_mcp.receipts import dollars
+from openrouter_mcp.reservation import Reservation, released
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.store import Store
 
@@ -27,11 +27,6 @@ PER_DAY = variable("max_cost_per_day")
 
 GIVE_UP = 24 * 3600.0
 """Seconds after which a generation that OpenRouter still does not know will never be known."""
-NOT_BILLED = {502, 503, 529}
-"""Server errors before the first byte, by which no provider has done any work."""
-MAYBE_BILLED = {408, 499}
-"""The client errors that come after the work may have begun."""
-
 LookUp = Callable[[str], Awaitable[Decimal | None]]
 
 
@@ -68,94 +63,6 @@ class Cap:
     def left(self) -> Decimal:
         """USD that may still be reserved; 0 after an overshoot."""
         return max(Decimal(0), self.amount - self.used.settled - self.used.reserved)
-
-
-class Reservation:
-    """The money of one request, held from before it is sent until its cost is known.
-
-    A further request (a continuation, a retry that was billed) takes a reservation of its own. As
-    a context manager it ends by itself: released when nothing was sent or billed, else left for
-    `Budget.settle_leftovers`.
-    """
-
-    def __init__(self, entry: Entry, store: Store, clock: Callable[[], float], *, capped: bool):
-        self.entry = entry
-        self._store = store
-        self._clock = clock
-        self._capped = capped
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.entry.state is not State.RESERVED:
-            return
-        if self.entry.sent and not _refused(error):
-            await self.settle(None)
-        else:
-            await self.release()
-
-    async def sent(self) -> None:
-        """The request is about to leave: from now on it can cost money."""
-        entry = replace(self.entry, sent=True)
-        if self._capped:
-            await self._store.run(partial(ledger.write, entry=entry))
-        else:
-            self._store.later(partial(ledger.write, entry=entry))
-        self.entry = entry
-
-    async def generation(self, generation_id: str) -> None:
-        """The generation has this id, by which another process could learn its cost."""
-        self._write(replace(self.entry, generation_id=generation_id))
-
-    async def settle(
-        self,
-        cost: Decimal | None,
-        *,
-        model: str = "",
-        provider: str = "",
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        duration: float = 0.0,
-        generation_id: str = "",
-    ) -> None:
-        """The request is over and cost this many USD, even if that is more than was reserved.
-
-        None: not known. With a generation id it is looked up later; without one nobody can, and
-        the reservation counts as spent.
-        """
-        entry = self.entry
-        generation_id = generation_id or entry.generation_id
-        pending = cost is None and generation_id
-        self._write(
-            replace(
-                entry,
-                state=State.PENDING if pending else State.SETTLED,
-                cost=cost,
-                settled_at=None if pending else max(entry.at, self._clock()),
-                model=model or entry.model,
-                provider=provider,
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
-                duration=duration,
-                generation_id=generation_id,
-            )
-        )
-
-    async def release(self) -> None:
-        """Nothing was sent, or nothing is billed for it."""
-        self._write(replace(self.entry, state=State.RELEASED))
-
-    def _write(self, entry: Entry) -> None:
-        # Nobody waits: whatever asks the store next comes after this, and should the process be
-        # killed before, the row on disk still holds the money.
-        self.entry = entry
-        self._store.later(partial(ledger.write, entry=entry))
 
 
 class Budget:
@@ -202,14 +109,14 @@ class Budget:
         if most is not None and limit is not None and most > limit:
             raise _above(model, most, limit, PER_CALL if limit != max_cost else "max_cost")
         owner, now = self._store.owner, self._clock()
-        entry = Entry.new(owner, now, tool, model, most or Decimal(0))
+        entry = Entry(owner, now, tool, model, most or Decimal(0))
         if not self._shared:
             self._store.later(partial(ledger.write, entry=entry))
         else:
             try:
                 await self._store.run(partial(self._admit, entry=entry))
             except asyncio.CancelledError:
-                self._store.later(partial(ledger.conclude, entry=_released(entry)))
+                self._store.later(partial(ledger.conclude, entry=released(entry)))
                 raise
         return Reservation(entry, self._store, self._clock, capped=self._shared)
 
@@ -285,7 +192,7 @@ class Budget:
     async def _end(self, entry: Entry, look_up: LookUp) -> Entry | None:
         """How the request of this entry ended; None while that may still become known."""
         if not entry.sent:
-            return _released(entry)
+            return released(entry)
         cost = None
         if entry.generation_id:
             try:
@@ -296,18 +203,6 @@ class Budget:
                 return None
         settled_at = max(entry.at, self._clock())
         return replace(entry, state=State.SETTLED, cost=cost, settled_at=settled_at)
-
-
-def _released(entry: Entry) -> Entry:
-    return replace(entry, state=State.RELEASED)
-
-
-def _refused(error: BaseException | None) -> bool:
-    """Whether OpenRouter answered with an error that costs nothing."""
-    status = error.http_status if isinstance(error, OpenRouterError) else None
-    if status is None or status in MAYBE_BILLED:
-        return False
-    return 400 <= status < 500 or status in NOT_BILLED
 
 
 def _unbounded(model: str) -> OpenRouterError:
@@ -337,13 +232,15 @@ def _beyond(entry: Entry, cap: Cap, now: float) -> OpenRouterError:
     if cap.name == PER_DAY:
         period = "today"
         wait = f"wait until 00:00 UTC (in {duration(ledger.DAY - now % ledger.DAY)}), "
-    smaller = f"Lower max_tokens so that it costs at most {fits}" if cap.left else "Nothing fits"
+    smaller = "Choose a free model (find_models, free=true)"
+    if cap.left:
+        smaller = f"Lower max_tokens so that it costs at most {fits}, choose a cheaper model"
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,
         f"This call to {entry.model} can cost {dollars(entry.reserved)}, and {fits} is left of "
         f"{cap.name} ({dollars(cap.amount)}): {dollars(cap.used.settled)} is spent {period} and "
-        f"{dollars(cap.used.reserved)} reserved by calls under way. {smaller}, choose a cheaper "
-        f"model, {wait}or raise {cap.name} and restart this server.",
+        f"{dollars(cap.used.reserved)} reserved by calls under way. {smaller}, {wait}"
+        f"or raise {cap.name} and restart this server.",
     )
 
 

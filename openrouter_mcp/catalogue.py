@@ -60,6 +60,17 @@ class Snapshot:
         """Return what a loose name means; see `Names.resolve`."""
         return self._names.resolve(name, output)
 
+    def routable(self, slug: str) -> Model | None:
+        """Return the model that a slug of OpenRouter's data sets can be called by, if any.
+
+        The data sets name permanent slugs, dated and with their variant, not ids.
+        """
+        base, colon, variant = slug.partition(":")
+        plain = self.by_id.get(base) or self.by_canonical_slug.get(base)
+        if slug in self.by_id or plain is None:
+            return self.by_id.get(slug)
+        return self.by_id.get(plain.id + colon + variant)
+
     def find(self, wanted: ModelFilter) -> list[Model]:
         """Return the models that fit, best first; see `ModelFilter`."""
         return find(self._searchable, wanted)

@@ -50,7 +50,7 @@ def within(request: ChatRequest, limit: Decimal, now: datetime) -> ChatRequest:
             least = replace(demand, output_tokens=LEAST_OUTPUT)
             raise _too_dear(request, least, rates, limit, pricing.cost(least, rates))
         if output is not None:
-            body["max_completion_tokens"] = _shortest(output, request)
+            body[request.limit_name] = _shortest(output, request)
     return replace(request, body=_stopping_at(body, limit))
 
 
@@ -60,8 +60,8 @@ def _demand(request: ChatRequest) -> Demand:
     extra = {name: body[name] for name in ("tools", "response_format") if name in body}
     size = len(json.dumps(extra, ensure_ascii=False).encode()) if extra else 0
     return Demand(
-        input_tokens=pricing.count_tokens(body["messages"]) + size // pricing.BYTES_PER_TOKEN,
-        output_tokens=int(body.get("max_completion_tokens") or 0),
+        input_tokens=pricing.count_tokens(request.messages) + size // pricing.BYTES_PER_TOKEN,
+        output_tokens=request.output_limit,
         searches=_searches(request),
     )
 
@@ -100,7 +100,7 @@ def _capped_price(request: ChatRequest, demand: Demand, limit: Decimal) -> ChatR
         )
     provider = dict(request.body.get("provider") or {})
     provider["max_price"] = {kind: _plain(price) for kind, price in prices.items()}
-    body = {**request.body, "max_completion_tokens": output, "provider": provider}
+    body = {**request.body, request.limit_name: output, "provider": provider}
     return replace(request, body=_stopping_at(body, limit))
 
 

@@ -12,7 +12,7 @@ from openrouter_mcp import estimates, receipts, structured
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.receipts import Receipt
-from openrouter_mcp.request import ChatRequest
+from openrouter_mcp.request import CHAT, ChatRequest
 
 CONTINUE = (
     "Your last message was cut off. Go on exactly where it stops, in the middle of the word if "
@@ -104,6 +104,8 @@ def _following(exchange: Exchange) -> ChatRequest | None:
     """The request that goes on where the last answer was cut; None if it was not."""
     answer = exchange.last
     if answer.error or answer.finish_reason != "length" or answer.tool_calls:
+        return None
+    if exchange.request.path != CHAT:
         return None
     if exchange.text:
         return _with_turn(exchange.request, exchange.text, CONTINUE)

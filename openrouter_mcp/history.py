@@ -1,4 +1,4 @@
-"""What of a conversation goes with its next question: files read anew, the oldest turns left out."""
+"""What of a conversation goes with its next question: files anew, the oldest turns left out."""
 
 from __future__ import annotations
 

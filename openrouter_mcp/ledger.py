@@ -6,7 +6,7 @@ Nothing of prompt or answer is in it. Money is nano-dollars in the table, USD in
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,12 +50,7 @@ class Entry:
     generation_id: str = ""
     duration: float = 0.0
     settled_at: float | None = None
-    id: int = 0
-
-    @classmethod
-    def new(cls, owner: str, at: float, tool: str, model: str, reserved: Decimal) -> Entry:
-        """An entry with an id of its own, before it is in the table."""
-        return cls(owner, at, tool, model, reserved, id=secrets.randbits(62))
+    id: int = field(default_factory=lambda: secrets.randbits(62))
 
 
 @dataclass(frozen=True)
@@ -79,12 +74,12 @@ class Usage:
     output_tokens: int
 
 
-COLUMNS = tuple(field.name for field in fields(Entry))
+COLUMNS = tuple(column.name for column in fields(Entry))
+READ = f"SELECT {', '.join(COLUMNS)} FROM ledger "  # noqa: S608 - no value in it
 WRITE = (
-    f"INSERT OR REPLACE INTO ledger({', '.join(COLUMNS)}) "
+    f"INSERT OR REPLACE INTO ledger({', '.join(COLUMNS)}) "  # noqa: S608 - no value in it
     f"VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
 )
-READ = f"SELECT {', '.join(COLUMNS)} FROM ledger "  # noqa: S608 - no value in it
 CONCLUDE = """
     UPDATE ledger SET state = :state, cost = :cost, settled_at = :settled_at
     WHERE id = :id AND state IN ('reserved', 'pending')
@@ -171,18 +166,14 @@ def _sum(connection: sqlite3.Connection, where: str, value: float | str) -> Sum:
 
 def _row(entry: Entry) -> dict[str, Any]:
     cost = None if entry.cost is None else nano(entry.cost)
-    return {**asdict(entry), "reserved": nano(entry.reserved), "cost": cost}
+    return {**vars(entry), "reserved": nano(entry.reserved), "cost": cost}
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    values = dict(zip(COLUMNS, row, strict=True))
-    cost = None if values["cost"] is None else usd(values["cost"])
-    return Entry(
-        **{
-            **values,
-            "state": State(values["state"]),
-            "sent": bool(values["sent"]),
-            "reserved": usd(values["reserved"]),
-            "cost": cost,
-        }
-    )
+    values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    values["state"] = State(values["state"])
+    values["sent"] = bool(values["sent"])
+    values["reserved"] = usd(values["reserved"])
+    if values["cost"] is not None:
+        values["cost"] = usd(values["cost"])
+    return Entry(**values)

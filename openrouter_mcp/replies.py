@@ -140,7 +140,7 @@ def _ending(exchange: Exchange) -> str:
             "message for each call.]"
         )
     if answer.finish_reason == "length":
-        limit = exchange.request.body.get("max_completion_tokens")
+        limit = exchange.request.output_limit
         asked = f" (it was {limit:,})" if limit else ""
         if not exchange.text:
             return (

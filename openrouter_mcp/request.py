@@ -13,6 +13,8 @@ from openrouter_mcp.settings import Settings
 from openrouter_mcp.structured import response_format
 
 ROLES = {"system", "developer", "user", "assistant", "tool"}
+CHAT = "/chat/completions"
+COMPLETIONS = "/completions"
 SEARCH_TOOL = "openrouter:web_search"
 SEARCH = {"max_results": 5, "max_uses": 3}
 
@@ -47,10 +49,26 @@ class ChatRequest:
     show_reasoning: bool
     notes: tuple[str, ...]
     """Sentences that belong under the answer: what was assumed or may have no effect."""
+    path: str = CHAT
+
+    @property
+    def limit_name(self) -> str:
+        """Where the body says how many tokens may come out."""
+        return "max_completion_tokens" if self.path == CHAT else "max_tokens"
+
+    @property
+    def output_limit(self) -> int:
+        """Tokens that may come out, reasoning included; 0 when nothing is said."""
+        return int(self.body.get(self.limit_name) or 0)
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """What is said to the model."""
+        return self.body.get("messages") or [{"role": "user", "content": self.body["prompt"]}]
 
     def preview(self) -> str:
         """The text of the last message, for the audit line."""
-        content = self.body["messages"][-1].get("content")
+        content = self.messages[-1].get("content")
         if isinstance(content, list):
             texts = [part.get("text") for part in content if isinstance(part, Mapping)]
             return " ".join(text for text in texts if isinstance(text, str))
@@ -88,6 +106,44 @@ def compose(
     body["stream"] = True
     return ChatRequest(
         body, sent_headers, model, tuple(fallbacks), dict(ask.schema), show_reasoning, notes
+    )
+
+
+def compose_text(
+    prompt: str,
+    model: Resolution,
+    max_tokens: int,
+    stop: Sequence[str],
+    given: Mapping[str, Any],
+    settings: Settings,
+) -> ChatRequest:
+    """The request for raw text that goes on where `prompt` ends, of `POST /completions`."""
+    if not prompt:
+        raise OpenRouterError(Code.INVALID_INPUT, "prompt is empty. Give the text to complete.")
+    options = checked(given)
+    sent_headers = headers(options, settings)
+    options.pop("include_reasoning", None)
+    body: dict[str, Any] = {"model": model.id, "prompt": prompt}
+    options.pop("model", None)
+    limit = max_tokens or options.pop("max_tokens", 0) or settings.max_tokens
+    if limit:
+        body["max_tokens"] = limit
+    if stop:
+        options["stop"] = list(stop)
+    if routing := provider(options, settings):
+        body["provider"] = routing
+    notes = tuple(doubts(options))
+    body |= sorted(options.items())
+    body["stream"] = True
+    return ChatRequest(
+        body=body,
+        headers=sent_headers,
+        model=model,
+        fallbacks=(),
+        schema={},
+        show_reasoning=False,
+        notes=notes,
+        path=COMPLETIONS,
     )
 
 

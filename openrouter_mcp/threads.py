@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 NEW = "new"
 ALL = "all"
-COLUMNS = "id, title, model, created, updated, cost, turns"
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
 LISTED = 50
 SUGGESTED = 5
 TITLE_LENGTH = 60
 NANO = 10**9
+SELECT = "SELECT id, title, model, created, updated, cost, turns FROM threads"
 DAY = 86_400.0
 
 OFF = (
@@ -112,7 +112,7 @@ class Threads:
         await self._delete("updated < ?", self._oldest)
 
         def work(connection: sqlite3.Connection) -> Sequence[ThreadRow]:
-            query = f"SELECT {COLUMNS} FROM threads ORDER BY updated DESC, rowid DESC LIMIT ?"
+            query = f"{SELECT} ORDER BY updated DESC, rowid DESC LIMIT ?"
             return [_thread_row(row) for row in connection.execute(query, (LISTED,))]
 
         return await self._store.read(work)
@@ -144,7 +144,7 @@ class Threads:
 
     async def _row(self, thread_id: str) -> ThreadRow:
         def work(connection: sqlite3.Connection) -> Any:
-            query = f"SELECT {COLUMNS} FROM threads WHERE id = ? AND updated >= ?"
+            query = f"{SELECT} WHERE id = ? AND updated >= ?"
             return connection.execute(query, (thread_id, self._oldest)).fetchone()
 
         if row := await self._store.read(work):
@@ -213,8 +213,8 @@ class Threads:
         def work(connection: sqlite3.Connection) -> None:
             if not thread.messages:
                 connection.execute(
-                    f"INSERT INTO threads ({COLUMNS}) VALUES (?, ?, ?, ?, ?, 0, 0)",
-                    (thread.id, title, model, now, now),
+                    "INSERT INTO threads (id, title, created, cost, turns) VALUES (?, ?, ?, 0, 0)",
+                    (thread.id, title, now),
                 )
             changed = connection.execute(
                 "UPDATE threads SET model = ?, updated = ?, cost = cost + ?, turns = turns + 1 "
