@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
-from openrouter_mcp import cards, pricing, recommend
-from openrouter_mcp.cache import Document
-from openrouter_mcp.catalogue import Catalogue, Snapshot
+from typing_extensions import TypedDict
+
+from openrouter_mcp import cards, eligibility, evidence, lookup, media_cards, pricing, recommend
+from openrouter_mcp.catalogue import Catalogue
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.evidence import Sources
 from openrouter_mcp.market import Market
 from openrouter_mcp.model import Model
 from openrouter_mcp.pricing import Demand
 from openrouter_mcp.recommend import Pick, Scale, Usage
 from openrouter_mcp.tasks import LISTINGS, Needs, Task, needed, understand
 
-T = TypeVar("T")
-ATTRIBUTION = "Source: OpenRouter (openrouter.ai/rankings), as of {as_of}."
+LEAST_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,45 +35,19 @@ class Question:
     prompt: str = ""
 
 
-@dataclass(slots=True)
-class Sources:
-    """Where the data came from: citations of what answered, reasons of what did not."""
+class Advice(TypedDict):
+    """Models for a task, best advice first; `missing` names the sources that did not answer."""
 
-    cited: list[str] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
-
-    async def read(self, what: str, asked: Awaitable[T]) -> T | None:
-        """The document, or None and a note that it is missing."""
-        try:
-            return await asked
-        except OpenRouterError as error:
-            self.missing[what] = error.message
-            return None
-
-    async def data_set(self, what: str, asked: Awaitable[Document]) -> Document | None:
-        """A data set, cited."""
-        document = await self.read(what, asked)
-        if document:
-            self.cited.append(cite(document))
-        return document
+    task: str
+    cost_for: str
+    models: list[dict[str, Any]]
+    considered: int
+    sources: dict[str, str]
+    missing: dict[str, str]
+    as_of: str
 
 
-def as_of(document: Document) -> str:
-    """The day that a data set tells about, else the day it was fetched."""
-    meta = document.data.get("meta") or document.data
-    told = str(meta.get("as_of") or "")
-    return told[:10] or f"{datetime.fromtimestamp(document.fetched_at, UTC):%Y-%m-%d}"
-
-
-def cite(document: Document) -> str:
-    """The attribution that a data set asks for."""
-    meta = document.data.get("meta") or {}
-    return str(meta.get("citation") or ATTRIBUTION.format(as_of=as_of(document)))
-
-
-async def advise(
-    catalogue: Catalogue, market: Market, question: Question, now: float
-) -> dict[str, Any]:
+async def advise(catalogue: Catalogue, market: Market, question: Question, now: float) -> Advice:
     """At most five models for a task, best advice first, with what they were judged by.
 
     Raises `OpenRouterError`: INVALID_INPUT for an unknown need, NOT_FOUND when nothing fits.
@@ -82,7 +57,7 @@ async def advise(
     known = {name for model in snapshot.models for name in model.supported_parameters}
     needs = needed(question.needs, known)
     demand = _demand(question, task)
-    models = recommend.eligible(
+    models = eligibility.eligible(
         snapshot.models,
         task,
         needs,
@@ -100,27 +75,126 @@ async def advise(
             "max_price or lower min_context.",
         )
     sources = Sources()
-    scale, usage, popular, swift = await asyncio.gather(
-        _scale(snapshot, market, task, sources),
-        _usage(snapshot, market, task, sources),
-        _popular(snapshot, market, task, sources),
-        sources.read("latency", market.listed(sort="latency-low-to-high")) if task.fast else _none(),
+    scale, usages, popular, swift = await asyncio.gather(
+        evidence.scale(snapshot, market, task, sources),
+        evidence.usages(snapshot, market, task, sources),
+        evidence.listed(market, "most-popular", sources, wanted=not task.profile.index),
+        evidence.listed(market, "latency-low-to-high", sources, wanted=task.fast),
     )
     moment = datetime.fromtimestamp(now, UTC)
-    prices = {model.id: recommend.price_of(model, demand, moment) for model in models}
-    finalists = recommend.shortlist(models, task, scale, prices, popular, usage, swift or [])
-    rows = await _rows(catalogue, market, finalists, needs, sources)
-    shown = [
-        _row(pick, endpoint, scale, usage, prices)
-        for pick, endpoint in rows[: recommend.ADVISED]
-    ]
-    measured = scale is not None and len(set(scale.scores) & set(prices)) >= recommend.LEAST_SCORED
+    prices = {model.id: eligibility.price_of(model, demand, moment) for model in models}
+    finalists = recommend.shortlist(models, task, scale, prices, popular, usages, swift)
+    judged = Judged(scale, usages, prices)
+    rows = await _healthy(catalogue, market, finalists, needs, sources)
     return {
         "task": task.name,
-        "ranked_by": _ranked_by(task, scale if measured else None),
         "cost_for": f"{demand.input_tokens:,} tokens in, {demand.output_tokens:,} out",
-        "models": shown,
+        "models": [_row(pick, endpoint, judged, now) for pick, endpoint in rows],
         "considered": len(models),
-        "sources": sorted(sources.cited),
+        "sources": sources.cited,
         "missing": sources.missing,
+        "as_of": lookup.as_of(snapshot),
     }
+
+
+def _demand(question: Question, task: Task) -> Demand:
+    """The tokens to reckon cost with: those of the prompt, or usual ones for such a task."""
+    tokens_in, tokens_out = task.tokens
+    if question.prompt:
+        tokens_in = pricing.count_tokens([{"content": question.prompt}])
+    return Demand(tokens_in, tokens_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Where to run a finalist: its best endpoint, and its price where that is not by tokens."""
+
+    endpoint: Mapping[str, Any] | None
+    price: Any = None
+
+
+async def _healthy(
+    catalogue: Catalogue,
+    market: Market,
+    finalists: Sequence[Pick],
+    needs: Needs,
+    sources: Sources,
+) -> list[tuple[Pick, Offer]]:
+    """The first five finalists with an endpoint that works; all, where nothing is known of it."""
+    zdr = None
+    if "zdr" in needs.listings:
+        zdr = await sources.read("zero data retention", market.zdr_tags())
+
+    async def offer(pick: Pick) -> Offer | None:
+        model = pick.model
+        rows = await sources.read("endpoints", catalogue.endpoints(model.id))
+        if not rows:
+            return Offer(None, await _unit_price(market, model, sources))
+        retaining_none = None if zdr is None else lookup.tags(zdr, model, rows)
+        best = eligibility.best_endpoint(rows, needs, retaining_none)
+        return Offer(best, await _unit_price(market, model, sources)) if best else None
+
+    offers = await asyncio.gather(*map(offer, finalists))
+    alive = [(pick, offer) for pick, offer in zip(finalists, offers, strict=True) if offer]
+    return alive[: recommend.ADVISED]
+
+
+async def _unit_price(market: Market, model: Model, sources: Sources) -> Any:
+    """What an image or a video costs."""
+    if "image" in model.output_modalities and not model.is_router:
+        rows = await sources.read("image prices", market.image_endpoints(model.id))
+        return media_cards.image_endpoint(rows[0]).get("prices") if rows else None
+    if "video" in model.output_modalities:
+        rows = await sources.read("video prices", market.video_models())
+        return next((row.get("pricing_skus") for row in rows or [] if row["id"] == model.id), None)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the models of one answer are judged by."""
+
+    scale: Scale | None
+    usages: Sequence[Usage]
+    prices: Mapping[str, Decimal | None]
+
+
+def _row(pick: Pick, offer: Offer, judged: Judged, now: float) -> dict[str, Any]:
+    """One advised model; what is not known of it is left out."""
+    model = pick.model
+    row = {"model": model.id, "why": pick.why}
+    scale = judged.scale
+    if scale and (score := scale.scores.get(model.id)):
+        row["score"] = score
+        row["scored_by"] = f"{scale.name}, {scale.as_of}"
+        if not scale.is_elo and (price := model.blended_price):
+            row["score_per_dollar"] = round(score / float(price), 1)
+    shares = [
+        f"{usage.shares[model.id]:.1%} of {usage.what}"
+        for usage in judged.usages
+        if usage.shares.get(model.id, 0) >= LEAST_SHARE
+    ]
+    if shares:
+        row["used"] = shares
+    short = cards.row(model, now)
+    row |= {name: short[name] for name in ("price_in", "price_out", "price") if name in short}
+    if offer.price:
+        row["price"] = offer.price
+    if (cost := judged.prices.get(model.id)) is not None:
+        row["cost"] = float(round(cost, 6))
+    if offer.endpoint:
+        row |= _health(offer.endpoint)
+    if "expires" in short:
+        row["expires"] = short["expires"]
+    return row
+
+
+def _health(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    shown = cards.endpoint(endpoint)
+    health = {
+        "provider": shown.get("tag"),
+        "latency_ms": shown.get("latency_ms", {}).get("p50"),
+        "tokens_per_second": shown.get("tokens_per_second", {}).get("p50"),
+        "uptime_percent": shown.get("uptime_percent"),
+    }
+    return {name: value for name, value in health.items() if value is not None}

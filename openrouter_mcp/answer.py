@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,33 +100,52 @@ class Answer:
         return {"role": "assistant", "content": self.text or None, **present}
 
 
-async def complete(client: OpenRouter, request: ChatRequest, report: Report = silent) -> Answer:
-    """Send `request` and read its answer to the end, telling `report` how it goes.
+@dataclass(frozen=True)
+class Listener:
+    """Who hears of an answer while it comes: a sentence for people, its id, its text so far."""
+
+    report: Report = silent
+    started: Callable[[str], Awaitable[None]] = silent
+    grown: Callable[[Answer], None] = lambda _answer: None
+
+
+async def complete(
+    client: OpenRouter, request: ChatRequest, listener: Listener | None = None
+) -> Answer:
+    """Send `request` and read its answer to the end, telling `listener` how it goes.
 
     Failures before the first chunk are raised; later ones are kept in `answer.error` beside what
-    had arrived. Source: `POST /chat/completions` with `stream: true`.
+    had arrived. Source: `POST /chat/completions` or `/completions` with `stream: true`.
     """
+    listener = listener or Listener()
     answer = Answer()
-    started = time.monotonic()
+    begun = time.monotonic()
     who = request.model.id
     try:
-        await report(f"{who}: {NOT_STARTED}")
+        await listener.report(f"{who}: {NOT_STARTED}")
         async with client.stream(
-            request.path, request.body, headers=request.headers, report=report
+            request.path, request.body, headers=request.headers, report=listener.report
         ) as stream:
             answer.headers = stream.headers
-            answer.generation_id = stream.headers.get("x-generation-id", "")
+            await _identify(answer, stream.headers.get("x-generation-id", ""), listener)
             async for chunk in stream:
                 answer.add(chunk)
-                await report(_progress(answer, who))
+                listener.grown(answer)
+                await listener.report(_progress(answer, who))
         _conclude(answer, whole=stream.done)
     except OpenRouterError as error:
         if not (answer.text or answer.reasoning or answer.tool_calls or answer.usage):
             raise
         answer.error = error
     finally:
-        answer.seconds = time.monotonic() - started
+        answer.seconds = time.monotonic() - begun
     return answer
+
+
+async def _identify(answer: Answer, generation_id: str, listener: Listener) -> None:
+    if generation_id:
+        answer.generation_id = generation_id
+        await listener.started(generation_id)
 
 
 def _conclude(answer: Answer, *, whole: bool) -> None:

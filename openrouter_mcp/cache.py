@@ -74,7 +74,9 @@ class DocumentCache:
         background. Older, or absent, the caller waits for that request; when it fails, old data
         is served whatever its age. Raises what `fetch` raised when there is no data at all.
         """
-        entry = await self._load(name)
+        entry = self._entries.get(name)
+        if entry is None or not self._younger(entry, max_age):
+            entry = await self._load(name)
         if entry is None:
             entry = await asyncio.shield(self._refresh(name, fetch, max_age))
         elif not self._younger(entry, max_age) and not self._backing_off(name):
@@ -84,6 +86,11 @@ class DocumentCache:
                 entry = self._entries[name]
         stale = not self._younger(entry, max_age)
         return Document(entry.data, entry.fetched_at, stale)
+
+    async def known(self, name: str) -> Document | None:
+        """Return what is on disk, whatever its age, without a request."""
+        entry = await self._load(name)
+        return Document(entry.data, entry.fetched_at, stale=True) if entry else None
 
     async def aclose(self) -> None:
         """Cancel what is still being fetched."""

@@ -27,7 +27,7 @@ ABILITIES = {
 
 def row(model: Model, now: float) -> dict[str, Any]:
     """One line of a list: about 50 tokens. Prices are USD per million tokens."""
-    return _present(
+    return present(
         {
             "id": model.id,
             "name": model.name.partition(": ")[2] or model.name,
@@ -58,17 +58,17 @@ def card(
     offers = [
         {**endpoint(row), **(policies or {}).get(str(row.get("tag")), {})} for row in endpoints
     ]
-    shown = (
-        {"audio_unit": _number(audio)} if (audio := _audio_price(model)) else prices(model.pricing)
-    )
-    for table in (shown, *(offer.get("prices", {}) for offer in offers)):
-        if _priced_by_unit(model):
-            table.pop("prompt", None)
-            table.pop("completion", None)
+    shown = prices(model.pricing)
+    if audio := _audio_price(model):
+        shown = {"audio_unit": f"{audio.normalize():f}"}
+    if _priced_by_unit(model):
+        shown = {}
+        for offer in offers:
+            offer.pop("prices", None)
     description = model.description
     if len(description) > DESCRIPTION_LIMIT:
         description = f"{description[:DESCRIPTION_LIMIT]}..."
-    return _present(
+    return present(
         {
             "id": model.id,
             "name": model.name,
@@ -97,15 +97,15 @@ def prices(pricing: Mapping[str, object]) -> dict[str, Any]:
     """USD per million tokens, for `request`, `image` and `web_search` each; zeros left out."""
     shown: dict[str, Any] = {}
     for kind, value in pricing.items():
-        price = _decimal(value)
+        price = decimal(value)
         if price is None or (price == 0 and kind not in {"prompt", "completion"}):
             continue
         if price < 0:
             shown[kind] = "varies"
         elif kind in PER_UNIT and not (kind == "image" and price < SMALLEST_UNIT_PRICE):
-            shown[kind] = _number(price)
+            shown[kind] = number(price)
         else:
-            shown[kind] = _number(price * MILLION)
+            shown[kind] = number(price * MILLION)
     return shown
 
 
@@ -114,7 +114,7 @@ def _short_price(model: Model) -> dict[str, Any]:
     if "varies" in shown.values():
         return {"price": "varies"}
     if audio := _audio_price(model):
-        return {"price": f"{_number(audio)} per unit of audio"}
+        return {"price": f"{audio.normalize():f} per unit of audio"}
     if _priced_by_unit(model):
         return {"price": "per unit, see get_model"}
     return {"price_in": shown.get("prompt"), "price_out": shown.get("completion")}
@@ -130,7 +130,7 @@ def _audio_price(model: Model) -> Decimal:
 def _priced_by_unit(model: Model) -> bool:
     """Whether zero token prices hide what an image, a video or a request costs."""
     tokens = model.pricing.get("prompt") or model.pricing.get("completion")
-    return not tokens and not model.is_free
+    return bool(model.pricing) and not tokens and not model.is_free
 
 
 def _kinds(model: Model) -> str:
@@ -177,60 +177,10 @@ def _clock(time: object) -> str:
     return f"{time // 100:02}:{time % 100:02}" if isinstance(time, int) else str(time)
 
 
-def image_endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """One provider's offer to draw; its prices are USD for the unit that each names."""
-    return _present(
-        {
-            "tag": endpoint.get("provider_tag") or endpoint.get("provider_slug"),
-            "provider": endpoint.get("provider_name"),
-            "prices": [_image_price(line) for line in endpoint.get("pricing") or []],
-            "parameters": {
-                name: _allowed(descriptor)
-                for name, descriptor in (endpoint.get("supported_parameters") or {}).items()
-            },
-            "streaming": endpoint.get("supports_streaming"),
-        }
-    )
-
-
-def _image_price(line: Mapping[str, Any]) -> str:
-    variant = f" ({line['variant']})" if line.get("variant") else ""
-    price = _decimal(line.get("cost_usd")) or Decimal(0)
-    unit = str(line.get("unit"))
-    if unit == "token":
-        price, unit = price * MILLION, "million tokens"
-    return f"{line.get('billable')}: ${_number(price)} per {unit}{variant}"
-
-
-def _allowed(descriptor: object) -> object:
-    """What a parameter takes: its values, or its range as [least, most]."""
-    if not isinstance(descriptor, Mapping):
-        return descriptor
-    if "values" in descriptor:
-        return descriptor["values"]
-    bounds = [descriptor.get("min"), descriptor.get("max")]
-    return bounds if any(bound is not None for bound in bounds) else descriptor.get("type")
-
-
-def video(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a video model takes, and its prices in USD by the unit in their names."""
-    return _present(
-        {
-            "prices": row.get("pricing_skus"),
-            "durations_seconds": row.get("supported_durations"),
-            "resolutions": row.get("supported_resolutions"),
-            "aspect_ratios": row.get("supported_aspect_ratios"),
-            "frames": row.get("supported_frame_images"),
-            "audio": row.get("generate_audio"),
-            "seed": row.get("seed"),
-        }
-    )
-
-
 def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     """One provider's offer; `tag` is what provider.only and provider.order take."""
     pricing = endpoint.get("pricing")
-    return _present(
+    return present(
         {
             "tag": endpoint.get("tag"),
             "provider": endpoint.get("provider_name"),
@@ -265,7 +215,8 @@ def _rounded(value: object) -> object:
     return round(value, 1) if isinstance(value, float) else value
 
 
-def _decimal(value: object) -> Decimal | None:
+def decimal(value: object) -> Decimal | None:
+    """A price of OpenRouter's; None where it is not one."""
     try:
         price = Decimal(str(value))
     except InvalidOperation:
@@ -273,13 +224,13 @@ def _decimal(value: object) -> Decimal | None:
     return price if price.is_finite() else None
 
 
-def _number(price: Decimal) -> int | float:
+def number(price: Decimal) -> int | float:
     """A price as a short JSON number."""
     short = round(price, 6)
     return int(short) if short == short.to_integral_value() else float(short)
 
 
-def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Only what says something; a zero does, an empty list does not."""
     return {
         name: value

@@ -89,6 +89,14 @@ class Catalogue:
     async def models(self) -> Snapshot:
         """Return every model, of all output kinds (GET /models). Raises `OpenRouterError`."""
         document = await self._cache.get("models", self._fetch_models, self._max_age)
+        return await self._snapshot(document)
+
+    async def preload(self) -> None:
+        """Read and index what is on disk, so that the first call need not. No request."""
+        if document := await self._cache.known("models"):
+            await self._snapshot(document)
+
+    async def _snapshot(self, document: Document) -> Snapshot:
         async with self._indexing:
             if self._indexed is None or self._indexed[0] is not document.data:
                 self._indexed = document.data, await asyncio.to_thread(Snapshot.of, document)

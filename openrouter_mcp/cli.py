@@ -49,6 +49,8 @@ def _shield_fastmcp() -> None:
     os.environ["FASTMCP_ENV_FILE"] = os.devnull
     os.environ["FASTMCP_CHECK_FOR_UPDATES"] = "off"
     os.environ["FASTMCP_LOG_ENABLED"] = "false"
+    # Looking for plugins means reading the metadata of every installed package.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 
 def _log_to_stderr(level: str) -> None:

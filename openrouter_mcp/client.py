@@ -98,7 +98,8 @@ class OpenRouter:
 
     def warm_up(self) -> None:
         """Import and build the SDK now, in whatever thread this runs."""
-        import tenacity  # noqa: F401 - loaded here so that the first call does not wait for it
+        # Loaded here so that the first call need not wait: FastMCP's session state, our retries.
+        import tenacity  # noqa: F401
 
         _ = self.sdk
 
@@ -267,16 +268,17 @@ class OpenRouter:
 
     async def _own_headers_only(self, request: httpx2.Request) -> None:
         """Keep what HTTP and OpenRouter need and add ours: the SDK also tells about itself."""
+        import httpx2
+
         kept = {
             name: value
             for name, value in request.headers.items()
             if name in OWN_HEADERS or name.startswith(("x-openrouter-", "x-anthropic-"))
         }
-        bearer = request.headers.get("authorization")
-        request.headers.clear()
-        request.headers.update({**kept, **self._identity})
-        if bearer and bearer == self._management_header().get("Authorization"):
-            request.headers["Authorization"] = bearer
+        management = self._management_header()
+        if request.headers.get("authorization") != management.get("Authorization"):
+            management = {}
+        request.headers = httpx2.Headers({**kept, **self._identity, **management})
 
     @cached_property
     def _identity(self) -> dict[str, str]:

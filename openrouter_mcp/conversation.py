@@ -9,12 +9,14 @@ from decimal import Decimal
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp import estimates, replies
-from openrouter_mcp.answer import Answer, complete
+from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.exchange import converse
+from openrouter_mcp.exchange import Exchange, converse
+from openrouter_mcp.jobs import Handle
+from openrouter_mcp.payment import after_cancelling, pay
+from openrouter_mcp.progress import Progress
 from openrouter_mcp.request import Ask, ChatRequest, compose
-from openrouter_mcp.retries import Report
 
 
 async def request(
@@ -47,20 +49,41 @@ async def dry_run(app: App, request: ChatRequest) -> ToolResult:
 
 
 async def answer(
-    app: App, tool: str, request: ChatRequest, max_cost: float, report: Report
+    app: App, tool: str, request: ChatRequest, max_cost: float, progress: Progress
 ) -> ToolResult:
-    """Ask, and reply with the whole answer and its receipt."""
+    """Ask, and reply with the whole answer and its receipt; or with a job that goes on."""
+
+    async def work(handle: Handle) -> ToolResult:
+        exchange = await ask(app, tool, request, max_cost, handle)
+        return await _reply(app, tool, exchange)
+
+    return await app.jobs.run(tool, request.model.id, work, progress)
+
+
+async def ask(
+    app: App, tool: str, request: ChatRequest, max_cost: float, handle: Handle
+) -> Exchange:
+    """Send the request and what makes its answer whole, telling `handle` what came so far."""
+    said: list[str] = []
+    limit = _limit(max_cost)
+
+    def grown(answer: Answer) -> None:
+        handle.text = "".join([*said, answer.text])
+        handle.billing_note = after_cancelling(answer.provider)
 
     async def send(request: ChatRequest) -> Answer:
-        return await complete(app.client, request, report)
+        listener = Listener(report=handle.report, grown=grown)
+        answer = await pay(app.client, app.budget, tool, request, limit, listener)
+        said.append(answer.text)
+        return answer
 
-    exchange = await converse(
-        request, send, continuations=app.settings.max_continuations, limit=_limit(max_cost)
-    )
-    receipt = exchange.receipt
-    app.audit(tool, receipt, request.preview())
-    text, note = await app.shortened(exchange.text, receipt.generation_id)
-    return replies.chat(exchange, text, note)
+    return await converse(request, send, continuations=app.settings.max_continuations, limit=limit)
+
+
+async def _reply(app: App, tool: str, exchange: Exchange) -> ToolResult:
+    app.audit(tool, exchange.receipt, exchange.request.preview())
+    text, notes = await app.shortened(exchange.text, exchange.receipt.generation_id)
+    return replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget_line())
 
 
 def _limit(max_cost: float) -> Decimal | None:

@@ -50,7 +50,6 @@ SKIPS = {
     Code.UNSAFE_PATH: "protected file",
     Code.NOT_FOUND: "unreadable file",
 }
-CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 PRIVATE_KEY = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY")
 
 
@@ -264,7 +263,7 @@ def decode(data: bytes) -> tuple[str, str] | None:
             return None
         guess = _guess_encoding(data)
         text = data.decode(guess, "replace") if guess else "\0"
-    if "\0" in text or (guess and (CONTROLS.search(text) or "\ufffd" in text)):
+    if "\0" in text or (guess and "\ufffd" in text):
         return None
     return text.replace("\r\n", "\n").replace("\r", "\n"), guess
 

@@ -45,11 +45,11 @@ ON CONFLICT (id) DO UPDATE SET
     lease = excluded.lease, text = excluded.text, result = excluded.result,
     error = excluded.error, upstream_id = excluded.upstream_id
 """
-# A lease that ends later than one taken now was taken before the clock was set back.
+# A lease that ends much later than one taken now is from before the clock was set back.
 TAKE = """
 UPDATE jobs SET owner = :owner, lease = :until, updated = :now
 WHERE id = :id AND owner = :former AND state = 'running'
-    AND lease NOT BETWEEN :now AND :until
+    AND lease NOT BETWEEN :now AND :believable
 """
 
 
@@ -150,10 +150,17 @@ class JobTable:
         if await self._store.alive(job.owner):
             return None
         now, owner = self._clock(), self._store.owner
-        fields = {"id": job.id, "former": job.owner, "owner": owner, "now": now}
+        fields = {
+            "id": job.id,
+            "former": job.owner,
+            "owner": owner,
+            "now": now,
+            "until": now + LEASE,
+            "believable": now + 2 * LEASE,
+        }
 
         def work(connection: sqlite3.Connection) -> bool:
-            return connection.execute(TAKE, fields | {"until": now + LEASE}).rowcount == 1
+            return connection.execute(TAKE, fields).rowcount == 1
 
         return replace(job, owner=owner, updated=now) if await self._store.run(work) else None
 
@@ -170,6 +177,8 @@ class JobTable:
 def _fields(job: JobRow) -> dict[str, Any]:
     return {
         **{name: getattr(job, name) for name in JobRow.__dataclass_fields__},
+        # Half a surrogate pair, as a stream may end in, is nothing that SQLite could keep.
+        "text": job.text.encode("utf-8", "replace").decode(),
         "result": job.result and _result_json(job.result),
         "error": job.error and json.dumps({"message": job.error.message, **job.error.meta()}),
     }

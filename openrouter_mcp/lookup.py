@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from openrouter_mcp import cards
+from openrouter_mcp import cards, media_cards
 from openrouter_mcp.catalogue import Catalogue, Snapshot
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.filters import ABILITIES, VISION, ModelFilter, kind, one_of
@@ -32,6 +33,9 @@ FILTERS = (
     *("query", "input", "output", "supports", "author", "provider", "category"),
     *("max_price", "min_context", "free", "zdr"),
 )
+
+POLICIES = ("privacy_policy_url", "terms_of_service_url", "status_page_url")
+LINKED = 5
 
 T = TypeVar("T")
 
@@ -105,6 +109,11 @@ def _in_openrouters_words(snapshot: Snapshot, wanted: ModelFilter) -> ModelFilte
     )
 
 
+def as_of(snapshot: Snapshot) -> str:
+    """When the catalogue was fetched, in ISO 8601."""
+    return datetime.fromtimestamp(snapshot.fetched_at, UTC).isoformat(timespec="minutes")
+
+
 def find_provider(rows: Iterable[Mapping[str, Any]], asked: str) -> Mapping[str, Any]:
     """The provider that a slug, an endpoint's tag or a name means. Raises INVALID_INPUT."""
     by_word: dict[str, Mapping[str, Any]] = {}
@@ -157,15 +166,15 @@ async def model_card(
     )
     if offers and not any(offer.get("latency_last_30m") for offer in offers):
         missing["latency, throughput"] = "OpenRouter tells them only with a key."
-    tags = None if zdr is None else _tags(zdr, target.id, target.canonical_slug, offers)
+    retaining_none = None if zdr is None else tags(zdr, target, offers)
     by_slug = {str(row.get("slug")): row for row in providers}
-    policies = {str(offer.get("tag")): _policy(offer, tags, by_slug) for offer in offers}
+    policies = {str(offer.get("tag")): _policy(offer, retaining_none, by_slug) for offer in offers}
     card = cards.card(model, offers, now, policies)
     if drawing:
-        card["image_endpoints"] = [cards.image_endpoint(row) for row in drawing]
+        card["image_endpoints"] = [media_cards.image_endpoint(row) for row in drawing]
     for row in films:
         if row.get("id") == target.id:
-            card["video"] = cards.video(row)
+            card["video"] = media_cards.video(row)
     return card, missing
 
 
@@ -185,11 +194,11 @@ async def _videos(market: Market, kinds: Collection[str]) -> list[dict[str, Any]
     return await market.video_models() if "video" in kinds else []
 
 
-def _tags(
-    zdr: Mapping[str, Sequence[str]], id_: str, slug: str, offers: Iterable[Mapping[str, Any]]
+def tags(
+    zdr: Mapping[str, Sequence[str]], model: Model, offers: Iterable[Mapping[str, Any]]
 ) -> set[str]:
     """Tags of a model's endpoints that retain no data, under whichever of its names."""
-    names = {id_, slug, *(str(offer.get("model_id")) for offer in offers)}
+    names = {model.id, model.canonical_slug, *(str(offer.get("model_id")) for offer in offers)}
     return {tag for name in names for tag in zdr.get(name, [])}
 
 
@@ -205,3 +214,40 @@ def _policy(
     if provider.get("datacenters"):
         policy["datacenters"] = provider["datacenters"]
     return policy
+
+
+async def provider_table(market: Market, query: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Providers whose name, slug or country fits, and what could not be had; links when few fit."""
+    missing: dict[str, str] = {}
+    rows, zdr = await asyncio.gather(
+        market.providers(), _or_missing("zero data retention", market.zdr_tags(), None, missing)
+    )
+    endpoints: dict[str, int] = {}
+    for tag in (tag for tags_ in (zdr or {}).values() for tag in tags_):
+        slug = tag.partition("/")[0]
+        endpoints[slug] = endpoints.get(slug, 0) + 1
+    found = _asked(rows, query.strip())
+    table = [
+        {
+            "slug": row.get("slug"),
+            "name": row.get("name"),
+            "headquarters": row.get("headquarters"),
+            "datacenters": row.get("datacenters"),
+            "zdr_endpoints": None if zdr is None else endpoints.get(str(row.get("slug")), 0),
+            **({name: row.get(name) for name in POLICIES} if len(found) <= LINKED else {}),
+        }
+        for row in found
+    ]
+    return [{k: v for k, v in row.items() if v not in (None, [])} for row in table], missing
+
+
+def _asked(rows: Sequence[Mapping[str, Any]], query: str) -> list[Mapping[str, Any]]:
+    """The rows of a country where one is named, else those with the query in their names."""
+    country = query.upper()
+    if here := [
+        row for row in rows if country in (row.get("headquarters"), *(row.get("datacenters") or []))
+    ]:
+        return here
+    return [
+        row for row in rows if query.casefold() in f"{row.get('slug')} {row.get('name')}".casefold()
+    ]

@@ -25,13 +25,13 @@ class Progress:
         self._send = send
         self._clock = clock
         self._started = clock()
-        self._sent_at = float("-inf")
+        self._sent_at = self._started
         self._value = 0.0
         self._message = ""
         self._pulse: asyncio.Task[None] | None = None
 
     async def __call__(self, message: str) -> None:
-        """Send `message`, unless another one went out within the last half second."""
+        """Send `message`, unless the start or another one was less than half a second ago."""
         self._message = message
         if self._clock() - self._sent_at >= PACE:
             await self._notify(message)

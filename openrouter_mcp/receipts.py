@@ -39,8 +39,14 @@ class Receipt:
     from_cache: bool
     cache_age: float | None
     generation_id: str
+    budget: str = ""
+    """What is spent and left, as `today $0.41 of $5.00`."""
     requests: int = 1
     """How many requests the reply took: continued and mended answers take more than one."""
+    quantity: str = ""
+    """What was bought where tokens are not all of it, as `2 images`."""
+    cost_pending: bool = False
+    """Whether the cost is None because OpenRouter tells it only later."""
 
     def line(self) -> str:
         """The last line of a reply: `-- model via provider | tokens | dollars | seconds | id`."""
@@ -48,6 +54,7 @@ class Receipt:
         why = f" ({self.why})" if self.why else ""
         parts = [
             f"-- {self.model}{via}{why}",
+            self.quantity,
             self._tokens(),
             self._cost(),
             f"{self.seconds:.1f} s",
@@ -56,8 +63,7 @@ class Receipt:
             parts.append(f"{self.requests} requests")
         if self.service_tier not in {"", "default"}:
             parts.append(f"{self.service_tier} tier")
-        if self.generation_id:
-            parts.append(self.generation_id)
+        parts += [self.budget, self.generation_id]
         return " | ".join(part for part in parts if part)
 
     def meta(self) -> dict[str, Any]:
@@ -79,7 +85,7 @@ class Receipt:
             age = f", {duration(self.cache_age)} old" if self.cache_age is not None else ""
             return f"$0 (from cache{age})"
         if self.cost is None:
-            return "cost not reported"
+            return "cost pending" if self.cost_pending else "cost not reported"
         plural = "es" if self.web_searches > 1 else ""
         searches = f" ({self.web_searches} web search{plural})" if self.web_searches else ""
         own = f" + {dollars(self.upstream_cost)} on your own key" if self.upstream_cost else ""
@@ -115,6 +121,41 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
     )
 
 
+def of_usage(
+    model: Resolution,
+    usage: Mapping[str, Any],
+    *,
+    answered: str = "",
+    provider: str = "",
+    generation_id: str = "",
+    seconds: float = 0.0,
+) -> Receipt:
+    """The receipt of one request that is no chat, from its `usage` under whichever of its names."""
+    names = ("prompt_tokens", "input_tokens", "total_tokens")
+    reasons = [model.how] if model.how else []
+    if answered and not _same(model, answered):
+        reasons.append(f"served for {model.id}")
+    return Receipt(
+        model=answered or model.id,
+        requested_model=model.id,
+        provider=provider,
+        why="; ".join(reasons),
+        input_tokens=next((count for name in names if (count := _count(usage, name))), 0),
+        cached_tokens=0,
+        output_tokens=_count(usage, "completion_tokens") or _count(usage, "output_tokens"),
+        reasoning_tokens=0,
+        cost=money(usage.get("cost")),
+        upstream_cost=None,
+        web_searches=0,
+        seconds=seconds,
+        finish_reason="",
+        service_tier="",
+        from_cache=False,
+        cache_age=None,
+        generation_id=generation_id,
+    )
+
+
 def together(receipts: Sequence[Receipt]) -> Receipt:
     """One receipt for the requests behind one reply: sums, and of the rest what the last one says.
 
@@ -134,6 +175,7 @@ def together(receipts: Sequence[Receipt]) -> Receipt:
         web_searches=sum(receipt.web_searches for receipt in receipts),
         seconds=sum(receipt.seconds for receipt in receipts),
         from_cache=all(receipt.from_cache for receipt in receipts),
+        cost_pending=any(receipt.cost_pending for receipt in receipts),
         requests=len(receipts),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastmcp.tools import ToolResult
@@ -31,13 +32,14 @@ def failed(error: OpenRouterError) -> ToolResult:
     return ToolResult(content=error.message, is_error=True, meta={ERROR_META: error.meta()})
 
 
-def chat(exchange: Exchange, text: str, notes: Sequence[str] = ()) -> ToolResult:
+def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str = "") -> ToolResult:
     """A reply with its receipt as the last line; one that broke off comes as an error.
 
-    `text` is what to show of the reply, which may have been too long to show whole.
+    `text` is what to show of the reply, which may have been too long to show whole; `budget` says
+    what is left of the caps.
     """
-    answer, receipt = exchange.last, exchange.receipt
-    meta = _chat_meta(exchange)
+    answer, receipt = exchange.last, replace(exchange.receipt, budget=budget)
+    meta = {**_chat_meta(exchange), receipts.META: receipt.meta()}
     parts = [_reasoning(answer.reasoning)] if REASONING_META in meta else []
     blocks: list[str] = []
     if exchange.value is not None and not exchange.error:
@@ -89,7 +91,7 @@ def dry_run(
 
 def _chat_meta(exchange: Exchange) -> dict[str, Any]:
     answer = exchange.last
-    meta: dict[str, Any] = {receipts.META: exchange.receipt.meta()}
+    meta: dict[str, Any] = {}
     if exchange.error:
         meta[ERROR_META] = exchange.error.meta()
     if answer.tool_calls:

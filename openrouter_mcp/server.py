@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import inspect
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -68,7 +69,8 @@ def build(settings: Settings) -> FastMCP:
 
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
     """The tools that OPENROUTER_TOOLS asks for (all if empty), and the names it has wrong."""
-    tools = [FunctionTool.from_function(function) for function in TOOLS]
+    # A docstring that FastMCP finds by itself it also parses, with a library that loads slowly.
+    tools = [FunctionTool.from_function(f, description=inspect.getdoc(f)) for f in TOOLS]
     wanted = {name.strip().lower() for name in names}
     known = {name for tool in tools for name in (tool.name, *tool.tags)}
     offered = [tool for tool in tools if not wanted or wanted & {tool.name, *tool.tags}]
@@ -136,7 +138,12 @@ class Boundary(Middleware):
         self._warming = True
         app: App = server.lifespan_context["app"]
         thread = threading.Thread(target=app.client.warm_up, name="warm-up", daemon=True)
-        asyncio.get_running_loop().call_later(WARM_UP_DELAY, thread.start)
+        loop = asyncio.get_running_loop()
+        loop.call_later(WARM_UP_DELAY, thread.start)
+        loop.call_later(WARM_UP_DELAY, self._preload, app)
+
+    def _preload(self, app: App) -> None:
+        self._preloading = asyncio.create_task(app.catalogue.preload())
 
 
 def _unknown(what: str, name: str, known: list[str]) -> OpenRouterError:

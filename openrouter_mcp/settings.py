@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "OPENROUTER_"
 LAST_PORT = 65_535
+POPULAR = "empty = a popular, well-priced one"
 
 
 def _items(value: object) -> object:
@@ -89,11 +90,24 @@ class Settings(BaseSettings):
     base_url: Url = Field(
         "https://openrouter.ai/api/v1", description="Where OpenRouter's API answers."
     )
+    docs_url: Url = Field(
+        "https://openrouter.ai/docs", description="Where its documentation is; never gets the key."
+    )
+    skills_url: Url = Field(
+        "https://openrouter.ai/skills", description="Where its skills are; never gets the key."
+    )
     default_model: str = Field(
         "openrouter/auto",
         validation_alias=AliasChoices("OPENROUTER_DEFAULT_MODEL", "DEFAULT_MODEL"),
         description="Model of a call that names none; DEFAULT_MODEL is an alias.",
     )
+    default_image_model: str = Field("", description=f"Model of generate_image; {POPULAR}.")
+    default_speech_model: str = Field("", description=f"Model of generate_audio; {POPULAR}.")
+    default_transcription_model: str = Field(
+        "", description=f"Model of transcribe_audio; {POPULAR}."
+    )
+    default_embedding_model: str = Field("", description=f"Model of embed_texts; {POPULAR}.")
+    default_rerank_model: str = Field("", description=f"Model of rerank_documents; {POPULAR}.")
     max_tokens: Annotated[int, Field(ge=0)] = Field(
         0,
         description="Output limit (tokens, reasoning included) of a call that sets none; 0 = none.",

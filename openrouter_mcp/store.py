@@ -95,6 +95,8 @@ class Store:
 
     async def aclose(self) -> None:
         """Finish what was asked for and close the file; takes a second at most."""
+        if self._closing:
+            return
         self._closing = True
         closed = asyncio.get_running_loop().run_in_executor(self._executor, self._leave)
         self._executor.shutdown(wait=False)

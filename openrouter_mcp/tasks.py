@@ -87,6 +87,14 @@ PROFILES = (
         arena=("models", "image"),
     ),
     Profile(
+        name="translation",
+        words=r"translat|locali[sz]",
+        index="intelligence",
+        category="translation",
+        usage="translat",
+    ),
+    Profile(name="roleplay", words=r"role-?play|companion", category="roleplay", usage="roleplay"),
+    Profile(
         name="web design",
         words=r"\bui\b|front-?end|websites?|web ?pages?|landing page|\bcss\b",
         arena=("models", "website"),
@@ -101,14 +109,6 @@ PROFILES = (
         usage="agent",
     ),
     Profile(name="coding", words=_CODING, index="coding", category="programming", usage="code"),
-    Profile(
-        name="translation",
-        words=r"translat|locali[sz]",
-        index="intelligence",
-        category="translation",
-        usage="translat",
-    ),
-    Profile(name="roleplay", words=r"role-?play|companion", category="roleplay", usage="roleplay"),
     Profile(
         name="marketing",
         words=r"marketing|\bseo\b|advert|slogan",

@@ -22,6 +22,8 @@ from openrouter_mcp.store import Store
 if TYPE_CHECKING:
     import sqlite3
 
+    from filelock import AsyncFileLock
+
 NEW = "new"
 ALL = "all"
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -165,7 +167,8 @@ class Threads:
         try:
             async with asyncio.timeout(patience):
                 await stack.enter_async_context(turn)
-                await stack.enter_async_context(self._locked(thread_id))
+                if lock := await self._lock(thread_id):
+                    stack.push_async_callback(lock.release)
         except TimeoutError:
             raise OpenRouterError(
                 Code.RATE_LIMITED,
@@ -174,13 +177,13 @@ class Threads:
                 retryable=True,
             ) from None
 
-    @asynccontextmanager
-    async def _locked(self, thread_id: str) -> AsyncGenerator[None]:
-        """Hold the lock that other processes respect, where files can be written at all."""
+    async def _lock(self, thread_id: str) -> AsyncFileLock | None:
+        """The lock that other processes respect, held; None where files cannot be written."""
         from filelock import AsyncFileLock  # loads sqlite3: not on the way to the handshake
 
         path = self._lock_file(thread_id)
-        lock = AsyncFileLock(path, mode=0o600)
+        patience = self._settings.request_timeout_seconds
+        lock = AsyncFileLock(path, timeout=patience, mode=0o600)
         try:
             await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
             await lock.acquire()
@@ -188,12 +191,8 @@ class Threads:
             raise
         except (OSError, NotImplementedError):
             # The store is in memory then, and no other process knows the thread.
-            yield
-            return
-        try:
-            yield
-        finally:
-            await lock.release()
+            return None
+        return lock
 
     def _lock_file(self, thread_id: str) -> Path:
         return self._settings.state_dir / "threads" / f"{thread_id}.lock"
@@ -208,6 +207,8 @@ class Threads:
     ) -> None:
         now, nano = self._clock(), int(cost * NANO)
         title = clean(title or _first_words(messages), TITLE_LENGTH)
+        # Half a surrogate pair is nothing that SQLite could keep.
+        title = title.encode("utf-8", "replace").decode()
         lines = [json.dumps(message) for message in messages]
 
         def work(connection: sqlite3.Connection) -> None:

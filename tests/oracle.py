@@ -56,10 +56,12 @@ CHAT_CHUNK_EXTRAS = {
     "usage.completion_tokens_details.image_tokens",
 }
 
+NONE: set[str] = set()
 REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatRequest, CHAT_REQUEST_EXTRAS),
+    "/generation/feedback": (components.SubmitGenerationFeedbackRequest, NONE),
+    "/rerank": (operations.CreateRerankRequestBody, NONE),
 }
-NONE: set[str] = set()
 RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/models": (components.ModelsListResponse, NONE),
     "/models/count": (components.ModelsCountResponse, NONE),
@@ -67,9 +69,22 @@ RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/models/*/*/endpoints": (operations.ListEndpointsResponse, NONE),
     "/providers": (operations.ListProvidersResponse, NONE),
     "/endpoints/zdr": (operations.ListEndpointsZdrResponse, NONE),
+    "/models/user": (components.ModelsListResponse, NONE),
+    "/embeddings/models": (components.ModelsListResponse, NONE),
+    "/images/models": (components.ImageModelsListResponse, NONE),
+    "/images/models/*/*/endpoints": (components.ImageModelEndpointsResponse, NONE),
+    "/videos/models": (components.VideoModelsListResponse, NONE),
+    "/benchmarks": (components.UnifiedBenchmarksResponse, NONE),
+    "/datasets/rankings-daily": (components.RankingsDailyResponse, NONE),
+    "/datasets/app-rankings": (components.AppRankingsResponse, NONE),
+    "/datasets/session-cost": (components.SessionCostResponse, NONE),
+    "/classifications/task": (components.TaskClassificationResponse, NONE),
+    "/generation/feedback": (components.SubmitGenerationFeedbackResponse, NONE),
     "/key": (operations.GetCurrentKeyResponse, NONE),
     "/credits": (operations.GetCreditsResponse, NONE),
     "/chat/completions": (components.ChatResult, CHAT_RESULT_EXTRAS),
+    "/generation": (components.GenerationResponse, NONE),
+    "/rerank": (operations.CreateRerankResponseBody, NONE),
 }
 # The standard envelope by status. Statuses without a model in the SDK (412) are not here.
 ERRORS: dict[int, type[BaseModel]] = {

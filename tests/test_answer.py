@@ -9,7 +9,7 @@ import pytest
 
 from openrouter_mcp import answer as answer_module
 from openrouter_mcp import settings
-from openrouter_mcp.answer import Answer, complete
+from openrouter_mcp.answer import Answer, Listener, complete
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.names import Resolution
@@ -240,7 +240,7 @@ async def openrouter(configure):
 
 async def said(openrouter: OpenRouter, report=None, **options: Any) -> Answer:
     request = compose(Ask("Hi", options=options), Resolution(MODEL, None, ""), (), settings.load())
-    return await complete(openrouter, request, *([report] if report else []))
+    return await complete(openrouter, request, *([Listener(report)] if report else []))
 
 
 async def test_a_chat_tells_who_answered_what_it_cost_and_how_long_it_took(

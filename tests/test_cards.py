@@ -106,12 +106,53 @@ def test_a_free_model_costs_zero():
 
 def test_conditional_prices_keep_their_conditions():
     long_prompt = {"min_prompt_tokens": 200_000, "prompt": "0.000005", "completion": "0.00002"}
-    at_night = {"utc_start": "16:30", "utc_end": "00:30", "prompt": "0.000001"}
-    pricing = {"prompt": "0.0000025", "overrides": [long_prompt, at_night]}
+    at_night = {"utc_start": 1630, "utc_end": 30, "prompt": "0.000001"}
+    on_saturdays = {"utc_days": ["saturday", "sunday"], "prompt": "0.0000005"}
+    pricing = {"prompt": "0.0000025", "overrides": [long_prompt, at_night, on_saturdays]}
     assert cards.card(model(pricing=pricing), [], NOW)["price_overrides"] == [
-        {"min_prompt_tokens": 200_000, "prompt": 5, "completion": 20},
-        {"utc_start": "16:30", "utc_end": "00:30", "prompt": 1},
+        {"when": "prompt over 200,000 tokens", "prompt": 5, "completion": 20},
+        {"when": "16:30 to 00:30 UTC", "prompt": 1},
+        {"when": "on saturday, sunday", "prompt": 0.5},
     ]
+
+
+def media(output: str, **fields: Any) -> Model:
+    modalities = {"input_modalities": ["text"], "output_modalities": [output]}
+    return model(architecture=modalities, **fields)
+
+
+def test_zero_token_prices_of_media_are_not_shown_as_free():
+    painter = media("image", pricing={"prompt": "0", "completion": "0"})
+    row = cards.row(painter, NOW)
+    assert row["price"] == "per unit, see get_model"
+    assert "price_in" not in row
+    card = cards.card(painter, [{"tag": "easel", "pricing": {"prompt": "0"}}], NOW)
+    assert "prices" not in card
+    assert card["endpoints"] == [{"tag": "easel"}]
+
+
+def test_transcription_by_the_unit_of_audio_is_shown_as_it_came():
+    scribe = media("transcription", pricing={"prompt": "0.006", "completion": "0"})
+    assert cards.row(scribe, NOW)["price"] == "0.006 per unit of audio"
+    assert cards.card(scribe, [], NOW)["prices"] == {"audio_unit": "0.006"}
+
+
+def test_transcription_by_tokens_is_shown_by_the_million():
+    scribe = media("transcription", pricing={"prompt": "0.0000025", "completion": "0.00001"})
+    assert cards.row(scribe, NOW)["price_in"] == 2.5
+
+
+def test_what_becomes_of_data_stands_at_its_endpoint():
+    offers = [{"tag": "acme"}, {"tag": "birch/fp8"}]
+    card = cards.card(model(), offers, NOW, {"acme": {"zdr": False, "headquarters": "FR"}})
+    acme, birch = card["endpoints"]
+    assert acme == {"tag": "acme", "zdr": False, "headquarters": "FR"}
+    assert birch == {"tag": "birch/fp8"}
+
+
+@pytest.mark.parametrize(("date", "shown"), [("2027-06-01", True), ("2098-12-31", False)])
+def test_an_expiry_of_another_century_is_none(date: str, shown: bool):
+    assert ("expires" in cards.row(model(expiration_date=date), NOW)) is shown
 
 
 @pytest.mark.parametrize(

@@ -151,3 +151,19 @@ async def test_unreadable_endpoints_are_a_failure(catalogue, client, answer):
     client.answers["/models/acme/owl/endpoints"] = answer
     with pytest.raises(OpenRouterError, match=r"the endpoints of acme/owl is not readable"):
         await catalogue.endpoints("acme/owl")
+
+
+@pytest.mark.parametrize(
+    ("slug", "id_"),
+    [
+        ("acme/owl", "acme/owl"),
+        ("acme/owl-dated", "acme/owl"),
+        ("acme/owl-dated:free", "acme/owl:free"),
+        ("acme/owl-dated:batch", None),
+        ("acme/eagle", None),
+        ("other", None),
+    ],
+)
+async def test_a_slug_of_a_data_set_is_an_id_or_cannot_be_called(catalogue, slug, id_):
+    model = (await catalogue.models()).routable(slug)
+    assert (model.id if model else None) == id_

@@ -98,6 +98,8 @@ async def test_files_come_in_the_order_given_and_folders_sorted(work: Path):
     make(work, "z.txt", "b/2.txt", "b/10.txt", "b/a/x.txt", "a.txt")
     order = ["z.txt", "b/10.txt", "b/2.txt", "b/a/x.txt", "a.txt"]
     assert await headers("z.txt", "b", "*.txt") == order
+    make(work, "c/d/1.txt", "c/d-e/1.txt")
+    assert await headers("c") == ["c/d/1.txt", "c/d-e/1.txt"]
 
 
 async def test_a_file_that_is_named_several_ways_comes_once(work: Path):
@@ -158,6 +160,7 @@ def test_the_encoding_is_guessed_where_the_letters_are():
     "data",
     [
         *(b"\0", b"text\0text", b"\xff\xfea", b"\xff\xfe\0\xd8", b"\xfa\x01\x80"),
+        b"\x01\x02 Die Gr\xf6\xdfe der Stra\xdfe \xfcberrascht nat\xfcrlich.",
         *("text".encode("utf-16-le"), "\ufefftext\0".encode("utf-16-le"), bytes(range(1, 256))),
     ],
     ids=repr,
@@ -231,7 +234,7 @@ async def test_globs_match_as_in_a_shell(work: Path):
     assert await headers("**/*.py") == ["a.py", "b.py", "src/d.py", "src/deep/e.py"]
     assert await headers("src/**/*.py") == ["src/d.py", "src/deep/e.py"]
     assert await headers("**/deep/*") == ["src/deep/e.py", "src/deep/f.txt"]
-    assert await headers("**/**/e.py") == ["src/deep/e.py"]
+    assert await headers("**/**/[ae].py") == ["a.py", "src/deep/e.py"]
     assert await headers("src/**") == await headers("src") == await headers("src/")
     assert await headers(f"{work}/s*/d.py") == ["src/d.py"]
     assert await headers("src/../*.txt") == ["c.txt"]
@@ -292,9 +295,9 @@ async def test_what_does_not_match_is_not_told(work: Path):
 
 
 async def test_secrets_in_folders_are_skipped_and_told(work: Path):
-    make(work, "a.txt", "server.pem", "prod.env")
+    make(work, "a.txt", "credentials/b.txt", "server.pem", "prod.env")
     attachments = await attach(".")
-    assert attachments.paths == [work / "a.txt"]
+    assert attachments.paths == [work / "a.txt", work / "credentials" / "b.txt"]
     assert attachments.notes == ["Skipped 2 protected files (prod.env, server.pem)."]
 
 
@@ -365,6 +368,14 @@ async def test_the_gitignore_of_the_repository_holds_in_its_folders(work: Path):
     make(work, "src/a/a.txt", "src/a/b.log", "src/a/c.tmp", "src/secret/d.txt")
     assert await headers("src/a") == ["src/a/a.txt"]
     assert await headers("src") == ["src/a/a.txt"]
+
+
+async def test_a_gitignore_half_way_up_wins_over_that_of_the_repository(work: Path):
+    (work / ".git").mkdir()
+    write(work / ".gitignore", "*.log\n")
+    write(work / "src" / ".gitignore", "!*.log\n")
+    make(work, "src/deep/a.log")
+    assert await headers("src/deep") == ["src/deep/a.log"]
 
 
 async def test_rules_outside_the_repository_do_not_hold(work: Path):
@@ -450,6 +461,12 @@ async def test_a_missing_file_is_refused_with_names_that_look_alike(work: Path):
     assert "src/setings.py" in error.message
     assert f"looked in {work}/src" in error.message
     assert "src/settings.py" in error.message
+
+
+async def test_no_secret_is_suggested(work: Path):
+    make(work, "credentials.json")
+    assert (await refused("credential.txt")).suggestions == []
+    assert "credentials.json" not in (await refused("credential*.jso")).message
 
 
 async def test_a_missing_folder_is_refused_with_the_part_that_is_missing(work: Path):

@@ -1,6 +1,7 @@
 import pytest
 
-from openrouter_mcp.filters import ModelFilter, Searchable, find
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.filters import ModelFilter, Searchable, find, kind, one_of
 from openrouter_mcp.model import Model
 
 
@@ -109,3 +110,43 @@ def test_every_word_of_a_query_must_be_found(query, found):
 )
 def test_each_field_of_the_filter_selects_or_orders(fields, found):
     assert ids(**fields) == found
+
+
+def test_an_index_orders_what_was_measured_first():
+    rows = [
+        searchable("acme/new", "New", created=3),
+        *(
+            searchable(id_, id_, benchmarks={"artificial_analysis": {"coding_index": score}})
+            for id_, score in (("acme/low", 20), ("acme/high", 70.5))
+        ),
+    ]
+    found = find(rows, ModelFilter(sort="coding"))
+    assert [model.id for model in found] == ["acme/high", "acme/low", "acme/new"]
+
+
+def test_nothing_is_found_outside_of_the_ids_given():
+    assert ids(among={"birch/oak", "acme/unknown"}) == ["birch/oak"]
+    assert ids(among=frozenset()) == []
+
+
+def test_a_ranking_orders_and_what_it_does_not_name_comes_last():
+    assert ids(ranking=["acme/owl-4.5", "acme/gone", "birch/oak"]) == [
+        "acme/owl-4.5",
+        "birch/oak",
+        "birch/oak:free",
+        "birch/painter",
+    ]
+
+
+def test_a_word_is_known_in_any_case():
+    assert one_of("kind", " Image ", ["text", "image"]) == "image"
+    assert kind("pdf") == "file"
+    assert kind("audio") == "audio"
+
+
+def test_an_unknown_word_is_refused_with_the_nearest_or_with_all():
+    with pytest.raises(OpenRouterError, match="Did you mean image") as caught:
+        one_of("kind", "imgae", ["text", "image"])
+    assert (caught.value.code, caught.value.suggestions) == (Code.INVALID_INPUT, ["image"])
+    with pytest.raises(OpenRouterError, match="There are: image, text"):
+        one_of("kind", "zzz", ["text", "image"])

@@ -114,3 +114,23 @@ def test_an_alias_is_known_by_its_tilde():
     alias = model(id="~acme/owl-latest")
     assert alias.is_alias
     assert alias.author == "acme"
+
+
+def test_scores_of_both_measures_are_read_and_zero_when_absent():
+    arena = [
+        {"arena": "models", "category": "website", "elo": 1300},
+        {"arena": "agents", "category": "website", "elo": 1200},
+        {"arena": "models", "category": "3d", "elo": None},
+    ]
+    owl = model(benchmarks={"artificial_analysis": {"coding_index": 60}, "design_arena": arena})
+    assert (owl.index("coding"), owl.index("agentic")) == (60, 0)
+    assert owl.elo("agents", "website") == 1200
+    assert owl.elo("models", "3d") == owl.elo("models", "svg") == 0
+
+
+def test_the_days_that_are_left_are_told_where_a_date_is_known():
+    midnight = 1_893_456_000.0
+    assert model(expiration_date="2030-01-31").days_left(midnight) == 30
+    assert model(expiration_date="2030-01-01T12:00:00Z").days_left(midnight) == 0.5
+    assert model().days_left(midnight) is None
+    assert model(expiration_date="soon").days_left(midnight) is None

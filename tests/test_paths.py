@@ -228,6 +228,11 @@ def test_a_working_directory_that_was_chosen_is_allowed(
     assert Guard(settings()).refusal(Path(place) / "a.txt") == ""
 
 
+def test_a_working_directory_above_home_is_not_allowed(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(home.parent)
+    assert Guard(settings()).refusal(home.parent / "other" / "a.txt")
+
+
 def test_a_home_at_the_root_allows_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("HOME", "/")
     assert Guard(settings()).refusal(Path("/etc/passwd"))
@@ -399,7 +404,18 @@ async def test_a_system_without_stepwise_opening_compares_what_it_opened(
             "./.env",
             "x/../.env",
         ),
-        *(".env.local", ".env.production", ".envrc", "prod.env", "ENV~1", "env~1.loc", "a/ENV~1"),
+        *(
+            ".env.local",
+            ".env.production",
+            ".envrc",
+            "server.pem::$DATA",
+            "server.pem.",
+            ".netrc ",
+            "prod.env",
+            "ENV~1",
+            "env~1.loc",
+            "a/ENV~1",
+        ),
         *("id_rsa", "id_rsa.pub", "ID_RSA", "id_ed25519", "id_ecdsa_sk", "server.pem", "tls.key"),
         *(
             "cert.p12",
@@ -476,6 +492,7 @@ HIDDEN_PLACES = [
     ),
     *(
         "~/Library/Mail/x",
+        "~/Library./x",
         "~/library/x",
         "~/AppData/Roaming/x",
         "~/work/../.ssh/config",

@@ -72,9 +72,13 @@ def listener(clock: Clock) -> Listener:
     return Listener(clock)
 
 
-async def test_the_first_message_goes_out_at_once(clock: Clock, listener: Listener):
-    await Progress(listener.send, clock)("waiting")
-    assert listener.messages == ["waiting"]
+async def test_what_is_done_at_once_needs_no_message(clock: Clock, listener: Listener):
+    report = Progress(listener.send, clock)
+    await report("waiting")
+    assert listener.messages == []
+    clock.now += progress.PACE
+    await report("thinking")
+    assert listener.messages == ["thinking"]
 
 
 async def test_messages_that_come_too_fast_are_left_out(clock: Clock, listener: Listener):
@@ -82,7 +86,7 @@ async def test_messages_that_come_too_fast_are_left_out(clock: Clock, listener: 
     for number in range(14):
         await report(f"message {number}")
         clock.now += progress.PACE / 4
-    assert listener.messages == ["message 0", "message 4", "message 8", "message 12"]
+    assert listener.messages == ["message 4", "message 8", "message 12"]
 
 
 async def test_values_are_seconds_since_the_start(clock: Clock, listener: Listener):
@@ -149,7 +153,7 @@ async def test_the_pulse_repeats_the_last_message_with_the_time(
         await report("thinking")
         await clock.settle()
         await clock.advance(17)
-    assert listener.messages == ["waiting", "thinking (8 s)", "thinking (16 s)"]
+    assert listener.messages == ["thinking (8 s)", "thinking (16 s)"]
 
 
 async def test_there_is_no_pulse_before_the_first_message(
@@ -173,7 +177,7 @@ async def test_the_pulse_beats_in_real_time_and_stops_at_the_end(
             while len(listener.heard) < 3:
                 await asyncio.sleep(0.002)
     assert asyncio.all_tasks() == before
-    assert set(listener.messages) == {"waiting", "waiting (0 s)"}
+    assert set(listener.messages) == {"waiting (0 s)"}
 
 
 async def test_a_failure_inside_passes_and_ends_the_pulse(clock: Clock, listener: Listener):

@@ -14,9 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openrouter_mcp.simulator import (
     account,
+    benchmarks,
     chat,
     control,
+    documentation,
+    feedback,
+    generations,
+    market,
+    media_discovery,
     models,
+    rerank,
     wire_faults,
 )
 from openrouter_mcp.simulator.call import Call, Endpoint, Handler, authenticate, authorize
@@ -28,14 +35,35 @@ BASE = "/api/v1"
 ENDPOINTS = [
     Endpoint("GET", "/models", models.list_models),
     Endpoint("GET", "/models/count", models.count_models),
+    Endpoint("GET", "/models/user", media_discovery.list_own_models, "any key"),
     Endpoint("GET", "/model/{author}/{slug}", models.get_model),
     Endpoint("GET", "/models/{author}/{slug}/endpoints", models.list_endpoints),
     Endpoint("GET", "/providers", models.list_providers),
     Endpoint("GET", "/endpoints/zdr", models.list_zdr_endpoints),
+    Endpoint("GET", "/images/models", media_discovery.list_image_models),
+    Endpoint(
+        "GET",
+        "/images/models/{author}/{slug}/endpoints",
+        media_discovery.list_image_endpoints,
+    ),
+    Endpoint("GET", "/videos/models", media_discovery.list_video_models),
+    Endpoint("GET", "/embeddings/models", media_discovery.list_embedding_models),
+    Endpoint("GET", "/benchmarks", benchmarks.list_results, "any key"),
+    Endpoint("GET", "/datasets/rankings-daily", market.daily_rankings, "any key"),
+    Endpoint("GET", "/datasets/app-rankings", market.app_rankings, "any key"),
+    Endpoint("GET", "/datasets/session-cost", market.session_costs, "any key"),
+    Endpoint("GET", "/classifications/task", market.tasks, "any key"),
     Endpoint("GET", "/key", account.key, "any key"),
     Endpoint("GET", "/auth/key", account.key, "any key"),
     Endpoint("GET", "/credits", account.credits_, "management"),
+    Endpoint("POST", "/generation/feedback", feedback.submit, "management"),
+    Endpoint("GET", "/generation", generations.get, "any key"),
     Endpoint("POST", "/chat/completions", chat.complete, "inference"),
+    Endpoint("POST", "/rerank", rerank.order, "inference"),
+]
+WEBSITE = [
+    Endpoint("GET", "/docs/{path:path}", documentation.docs),
+    Endpoint("GET", "/skills/{name}", documentation.skill),
 ]
 CONTROLS = [
     Endpoint("POST", "/simulator/fail", control.fail),
@@ -57,15 +85,16 @@ def routes(simulator: Simulator) -> list[BaseRoute]:
         Route(row.path, receiver(simulator, row, row.handler), methods=[row.method])
         for row in CONTROLS
     ]
-    api = [
-        Route(BASE + row.path, receiver(simulator, row, faulty(row.handler)), methods=[row.method])
-        for row in ENDPOINTS
+    answering = [
+        Route(base + row.path, receiver(simulator, row, faulty(row.handler)), methods=[row.method])
+        for base, rows in ((BASE, ENDPOINTS), ("", WEBSITE))
+        for row in rows
     ]
     nowhere = Endpoint("", "/{path:path}", nothing_here)
     anything = ["GET", "POST", "PUT", "PATCH", "DELETE"]
     return [
         *steering,
-        *api,
+        *answering,
         Route(nowhere.path, receiver(simulator, nowhere, faulty(nothing_here)), methods=anything),
     ]
 

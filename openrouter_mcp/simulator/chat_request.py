@@ -187,7 +187,7 @@ def check(body: Any) -> ChatRequest:
     try:
         request = ChatRequest.model_validate(body)
     except ValidationError as error:
-        raise Refused(invalid([_issue(dict(issue)) for issue in error.errors()])) from error
+        raise Refused(invalid([issue(dict(each)) for each in error.errors()])) from error
     effort = request.reasoning and request.reasoning.effort
     if effort and request.reasoning_effort and effort != request.reasoning_effort:
         message = "reasoning_effort conflicts with reasoning.effort"
@@ -195,7 +195,8 @@ def check(body: Any) -> ChatRequest:
     return request
 
 
-def _issue(error: Json) -> Json:
+def issue(error: Json) -> Json:
+    """One finding of pydantic as an issue of the validation envelope."""
     path = list(error["loc"])
     match error["type"]:
         case "missing":

@@ -156,6 +156,27 @@ def _served_by(value: str) -> Callable[[Row], bool]:
     return lambda row: any(provider.name in names for provider in providers.serving(row))
 
 
+def _retains_nothing(_: str) -> Callable[[Row], bool]:
+    return lambda row: (
+        not routes_elsewhere(row) and any(provider.zdr for provider in providers.serving(row))
+    )
+
+
+def _runs_in(value: str) -> Callable[[Row], bool]:
+    countries = {"eu": {"FR", "DE", "IE"}, "us": {"US"}}[value]
+    return lambda row: any(provider.country in countries for provider in providers.serving(row))
+
+
+def _used_for(value: str) -> Callable[[Row], bool]:
+    """Every third row is used for a category; which ones, its name decides."""
+    return lambda row: (len(row["name"]) + len(value)) % 3 == 0
+
+
+def _calls_tools(value: str) -> Callable[[Row], bool]:
+    """Who scores higher as an agent also calls tools more reliably."""
+    return lambda row: 0.5 + index(row, "agentic") / 120 >= float(value)
+
+
 FILTERS: dict[str, Callable[[str], Callable[[Row], bool]]] = {
     "q": _text_in,
     "output_modalities": _makes_any,
@@ -164,6 +185,10 @@ FILTERS: dict[str, Callable[[str], Callable[[Row], bool]]] = {
     "model_authors": _is_one_of(lambda row: row["id"].lstrip("~").split("/")[0]),
     "arch": _is_one_of(lambda row: row["architecture"]["tokenizer"]),
     "providers": _served_by,
+    "category": _used_for,
+    "zdr": _retains_nothing,
+    "region": _runs_in,
+    "min_tool_success_rate": _calls_tools,
     "context": lambda value: lambda row: (row["context_length"] or 0) >= int(value),
     "min_price": _price_filter("prompt", 1),
     "max_price": _price_filter("prompt", -1),

@@ -69,6 +69,10 @@ class Simulator:
         self.scripts: list[Queued] = []
         self.response_cache: dict[tuple[str, ...], Any] = {}
         self.prompt_cache: dict[str, list[str]] = {}
+        self.generations: dict[str, dict[str, Any]] = {}
+        """What `GET /generation` tells, by id."""
+        self.generation_misses = 0
+        """How often each generation is not found before its statistics are written."""
         self._generations = 0
 
     def fail(
@@ -135,10 +139,11 @@ class Simulator:
         self.balance -= dollars
         self.spent += dollars
 
-    def generation_id(self) -> str:
-        """A new `gen-...` id, counted up so that a run can be repeated."""
+    def generation_id(self, kind: str = "") -> str:
+        """A new `gen-...` id (`gen-tts-...` for a kind), counted up so that runs are alike."""
         self._generations += 1
-        return f"gen-{int(self.clock())}-{self._generations:06d}"
+        prefix = f"gen-{kind}-" if kind else "gen-"
+        return f"{prefix}{int(self.clock())}-{self._generations:06d}"
 
     @property
     def in_flight(self) -> int:

@@ -1,7 +1,5 @@
 """Conversation: one answer from any model."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastmcp.tools import ToolResult, tool
@@ -69,5 +67,4 @@ async def chat(
     request = await conversation.request(app, ask, model, fallbacks, max_cost)
     if dry_run:
         return await conversation.dry_run(app, request)
-    async with progress:
-        return await conversation.answer(app, "chat", request, max_cost, progress)
+    return await conversation.answer(app, "chat", request, max_cost, progress)

@@ -1,7 +1,5 @@
 """What every tool gets from the server that runs it: the app, progress, annotations."""
 
-from __future__ import annotations
-
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.context import Context
 from mcp.types import ToolAnnotations

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 from fastmcp.tools import tool
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from openrouter_mcp import cards, lookup
+from openrouter_mcp import advice, cards, lookup, rankings
+from openrouter_mcp.advice import Advice, Question
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Text, Texts, Usd
 from openrouter_mcp.filters import ModelFilter
 from openrouter_mcp.market import Market
+from openrouter_mcp.rankings import Kind, Ranking
 from openrouter_mcp.tools.context import LOOK_UP, CurrentApp
 
 
@@ -27,6 +28,14 @@ class FoundModels(TypedDict):
     order_missing: NotRequired[str]
     next: NotRequired[str]
     as_of: str
+
+
+class Providers(TypedDict):
+    """Providers; `zdr_endpoints` counts their endpoints that retain no data."""
+
+    providers: list[dict[str, Any]]
+    total: int
+    missing: NotRequired[dict[str, str]]
 
 
 class ModelCard(TypedDict):
@@ -95,7 +104,7 @@ async def find_models(
     page: FoundModels = {
         "models": [cards.row(model, now) for model in shown],
         "total": len(found.models),
-        "as_of": _as_of(snapshot.fetched_at),
+        "as_of": lookup.as_of(snapshot),
     }
     if found.filtered_by:
         page["filtered_by"] = found.filtered_by
@@ -118,7 +127,7 @@ async def get_model(
     found = lookup.resolve(snapshot, model)
     market = Market(app.client, app.cache)
     card, missing = await lookup.model_card(app.catalogue, market, snapshot, found, time.time())
-    answer: ModelCard = {"model": card, "as_of": _as_of(snapshot.fetched_at)}
+    answer: ModelCard = {"model": card, "as_of": lookup.as_of(snapshot)}
     if found.how:
         answer["resolved"] = found.how
     if missing:
@@ -126,5 +135,58 @@ async def get_model(
     return answer
 
 
-def _as_of(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="minutes")
+@tool(title="Recommend models", tags={"models"}, annotations=LOOK_UP)
+async def recommend_model(
+    task: Annotated[Text, Field(description="In words: coding, long documents, images...")],
+    needs: Annotated[
+        Texts,
+        Field(
+            description="tools, json, reasoning, vision, audio, video, pdf, zdr, eu, free, open."
+        ),
+    ] = [],
+    max_price: Annotated[Usd, Field(description="As in find_models.")] = 0,
+    min_context: Annotated[int, Field(ge=0)] = 0,
+    prompt: Annotated[Text, Field(description="To price it; it is not sent.")] = "",
+    app: App = CurrentApp,
+) -> Advice:
+    """At most five models for a task, from live benchmarks, price, use and endpoint health."""
+    question = Question(task, needs, max_price, min_context, prompt)
+    market = Market(app.client, app.cache)
+    return await advice.advise(app.catalogue, market, question, time.time())
+
+
+@tool(title="Get rankings", tags={"models"}, annotations=LOOK_UP)
+async def get_rankings(
+    kind: Kind,
+    category: Annotated[
+        Text,
+        Field(
+            description="benchmarks: coding, website, agents/fullstack...; models: programming..., "
+            "image, tool_calling; apps: coding...; tasks: code...; sessions: app or turns."
+        ),
+    ] = "",
+    source: Annotated[
+        Text, Field(description="benchmarks: artificial-analysis, design-arena, openrouter.")
+    ] = "",
+    limit: Annotated[int, Field(ge=1, le=100)] = 10,
+    start_date: Annotated[Text, Field(description="YYYY-MM-DD; models, apps.")] = "",
+    end_date: Text = "",
+    app: App = CurrentApp,
+) -> Ranking:
+    """Benchmarks, models and apps by tokens, models by task, cost of agent sessions. Cite it."""
+    snapshot = await app.catalogue.models()
+    asked = rankings.Question(kind, category, source, limit, start_date, end_date)
+    return await rankings.ranking(snapshot, Market(app.client, app.cache), asked, time.time())
+
+
+@tool(title="List providers", tags={"models"}, annotations=LOOK_UP)
+async def list_providers(
+    query: Annotated[Text, Field(description="Part of a name, or a country (US).")] = "",
+    app: App = CurrentApp,
+) -> Providers:
+    """Who runs the models: slugs for routing, seat, datacenters, data policy."""
+    rows, missing = await lookup.provider_table(Market(app.client, app.cache), query)
+    answer: Providers = {"providers": rows, "total": len(rows)}
+    if missing:
+        answer["missing"] = missing
+    return answer

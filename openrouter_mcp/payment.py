@@ -1,0 +1,99 @@
+"""One paid chat request: bounded by what may be spent, reserved before, settled after."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from openrouter_mcp import estimates, receipts
+from openrouter_mcp.answer import Answer, Listener, complete
+from openrouter_mcp.budget import Budget
+from openrouter_mcp.client import OpenRouter
+from openrouter_mcp.request import ChatRequest
+
+# OpenRouter's documentation on cancelling streams; other providers are not mentioned there.
+STOPS_BILLING = frozenset(
+    {
+        "Anthropic",
+        "Azure",
+        "Chutes",
+        "Cloudflare",
+        "Cohere",
+        "DeepInfra",
+        "DeepSeek",
+        "Fireworks",
+        "Friendli",
+        "Hyperbolic",
+        "Infermatic",
+        "Mancer",
+        "Novita",
+        "OpenAI",
+        "Together",
+        "xAI",
+    }
+)
+BILLS_ON = frozenset(
+    {
+        "AI21",
+        "Alibaba",
+        "Amazon Bedrock",
+        "Featherless",
+        "Google",
+        "Google AI Studio",
+        "Groq",
+        "MiniMax",
+        "Mistral",
+        "Nebius",
+        "Perplexity",
+        "Replicate",
+        "SambaNova",
+    }
+)
+
+
+async def pay(
+    client: OpenRouter,
+    budget: Budget,
+    tool: str,
+    request: ChatRequest,
+    limit: Decimal | None,
+    listener: Listener,
+) -> Answer:
+    """Send one request for at most `limit` USD and what the caps still allow.
+
+    Raises `BUDGET_EXCEEDED` before anything is sent, and what `complete` raises.
+    """
+    now = datetime.now(UTC)
+    allowance = await budget.allowance(limit)
+    if allowance is not None:
+        request = estimates.within(request, allowance, now)
+    most = estimates.estimate(request, now).most
+    async with await budget.reserve(tool, request.model.id, most, limit) as reservation:
+        await reservation.sent()
+
+        async def started(generation_id: str) -> None:
+            await reservation.generation(generation_id)
+            await listener.started(generation_id)
+
+        watching = Listener(listener.report, started, listener.grown)
+        answer = await complete(client, request, watching)
+        receipt = receipts.of_chat(request, answer)
+        await reservation.settle(
+            receipt.cost,
+            model=receipt.model,
+            provider=receipt.provider,
+            input_tokens=receipt.input_tokens,
+            output_tokens=receipt.output_tokens,
+            duration=receipt.seconds,
+            generation_id=receipt.generation_id,
+        )
+        return answer
+
+
+def after_cancelling(provider: str) -> str:
+    """Whether a provider bills for an answer that nobody waits for any more."""
+    if provider in STOPS_BILLING:
+        return f"{provider} stops billing when a call is cancelled."
+    if provider in BILLS_ON:
+        return f"{provider} bills the whole answer even though the call was cancelled."
+    return "The provider may bill the whole answer."

@@ -1,0 +1,220 @@
+"""Paid work that is no chat: planned before it costs anything, then paid request by request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+from mcp.types import TextContent
+
+from openrouter_mcp import receipts, replies
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.names import Resolution
+from openrouter_mcp.receipts import Receipt, dollars, money
+from openrouter_mcp.reservation import Reservation
+from openrouter_mcp.retries import Report
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+    from openrouter_mcp.progress import Progress
+
+LOOK_UPS = (0.5, 1.0, 2.0, 3.0)
+"""Seconds before each question what a generation cost: its statistics appear only after a while."""
+SHOWN_REQUEST = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a call would do, decided and checked before anything is paid."""
+
+    tool: str
+    model: Resolution
+    path: str
+    """The endpoint that is paid."""
+    request: Mapping[str, Any]
+    """What a dry run shows of the request: its parameters, media by their names."""
+    most: Decimal | None
+    """USD that it can cost at most; None where nothing bounds it."""
+    subject: str
+    """Whose first characters are the preview in the audit line."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Bill:
+    """What OpenRouter told about one paid request; filled in while it runs."""
+
+    reservation: Reservation
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    provider: str = ""
+    generation_id: str = ""
+    name_provider: bool = False
+    """Whether to ask for the provider too, which some replies do not name."""
+
+    async def identify(self, headers: Mapping[str, str]) -> None:
+        """Keep the generation id that comes with the headers: by it the cost can be asked."""
+        self.generation_id = headers.get("x-generation-id", "") or self.generation_id
+        if self.generation_id:
+            await self.reservation.generation(self.generation_id)
+
+    def read(self, reply: Mapping[str, Any]) -> None:
+        """Take model, provider and usage from a reply that has them."""
+        self.usage = reply.get("usage") or {}
+        self.model = str(reply.get("model") or "")
+        self.provider = str(reply.get("provider") or "")
+        self.generation_id = self.generation_id or str(reply.get("id") or "")
+
+
+class Purchase:
+    """The paid requests of one call: each is reserved before it is sent and settled after it."""
+
+    def __init__(self, app: App, plan: Plan, limit: Decimal | None, report: Report) -> None:
+        self.app = app
+        self.limit = limit
+        """USD for all requests together; None if nothing limits them."""
+        self.report = report
+        self._plan = plan
+        self._receipts: list[Receipt] = []
+
+    @asynccontextmanager
+    async def request(self, most: Decimal | None) -> AsyncGenerator[Bill]:
+        """One paid request, sent inside the block, which can cost `most` USD.
+
+        Raises `BUDGET_EXCEEDED` before it begins.
+        """
+        spent = sum((receipt.cost or Decimal(0) for receipt in self._receipts), Decimal(0))
+        limit = None if self.limit is None else self.limit - spent
+        plan, budget = self._plan, self.app.budget
+        if limit is not None and limit <= 0:
+            raise OpenRouterError(
+                Code.BUDGET_EXCEEDED,
+                f"The {dollars(spent)} that this call may cost are spent. Raise max_cost, or ask "
+                "for less.",
+            )
+        async with await budget.reserve(plan.tool, plan.model.id, most, limit) as reservation:
+            await reservation.sent()
+            bill = Bill(reservation)
+            begun = time.monotonic()
+            yield bill
+            receipt = receipts.of_usage(
+                plan.model,
+                bill.usage,
+                answered=bill.model,
+                provider=bill.provider,
+                generation_id=bill.generation_id,
+                seconds=time.monotonic() - begun,
+            )
+            receipt = await self._looked_up(receipt, name_provider=bill.name_provider)
+            await reservation.settle(
+                receipt.cost,
+                model=receipt.model,
+                provider=receipt.provider,
+                input_tokens=receipt.input_tokens,
+                output_tokens=receipt.output_tokens,
+                duration=receipt.seconds,
+                generation_id=receipt.generation_id,
+            )
+            self._receipts.append(receipt)
+
+    async def receipt(self, quantity: str = "") -> Receipt:
+        """One receipt for all requests, once they are done, and the audit line for it."""
+        receipt = receipts.together(self._receipts)
+        receipt = replace(receipt, quantity=quantity, budget=await self.app.budget_line())
+        self.app.audit(self._plan.tool, receipt, self._plan.subject)
+        return receipt
+
+    async def _looked_up(self, receipt: Receipt, *, name_provider: bool) -> Receipt:
+        """The receipt with what only `GET /generation` tells; cost pending if it does not yet."""
+
+        def enough() -> bool:
+            return receipt.cost is not None and (bool(receipt.provider) or not name_provider)
+
+        for wait in LOOK_UPS if receipt.generation_id else ():
+            if enough():
+                break
+            await asyncio.sleep(wait)
+            try:
+                reply = await self.app.client.get(
+                    "/generation", params={"id": receipt.generation_id}
+                )
+            except OpenRouterError as error:
+                if error.code is Code.NOT_FOUND:
+                    continue
+                break
+            known = (reply.get("data") if isinstance(reply, dict) else None) or {}
+            cost = receipt.cost
+            receipt = replace(
+                receipt,
+                model=str(known.get("model") or receipt.model),
+                provider=str(known.get("provider_name") or receipt.provider),
+                cost=money(known.get("total_cost")) if cost is None else cost,
+            )
+            break
+        pending = receipt.cost is None and bool(receipt.generation_id)
+        return replace(receipt, cost_pending=pending)
+
+
+Perform = Callable[[Purchase], Coroutine[Any, Any, ToolResult]]
+
+
+async def carry_out(
+    app: App,
+    plan: Plan,
+    perform: Perform,
+    *,
+    max_cost: float,
+    dry_run: bool,
+    progress: Progress,
+) -> ToolResult:
+    """Do what was planned as a job for at most `max_cost` USD (0 = no limit), or only show it.
+
+    Raises `BUDGET_EXCEEDED` before anything is paid.
+    """
+    if dry_run:
+        return shown(plan)
+    limit = app.budget.limit(Decimal(str(max_cost)))
+    if limit is not None and plan.most is not None and plan.most > limit:
+        raise OpenRouterError(
+            Code.BUDGET_EXCEEDED,
+            f"This call to {plan.model.id} can cost {dollars(plan.most)}, and {dollars(limit)} is "
+            f"allowed. Set max_cost to {plan.most:f} to allow it, ask for less, or choose a "
+            "cheaper model (get_model).",
+        )
+    return await app.jobs.run(
+        plan.tool,
+        plan.model.id,
+        lambda handle: perform(Purchase(app, plan, limit, handle.report)),
+        progress,
+    )
+
+
+def shown(plan: Plan) -> ToolResult:
+    """What a plan would send and cost, without sending it."""
+    price = "not listed" if plan.most is None else f"{dollars(plan.most)} at most"
+    request = json.dumps({"model": plan.model.id, **plan.request}, ensure_ascii=False)
+    if len(request) > SHOWN_REQUEST:
+        request = f"{request[:SHOWN_REQUEST]}... ({len(request):,} characters)"
+    how = f" ({plan.model.how})" if plan.model.how else ""
+    lines = [
+        "Dry run: nothing was sent.",
+        f"Model: {plan.model.id}{how}",
+        f"Cost: {price}",
+        f"Request to {plan.path}: {request}",
+        *(f"Note: {note}" for note in plan.notes),
+    ]
+    meta = {
+        "model": plan.model.id,
+        "usd_most": None if plan.most is None else f"{plan.most:f}",
+    }
+    return ToolResult(
+        content=[TextContent(type="text", text="\n".join(lines))],
+        meta={replies.ESTIMATE_META: meta},
+    )

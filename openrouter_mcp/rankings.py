@@ -1,0 +1,143 @@
+"""Which models, apps and tasks lead: the right data set for a question, with its attribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from openrouter_mcp import tables
+from openrouter_mcp.cache import Document
+from openrouter_mcp.catalogue import Snapshot
+from openrouter_mcp.evidence import as_of, cite
+from openrouter_mcp.filters import one_of
+from openrouter_mcp.market import CATEGORIES, Market
+
+Kind = Literal["benchmarks", "models", "apps", "tasks", "sessions"]
+SOURCES = ("artificial-analysis", "design-arena", "openrouter")
+ARENAS = ("models", "builders", "agents")
+MODALITIES = ("text", "image", "image_output", "audio", "tool_calling")
+APP_GROUPS = ("coding", "creative", "productivity", "entertainment")
+USUAL_DAYS = 7
+MOST_APPS = "100"
+NAMES = "A row's id can be called; a name alone cannot."
+
+
+class Ranking(TypedDict):
+    """A table, what it is about, and whose data it is."""
+
+    about: str
+    rows: list[dict[str, Any]]
+    total: int
+    as_of: str
+    attribution: str
+    fetched_at: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which ranking; dates are YYYY-MM-DD, empty fields mean the usual."""
+
+    kind: Kind
+    category: str = ""
+    source: str = ""
+    limit: int = 10
+    start_date: str = ""
+    end_date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    document: Document
+    about: str
+    rows: list[dict[str, Any]]
+
+
+async def ranking(snapshot: Snapshot, market: Market, asked: Question, now: float) -> Ranking:
+    """The table that was asked for. Raises INVALID_INPUT for an unknown category."""
+    if asked.kind == "benchmarks":
+        table = await _benchmarks(snapshot, market, asked)
+    elif asked.kind == "models":
+        table = await _models(snapshot, market, asked, now)
+    elif asked.kind == "apps":
+        table = await _apps(market, asked)
+    elif asked.kind == "tasks":
+        document = await market.tasks()
+        rows = tables.tasks(document.data["classifications"], snapshot, asked.category)
+        table = _Table(document, f"What OpenRouter is used for, last 7 days. {NAMES}", rows)
+    else:
+        document = await market.session_costs()
+        rows = tables.sessions(document.data["data"], snapshot, asked.category)
+        table = _Table(document, f"Median USD of a session, last 30 days. {NAMES}", rows)
+    answer: Ranking = {
+        "about": table.about,
+        "rows": table.rows[: asked.limit],
+        "total": len(table.rows),
+        "as_of": as_of(table.document),
+        "attribution": cite(table.document),
+    }
+    if table.document.stale:
+        fetched = datetime.fromtimestamp(table.document.fetched_at, UTC)
+        answer["fetched_at"] = fetched.isoformat(timespec="minutes")
+    return answer
+
+
+async def _benchmarks(snapshot: Snapshot, market: Market, asked: Question) -> _Table:
+    source = one_of("source of benchmarks", asked.source or SOURCES[0], SOURCES)
+    if source == "design-arena":
+        arena, slash, category = asked.category.rpartition("/")
+        arena = one_of("arena", arena, ARENAS) if slash else ARENAS[0]
+        document = await market.benchmarks(source, arena)
+        rows = tables.arena(document.data["data"], snapshot, category)
+        about = f"Design Arena, arena {arena}, {category or 'website'}: Elo rating."
+    elif source == "openrouter":
+        document = await market.benchmarks(source)
+        rows = tables.own_benchmark(document.data["data"], snapshot, asked.category)
+        about = "OpenRouter's own benchmark: share of tasks solved."
+    else:
+        document = await market.benchmarks(source)
+        rows = tables.analysis(document.data["data"], snapshot, asked.category)
+        about = "Artificial Analysis, 0 to 100; price in USD per million tokens, 3 in to 1 out."
+    return _Table(document, f"{about} {NAMES}", rows)
+
+
+async def _models(snapshot: Snapshot, market: Market, asked: Question, now: float) -> _Table:
+    query = _dates(asked)
+    category = asked.category
+    if category:
+        category = one_of("category", category, [*CATEGORIES, *MODALITIES])
+    if category in CATEGORIES:
+        # Sampled, and told by the week only.
+        query |= {"category": category, "period": "week"}
+    else:
+        query |= {"modality": category} if category else {}
+        week = datetime.fromtimestamp(now, UTC) - timedelta(days=USUAL_DAYS)
+        query.setdefault("start_date", f"{week:%Y-%m-%d}")
+    document = await market.daily_rankings(**query)
+    meta: Mapping[str, Any] = document.data["meta"]
+    about = (
+        f"Tokens by model, {category or 'all use'}, {meta.get('start_date')} to "
+        f"{meta.get('end_date')}; trend is the change of its share within that time. {NAMES}"
+    )
+    return _Table(document, about, tables.models(document.data["data"], snapshot))
+
+
+async def _apps(market: Market, asked: Question) -> _Table:
+    query = _dates(asked) | {"limit": MOST_APPS}
+    if asked.category:
+        group = "category" if asked.category in APP_GROUPS else "subcategory"
+        query[group] = asked.category
+    document = await market.app_rankings(**query)
+    meta: Mapping[str, Any] = document.data["meta"]
+    about = f"Apps by tokens, {asked.category or 'all'}, {meta.get('start_date')} to " + str(
+        meta.get("end_date")
+    )
+    return _Table(document, about, tables.apps(document.data["data"]))
+
+
+def _dates(asked: Question) -> dict[str, str]:
+    dates = {"start_date": asked.start_date, "end_date": asked.end_date}
+    return {name: value for name, value in dates.items() if value}

@@ -1,0 +1,173 @@
+"""Documents ordered by how well they answer a query. Source: `POST /rerank`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import options as request_options
+from openrouter_mcp import receipts, selection
+from openrouter_mcp.catalogue import unreadable
+from openrouter_mcp.documents import Documents, count_tokens
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.model import Model
+from openrouter_mcp.purchase import Plan, Purchase
+from openrouter_mcp.receipts import Receipt
+from openrouter_mcp.selection import Wanted
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+PATH = "/rerank"
+CHUNK_TOKENS = 500
+CHUNKS_PER_UNIT = 100
+"""A search unit is one query over a hundred documents, longer ones counting once per chunk."""
+HIGHEST_PRICE = Decimal("0.01")
+"""USD for one search unit, above which a model is not chosen unasked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerankPlan(Plan):
+    """A rerank request, ready to be sent."""
+
+    documents: Documents
+    body: Mapping[str, Any]
+    units: int
+    """Search units that it counts as at most."""
+
+
+async def plan(
+    app: App,
+    query: str,
+    documents: Documents,
+    *,
+    top_n: int,
+    model: str,
+    options: Mapping[str, Any],
+) -> RerankPlan:
+    """The request for these arguments; nothing is sent.
+
+    Raises `INVALID_INPUT`, `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
+    """
+    if not query.strip():
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "query is empty. Say what the documents are to be ordered by."
+        )
+    extra = request_options.checked(options)
+    named = model or str(extra.pop("model", ""))
+    wanted = Wanted(
+        output=("rerank",),
+        default="default_rerank_model",
+        price=_price_per_unit,
+        below=HIGHEST_PRICE,
+        unit="a search",
+    )
+    chosen = await selection.choose(app, named, wanted)
+    body: dict[str, Any] = {
+        **extra,
+        "model": chosen.id,
+        "query": query,
+        "documents": [document.text for document in documents.items],
+    }
+    if top_n:
+        body["top_n"] = min(top_n, len(documents.items))
+    if provider := request_options.provider(extra, app.settings):
+        body["provider"] = provider
+    sizes = [count_tokens(query) + document.tokens for document in documents.items]
+    units = search_units(sizes)
+    return RerankPlan(
+        tool="rerank_documents",
+        model=chosen,
+        path=PATH,
+        request={**body, "documents": f"{len(documents.items):,} texts"},
+        most=estimate(chosen.model, units, sum(sizes)),
+        subject=query,
+        notes=tuple(documents.notes),
+        documents=documents,
+        body=body,
+        units=units,
+    )
+
+
+async def perform(plan: RerankPlan, purchase: Purchase) -> ToolResult:
+    """Pay for the order and show it. Raises `OpenRouterError`."""
+    body, most = plan.body, plan.most
+    if most is None and (most := await purchase.app.budget.allowance(purchase.limit)) is not None:
+        body = _bounded(body, most / plan.units)
+    async with purchase.request(most) as bill:
+        reply = await purchase.app.client.post(PATH, body, report=purchase.report)
+        await bill.identify(reply.headers)
+        if not isinstance(reply.body, dict):
+            raise unreadable("the order of the documents")
+        bill.read(reply.body)
+    order = _order(reply.body.get("results"), len(plan.documents.items))
+    return result(plan, order, await purchase.receipt())
+
+
+def result(plan: RerankPlan, order: Sequence[tuple[int, float]], receipt: Receipt) -> ToolResult:
+    """The documents in their order with scores and first words; the receipt is in the data."""
+    rows = []
+    for index, score in order:
+        document = plan.documents.items[index]
+        row: dict[str, Any] = {"index": index, "score": score, "text": document.first_words}
+        if document.file:
+            row["file"] = document.file
+        rows.append(row)
+    data: dict[str, Any] = {
+        "results": rows,
+        "documents": len(plan.documents.items),
+        "receipt": {**receipt.meta(), "line": receipt.line()},
+    }
+    if plan.notes:
+        data["notes"] = [*plan.notes]
+    return ToolResult(
+        content=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        structured_content=data,
+        meta={receipts.META: receipt.meta()},
+    )
+
+
+def search_units(sizes: Sequence[int]) -> int:
+    """Search units for documents of these sizes (tokens, with the query), on the high side."""
+    chunks = sum(-(-size // CHUNK_TOKENS) for size in sizes)
+    return max(1, -(-chunks // CHUNKS_PER_UNIT))
+
+
+def estimate(model: Model | None, units: int, tokens: int) -> Decimal | None:
+    """USD that the order can cost at most; None where the catalogue lists no price."""
+    if model is None:
+        return None
+    if model.is_free:
+        return Decimal(0)
+    price = units * model.pricing.get("request", Decimal(0))
+    price += tokens * max(Decimal(0), model.pricing.get("prompt", Decimal(0)))
+    return price or None
+
+
+async def _price_per_unit(model: Model) -> Decimal | None:
+    return estimate(model, 1, CHUNK_TOKENS * CHUNKS_PER_UNIT)
+
+
+def _bounded(body: Mapping[str, Any], price: Decimal) -> dict[str, Any]:
+    """The body with a ceiling for a model whose price is open: `price` USD for a search unit."""
+    ceiling = f"{price.quantize(Decimal('0.000001'), ROUND_FLOOR):f}"
+    provider = {**(body.get("provider") or {}), "max_price": {"request": ceiling}}
+    return {**body, "provider": provider}
+
+
+def _order(results: object, count: int) -> list[tuple[int, float]]:
+    """Index and score of each row of the reply, best first."""
+    order = []
+    for row in results if isinstance(results, list) else []:
+        match row:
+            case {"index": int(index), "relevance_score": int() | float() as score}:
+                if 0 <= index < count:
+                    order.append((index, float(score)))
+    if not order:
+        raise unreadable("the order of the documents")
+    return sorted(order, key=lambda pair: -pair[1])

@@ -1,0 +1,85 @@
+"""The account and what surrounds it: feedback, documentation. Nothing here is billed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastmcp.tools import ToolResult, tool
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from openrouter_mcp import docs_replies
+from openrouter_mcp.app import App
+from openrouter_mcp.arguments import Text
+from openrouter_mcp.docs import Docs
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.tools.context import LOOK_UP, CurrentApp
+
+REPORT = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+)
+
+REFUSED = {
+    401: (
+        Code.AUTH,
+        "OpenRouter does not know this key. Set OPENROUTER_MANAGEMENT_KEY (or OPENROUTER_API_KEY) "
+        "to a valid one and restart this server.",
+    ),
+    403: (
+        Code.PERMISSION,
+        "OpenRouter takes feedback from management keys only. Create one at "
+        "https://openrouter.ai/settings/management-keys, set OPENROUTER_MANAGEMENT_KEY and restart "
+        "this server.",
+    ),
+    404: (
+        Code.NOT_FOUND,
+        "OpenRouter knows no such generation of this account. Take the gen-... id from a receipt; "
+        "a new one can take some seconds to be known.",
+    ),
+}
+
+
+@tool(title="Send feedback", tags={"account"}, annotations=REPORT)
+async def send_feedback(
+    generation_id: Annotated[Text, Field(description="gen-... of a receipt.")],
+    category: Literal[
+        "latency",
+        "incoherence",
+        "incorrect_response",
+        "formatting",
+        "billing",
+        "api_error",
+        "other",
+    ],
+    comment: Annotated[Text, Field(max_length=1000)] = "",
+    app: App = CurrentApp,
+) -> dict[str, bool]:
+    """Report a bad generation to OpenRouter. Ask the user first."""
+    body = {"generation_id": generation_id, "category": category}
+    if comment:
+        body["comment"] = comment
+    try:
+        await app.client.post("/generation/feedback", body, management=True)
+    except OpenRouterError as error:
+        if error.http_status not in REFUSED:
+            raise
+        code, message = REFUSED[error.http_status]
+        raise OpenRouterError(code, message, http_status=error.http_status) from None
+    return {"sent": True}
+
+
+@tool(title="Search docs", tags={"account"}, annotations=LOOK_UP, output_schema=None)
+async def search_docs(
+    query: Text = "",
+    page: Annotated[Text, Field(description="Path, address or title; #2 = its 2nd piece.")] = "",
+    app: App = CurrentApp,
+) -> ToolResult:
+    """Search OpenRouter's documentation and skills (query), or read one page (page)."""
+    docs = Docs(app.settings, app.cache)
+    if bool(query.strip()) is bool(page.strip()):
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "Give either query, to search, or page, to read one page."
+        )
+    if page.strip():
+        return docs_replies.read(await docs.read(page))
+    return docs_replies.found(await docs.search(query))

@@ -1,0 +1,64 @@
+"""What is no chat: vectors, order, images, speech, transcripts."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastmcp.tools import ToolResult, tool
+from pydantic import Field
+
+from openrouter_mcp import documents as documents_of
+from openrouter_mcp import rerank
+from openrouter_mcp.app import App
+from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.purchase import carry_out
+from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
+
+MaxCost = Annotated[Usd, Field(description="USD at most; at or above the estimate your consent.")]
+DryRun = Annotated[bool, Field(description="Show plan and price, send nothing.")]
+Options = Annotated[JsonObject, Field(description="Any parameter of the endpoint; provider.")]
+Model = Annotated[Text, Field(description="Empty = a popular, well-priced one.")]
+Files = Annotated[Texts, Field(description="Paths, folders, globs.")]
+
+RERANKED = {
+    "type": "object",
+    "properties": {
+        "results": {"type": "array"},
+        "documents": {"type": "integer"},
+        "receipt": {"type": "object"},
+        "notes": {"type": "array"},
+        "pending": {"type": "object"},
+    },
+}
+
+
+def _structured(result: ToolResult) -> ToolResult:
+    """The result of a data tool: what has no data yet (a job, a dry run) says so as data."""
+    if result.structured_content is None and not result.is_error:
+        text = "\n".join(getattr(block, "text", "") for block in result.content)
+        result.structured_content = {"pending": {"text": text, **(result.meta or {})}}
+    return result
+
+
+@tool(title="Rerank documents", tags={"multimodal"}, annotations=PAID, output_schema=RERANKED)
+async def rerank_documents(
+    query: Text,
+    documents: Texts = [],
+    files: Files = [],
+    top_n: Annotated[int, Field(ge=0, description="Best ones only; 0 = all.")] = 0,
+    model: Model = "",
+    max_cost: MaxCost = 0,
+    dry_run: DryRun = False,
+    options: Options = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Order texts or files by relevance to a query: index, score and first words of each."""
+    read = await documents_of.read(app.files, "documents", documents, files)
+    plan = await rerank.plan(app, query, read, top_n=top_n, model=model, options=options)
+    perform = partial(rerank.perform, plan)
+    return _structured(
+        await carry_out(app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress)
+    )
