@@ -35,6 +35,7 @@ def record(call: Call, model: Json, api_type: str, cost: Decimal, **counted: int
         "service_tier": None,
         "preset_id": None,
         "session_id": None,
+        "workspace_id": None,
         "data_region": "global",
         "created_at": moment.isoformat(),
         "streamed": False,
