@@ -22,6 +22,7 @@ from openrouter_mcp.recommend import Pick, Scale, Usage
 from openrouter_mcp.tasks import LISTINGS, Needs, Task, needed, understand
 
 LEAST_SHARE = 0.005
+UNIT_PRICES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ async def _unit_price(market: Market, model: Model, sources: Sources) -> Any:
     """What an image or a video costs."""
     if "image" in model.output_modalities and not model.is_router:
         rows = await sources.read("image prices", market.image_endpoints(model.id))
-        return media_cards.image_endpoint(rows[0]).get("prices") if rows else None
+        return media_cards.image_endpoint(rows[0]).get("prices", [])[:UNIT_PRICES] if rows else None
     if "video" in model.output_modalities:
         rows = await sources.read("video prices", market.video_models())
         return next((row.get("pricing_skus") for row in rows or [] if row["id"] == model.id), None)

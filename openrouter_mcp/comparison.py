@@ -1,4 +1,4 @@
-"""One prompt on several models at once: who to ask, the table, the blind judge. Pure but for time."""
+"""One prompt on several models at once: whom to ask, the table, the blind judge. Pure."""
 
 from __future__ import annotations
 
@@ -123,7 +123,10 @@ def ranking(value: Mapping[str, Any], answered: Sequence[Candidate]) -> list[tup
 
 def table(candidates: Sequence[Candidate]) -> str:
     """One line for each model: provider, cost, seconds, tokens, how it ended."""
-    lines = ["| model | provider | cost | seconds | in + out | finish |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| model | provider | cost | seconds | in + out | finish |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [_row(candidate) for candidate in candidates]
     return "\n".join(lines)
 
@@ -140,3 +143,27 @@ def _row(candidate: Candidate) -> str:
         f"| {receipt.model} | {receipt.provider} | {cost} | {receipt.seconds:.1f} | {tokens} | "
         f"{ended} |"
     )
+
+
+def answers(candidates: Sequence[Candidate]) -> str:
+    """Every answer in full under its model's name, and every failure."""
+    parts = []
+    for candidate in candidates:
+        said = candidate.text
+        failed = candidate.error or (candidate.exchange.error if candidate.exchange else None)
+        if failed:
+            said = f"{said}\n\n[{failed.message}]".strip()
+        parts.append(f"## {candidate.model}\n\n{said or '[no answer yet]'}")
+    return "\n\n".join(parts)
+
+
+def told(verdict: Verdict) -> str:
+    """What the judge said, as a numbered list."""
+    if verdict.error:
+        return f"[{verdict.judge} could not judge: {verdict.error}]"
+    lines = [
+        f"{place}. {candidate.model} (answer {candidate.label}): {reason}"
+        for place, (candidate, reason) in enumerate(verdict.ranking, 1)
+    ]
+    judge = verdict.exchange.receipt.model if verdict.exchange else verdict.judge
+    return "\n".join([f"Ranked blind by {judge}:", *lines])

@@ -3,41 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp import estimates, replies
+from openrouter_mcp import estimates, history, pricing, replies
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.exchange import Exchange, converse
+from openrouter_mcp.files import Attachments
 from openrouter_mcp.jobs import Handle
 from openrouter_mcp.payment import after_cancelling, pay
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.request import Ask, ChatRequest, compose
+from openrouter_mcp.threads import NEW, Thread
+
+NO_FILES = Attachments([], [], [])
 
 
-async def request(
-    app: App, ask: Ask, model: str, fallbacks: Sequence[str], max_cost: float
-) -> ChatRequest:
-    """The request that these arguments mean, bounded by `max_cost` (USD, 0 = no limit).
+@dataclass(frozen=True)
+class Call:
+    """One call of a tool that chats. `max_cost` is USD, 0 = no limit."""
 
-    Raises `INVALID_INPUT`, `MODEL_NOT_FOUND` or `BUDGET_EXCEEDED` before anything is paid.
+    tool: str
+    ask: Ask
+    model: str = ""
+    fallbacks: Sequence[str] = ()
+    max_cost: float = 0
+    thread_id: str = ""
+    attached: Attachments = NO_FILES
+
+    @property
+    def limit(self) -> Decimal | None:
+        """What the caller allows it to cost."""
+        return Decimal(str(self.max_cost)) if self.max_cost else None
+
+
+async def answer(app: App, call: Call, progress: Progress) -> ToolResult:
+    """Ask, and reply with the whole answer and its receipt; or with a job that goes on.
+
+    Raises `INVALID_INPUT`, `MODEL_NOT_FOUND`, `NOT_FOUND` or `BUDGET_EXCEEDED` before anything is
+    paid.
     """
-    primary = await app.resolve(model or str(ask.options.get("model") or ""))
-    listed = fallbacks or ask.options.get("models") or []
-    others = [await app.resolve(str(name)) for name in listed]
-    composed = compose(ask, primary, others, app.settings)
-    if limit := _limit(max_cost):
-        return estimates.within(composed, limit, datetime.now(UTC))
-    return composed
+
+    async def work(handle: Handle) -> ToolResult:
+        async with AsyncExitStack() as stack:
+            if not call.thread_id:
+                return await reply(app, call, await _exchange(app, call, handle))
+            thread = await stack.enter_async_context(app.threads.open(call.thread_id))
+            continued = await _continued(app, call, thread)
+            exchange = await _exchange(app, continued, handle)
+            await _keep(thread, call, exchange)
+            return await reply(app, continued, exchange, thread.id)
+
+    return await app.jobs.run(call.tool, call.model or app.settings.default_model, work, progress)
 
 
-async def dry_run(app: App, request: ChatRequest) -> ToolResult:
-    """What the request would send and cost, with the endpoints that could serve it."""
-    endpoints = []
+async def dry_run(app: App, call: Call) -> ToolResult:
+    """What the call would send and cost, with the endpoints that could serve it."""
+    if call.thread_id and call.thread_id != NEW:
+        _, messages = await app.threads.show(call.thread_id)
+        call = await _with_history(app, call, messages)
+    return await dry_run_of(app, await compose_for(app, call))
+
+
+async def dry_run_of(app: App, request: ChatRequest) -> ToolResult:
+    """What this request would send and cost."""
+    endpoints: list[dict[str, Any]] = []
     for candidate in (request.model, *request.fallbacks):
         try:
             endpoints += await app.catalogue.endpoints(candidate.id)
@@ -48,24 +85,21 @@ async def dry_run(app: App, request: ChatRequest) -> ToolResult:
     return replies.dry_run(request, estimates.estimate(request, datetime.now(UTC)), allowed)
 
 
-async def answer(
-    app: App, tool: str, request: ChatRequest, max_cost: float, progress: Progress
-) -> ToolResult:
-    """Ask, and reply with the whole answer and its receipt; or with a job that goes on."""
+async def compose_for(app: App, call: Call) -> ChatRequest:
+    """The request that a call means, its history fitted to the model, its cost to `max_cost`."""
+    named = call.model or str(call.ask.options.get("model") or "")
+    primary = await app.resolve(named)
+    listed = call.fallbacks or call.ask.options.get("models") or []
+    others = [await app.resolve(str(name)) for name in listed]
+    request = _fitted(compose(call.ask, primary, others, app.settings))
+    if call.limit:
+        return estimates.within(request, call.limit, datetime.now(UTC))
+    return request
 
-    async def work(handle: Handle) -> ToolResult:
-        exchange = await ask(app, tool, request, max_cost, handle)
-        return await _reply(app, tool, exchange)
 
-    return await app.jobs.run(tool, request.model.id, work, progress)
-
-
-async def ask(
-    app: App, tool: str, request: ChatRequest, max_cost: float, handle: Handle
-) -> Exchange:
+async def ask(app: App, call: Call, request: ChatRequest, handle: Handle) -> Exchange:
     """Send the request and what makes its answer whole, telling `handle` what came so far."""
     said: list[str] = []
-    limit = _limit(max_cost)
 
     def grown(answer: Answer) -> None:
         handle.text = "".join([*said, answer.text])
@@ -73,21 +107,68 @@ async def ask(
 
     async def send(request: ChatRequest) -> Answer:
         listener = Listener(report=handle.report, grown=grown)
-        answer = await pay(app.client, app.budget, tool, request, limit, listener)
+        answer = await pay(app.client, app.budget, call.tool, request, call.limit, listener)
         said.append(answer.text)
         return answer
 
-    return await converse(request, send, continuations=app.settings.max_continuations, limit=limit)
+    turns = app.settings.max_continuations
+    return await converse(request, send, continuations=turns, limit=call.limit)
 
 
-async def _reply(app: App, tool: str, exchange: Exchange) -> ToolResult:
-    app.audit(tool, exchange.receipt, exchange.request.preview())
+async def _exchange(app: App, call: Call, handle: Handle) -> Exchange:
+    return await ask(app, call, await compose_for(app, call), handle)
+
+
+async def _continued(app: App, call: Call, thread: Thread) -> Call:
+    return await _with_history(app, call, thread.messages) if thread.messages else call
+
+
+async def _with_history(app: App, call: Call, messages: Sequence[history.Message]) -> Call:
+    """The call with the thread's messages before its own, their files read again."""
+    earlier, notes = await history.restored(messages, app.files.parts)
+    asked = replace(call.ask, history=earlier, notes=[*call.ask.notes, *notes])
+    return replace(call, ask=asked)
+
+
+def _fitted(request: ChatRequest) -> ChatRequest:
+    """The request without the oldest turns where all would not fit the model's context."""
+    row = request.model.model
+    if row is None or not row.context_length:
+        return request
+    room = row.context_length - (request.output_limit or min(row.max_completion_tokens, 4096))
+    messages, dropped = history.trimmed(
+        request.messages, room, lambda message: pricing.count_tokens([message])
+    )
+    if not dropped:
+        return request
+    note = f"The {dropped} oldest messages were left out to fit the model's context."
+    body = {**request.body, "messages": messages}
+    return replace(request, body=body, notes=(*request.notes, note))
+
+
+async def _keep(thread: Thread, call: Call, exchange: Exchange) -> None:
+    """Add the turn to its thread, unless it failed; files are kept as paths."""
+    if exchange.error:
+        return
+    asked = exchange.request.messages[-1]
+    own = [dict(message) for message in call.ask.messages[:-1]]
+    if call.ask.system:
+        own = [{"role": "system", "content": call.ask.system}, *own] if not thread.messages else own
+    said = {**exchange.last.message(), "content": exchange.text or None}
+    await thread.append(
+        [*own, history.by_reference(asked, call.attached), said],
+        model=exchange.receipt.model,
+        cost=exchange.receipt.cost,
+    )
+
+
+async def reply(app: App, call: Call, exchange: Exchange, thread_id: str = "") -> ToolResult:
+    """The whole answer with its receipt; a long one is saved and its head shown."""
+    app.audit(call.tool, exchange.receipt, exchange.request.preview())
     text, notes = await app.shortened(exchange.text, exchange.receipt.generation_id)
+    if thread_id and call.thread_id == NEW:
+        notes.append(f'Continue this conversation with thread_id="{thread_id}".')
     return replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget_line())
-
-
-def _limit(max_cost: float) -> Decimal | None:
-    return Decimal(str(max_cost)) if max_cost else None
 
 
 def _allowed(tag: str, routing: dict[str, list[str]]) -> bool:

@@ -129,7 +129,8 @@ def read_sources(path: Path) -> dict[str, Source]:
 def search(path: Path, query: str, limit: int) -> list[Passage]:
     """The best passage of each of the best pages. Raises `sqlite3.Error` without a sound index.
 
-    Pages that hold every word come alone; where there are none, those that hold some.
+    Passages that hold every word (title and heading count) come alone; without any, those that
+    hold some.
     """
     wanted = terms(query)
     if not wanted:

@@ -102,7 +102,7 @@ def path_of(address: str, base: str) -> str:
         return ""
     root = urlsplit(base).path.strip("/")
     path = re.sub(r"\.mdx?$", "", path)
-    return path.removeprefix(f"{root}/") if root else path
+    return f"{path}/".removeprefix(f"{root}/").rstrip("/") if root else path
 
 
 def fit(path: str) -> bool:

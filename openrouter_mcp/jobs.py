@@ -45,7 +45,7 @@ class Handle:
         self.message = f"{title}: waiting"
         self.upstream_id = ""
         self.changed = asyncio.Event()
-        self._keep = keep
+        self.keep = keep
 
     async def report(self, message: str) -> None:
         """Tell whoever is waiting now, in one sentence, what is going on."""
@@ -55,7 +55,7 @@ class Handle:
     async def upstream(self, upstream_id: str) -> None:
         """Keep the id under which OpenRouter goes on with the work; it is a job from now on."""
         self.upstream_id = upstream_id
-        await self._keep()
+        await self.keep()
 
     def wake(self) -> None:
         """Let everybody who waits for `changed` look again."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+import secrets
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-LONGEST_STEM = 60
+LONGEST_STEM = 100
+"""Bytes of a file name without its suffix; file systems allow 255 with it."""
+# O_PATH: a directory may be passed through by who may not list it.
+PASS = ("O_PATH", "O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC")
+CREATE = ("O_CREAT", "O_EXCL", "O_RDWR", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
 
 
 def save(data: bytes, directory: Path, stem: str, suffix: str) -> Path:
@@ -15,30 +23,112 @@ def save(data: bytes, directory: Path, stem: str, suffix: str) -> Path:
 
     The file appears whole or not at all. Raises `OSError`.
     """
-    directory = directory.expanduser().absolute()
-    directory.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        return _named(Path(temporary), directory, _safe(stem), suffix)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with draft(Path(os.path.realpath(directory.expanduser()))) as file:
+        file.content.write(data)
+        return file.publish(stem, suffix)
 
 
-def _named(temporary: Path, directory: Path, stem: str, suffix: str) -> Path:
-    """Give the finished file its name, or the first free one after it."""
-    number = 1
-    while True:
-        path = directory / (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}")
+class Draft:
+    """A file that is being written and has no name yet."""
+
+    def __init__(self, directory: Path, descriptor: int | None) -> None:
+        self._directory = directory
+        self._descriptor = descriptor
+        self._name = self._at(f".{secrets.token_hex(8)}.part")
+        self.content: BinaryIO = os.fdopen(self._create(self._name), "w+b")
+
+    def publish(self, stem: str, suffix: str) -> Path:
+        """Give the finished file its name, or the first free one after it: its absolute path."""
+        self.content.flush()
+        os.fsync(self.content.fileno())
+        stem = safe(stem)
+        number = 1
+        while True:
+            name = f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}"
+            try:
+                self._link(self._at(name))
+            except FileExistsError:
+                number += 1
+            else:
+                return self._directory / name
+
+    def discard(self) -> None:
+        """Close the file and remove what has no name."""
+        self.content.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self._name, dir_fd=self._descriptor)  # noqa: PTH108 - Path has no dir_fd
+
+    def _at(self, name: str) -> str:
+        return str(self._directory / name) if self._descriptor is None else name
+
+    def _create(self, name: str) -> int:
+        return os.open(name, _flags(CREATE), 0o600, dir_fd=self._descriptor)
+
+    def _link(self, name: str) -> None:
+        """Let the file appear under a name that is free. Raises `FileExistsError`."""
+        here = self._descriptor
         try:
             # Unlike a rename, a link never replaces what is there.
-            os.link(temporary, path)
+            os.link(self._name, name, src_dir_fd=here, dst_dir_fd=here)
         except FileExistsError:
-            number += 1
-        else:
-            return path
+            raise
+        except OSError:
+            # Some file systems know no links: there the name is taken first.
+            os.close(self._create(name))
+            os.replace(self._name, name, src_dir_fd=here, dst_dir_fd=here)  # noqa: PTH105
 
 
-def _safe(stem: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip(".-")[:LONGEST_STEM] or "file"
+@contextmanager
+def draft(directory: Path) -> Iterator[Draft]:
+    """A new file in the directory at a real path, which is made if it is missing. Blocks.
+
+    No link is followed, not even one that took a directory's place after the path was checked.
+    Unless it is published, nothing is left of it. Raises `OSError`.
+    """
+    descriptor = _enter(directory)
+    try:
+        file = Draft(directory, descriptor)
+        try:
+            yield file
+        finally:
+            file.discard()
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def safe(stem: str) -> str:
+    """A file name, without its suffix, that every system takes."""
+    readable = unicodedata.normalize("NFC", stem)
+    name = re.sub(r"[^\w.-]+", "-", readable).strip(".-")
+    return name.encode()[:LONGEST_STEM].decode("utf-8", "ignore").strip(".-") or "file"
+
+
+def _enter(directory: Path) -> int | None:
+    """The directory, opened step by step; None where the system cannot do that."""
+    if os.open not in os.supports_dir_fd:
+        directory.mkdir(parents=True, exist_ok=True)
+        if Path(os.path.realpath(directory)) != directory:
+            raise OSError("its path changed meanwhile")
+        return None
+    descriptor = os.open(directory.anchor, _flags(PASS))
+    for name in directory.parts[1:]:
+        try:
+            inner = _enter_or_make(name, descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
+
+
+def _enter_or_make(name: str, parent: int) -> int:
+    try:
+        return os.open(name, _flags(PASS), dir_fd=parent)
+    except FileNotFoundError:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=parent)  # noqa: PTH102 - Path has no dir_fd
+        return os.open(name, _flags(PASS), dir_fd=parent)
+
+
+def _flags(names: tuple[str, ...]) -> int:
+    return sum(getattr(os, name, 0) for name in names)

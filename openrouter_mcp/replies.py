@@ -14,7 +14,7 @@ from openrouter_mcp import cards, receipts
 from openrouter_mcp.errors import OpenRouterError, clean
 from openrouter_mcp.estimates import Estimate
 from openrouter_mcp.exchange import Exchange
-from openrouter_mcp.receipts import dollars
+from openrouter_mcp.receipts import Receipt, dollars
 from openrouter_mcp.request import ChatRequest
 
 ERROR_META = "openrouter/error"
@@ -55,6 +55,16 @@ def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str =
     parts += [f"Note: {note}" for note in (*exchange.request.notes, *exchange.notes, *notes)]
     blocks.append("\n\n".join([*_joined(parts), receipt.line()]))
     return ToolResult(content=_text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
+
+
+def compared(
+    parts: Sequence[str], notes: Sequence[str], total: Receipt, each: Sequence[Receipt]
+) -> ToolResult:
+    """Answers side by side; the receipt is of all of them together, `_meta` has each."""
+    shown = [*parts, *(f"Note: {note}" for note in notes)]
+    text = "\n\n".join([*_joined(shown), total.line()])
+    meta = {receipts.META: total.meta(), "openrouter/receipts": [one.meta() for one in each]}
+    return ToolResult(content=_text_blocks([text]), meta=meta)
 
 
 def dry_run(

@@ -33,6 +33,8 @@ class Ask:
     web: bool = False
     attachments: Sequence[Mapping[str, Any]] = ()
     """Content parts that stand before the question."""
+    history: Sequence[Mapping[str, Any]] = ()
+    """Earlier messages of the thread that goes on."""
     notes: Sequence[str] = ()
 
 
@@ -166,9 +168,11 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
         messages = [{"role": "user", "content": ask.prompt}]
     if ask.attachments:
         messages[-1] = _attached(messages[-1], ask.attachments)
-    if ask.system:
-        messages.insert(0, {"role": "system", "content": ask.system})
-    return messages
+    earlier = [dict(message) for message in ask.history]
+    if not ask.system:
+        return [*earlier, *messages]
+    earlier = [message for message in earlier if message["role"] != "system"]
+    return [{"role": "system", "content": ask.system}, *earlier, *messages]
 
 
 def _attached(message: dict[str, Any], attachments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

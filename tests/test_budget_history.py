@@ -191,6 +191,6 @@ def bounded(calls):
 
 
 Histories.TestCase.settings = configured(
-    max_examples=100, stateful_step_count=40, deadline=None, derandomize=True
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
 )
 test_the_caps_hold_in_every_history = Histories.TestCase

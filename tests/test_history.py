@@ -98,6 +98,11 @@ def test_the_oldest_turns_go_first_and_the_system_prompt_stays():
     assert trimmed(messages, 3, one_each) == ([system, user("5")], 4)
 
 
+def test_each_dropped_turn_counts_once():
+    messages = [user("55555"), user("1"), user("1"), user("1")]
+    assert trimmed(messages, 1, lambda message: len(message["content"])) == ([user("1")], 3)
+
+
 def test_the_last_turn_stays_whatever_its_size():
     messages = [user("1"), assistant("2"), user("3"), assistant("4", "a"), result("a")]
     assert trimmed(messages, 0, one_each) == (messages[2:], 2)

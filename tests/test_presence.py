@@ -77,6 +77,7 @@ def test_two_servers_in_one_process_are_two(directory):
     assert first.alive(second.owner)
     assert not first.alone()
     second.leave()
+    assert [path.stem for path in directory.iterdir()] == [first.owner]
     assert not first.alive(second.owner)
 
 

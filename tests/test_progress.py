@@ -204,4 +204,4 @@ async def test_a_listener_that_fails_ends_the_pulse_but_not_the_work(
         async with asyncio.timeout(5):
             while len(heard) < 2:
                 await asyncio.sleep(0.002)
-    assert heard == ["waiting", "waiting (0 s)"]
+    assert heard == ["waiting (0 s)", "waiting (0 s)"]

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -111,12 +112,14 @@ async def test_work_that_raises_leaves_no_trace(store):
 
 
 async def test_work_is_done_though_its_caller_is_cancelled(store):
-    await store.read(threads)
+    turn = threading.Event()
+    store.later(lambda connection: turn.wait(60))
     caller = asyncio.create_task(store.run(begin("a")))
     await asyncio.sleep(0)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
+    turn.set()
     assert await store.read(threads) == ["a"]
 
 

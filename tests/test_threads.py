@@ -110,7 +110,9 @@ async def test_a_new_thread_whose_first_turn_fails_does_not_exist(threads: Threa
 
 
 @pytest.mark.parametrize("unknown", ["thread_none", "../../etc/passwd", "", "all", "1 OR 1=1"])
-async def test_an_unknown_thread_is_answered_with_those_there_are(threads: Threads, unknown: str):
+async def test_an_unknown_thread_is_answered_with_those_there_are(
+    threads: Threads, tmp_path: Path, unknown: str
+):
     thread_id = await begin(threads)
     with pytest.raises(OpenRouterError) as caught:
         async with threads.open(unknown):
@@ -119,6 +121,7 @@ async def test_an_unknown_thread_is_answered_with_those_there_are(threads: Threa
     assert caught.value.suggestions == [thread_id]
     with pytest.raises(OpenRouterError):
         await threads.show(unknown)
+    assert not (tmp_path / "state" / "threads").exists()
 
 
 @pytest.mark.parametrize(
@@ -226,10 +229,13 @@ async def test_a_thread_expires_by_its_last_turn(open_threads, clock: Clock):
         await thread.append(TURN, model="acme/x", cost=None)
     clock.now += DAY + 1
     with pytest.raises(OpenRouterError, match="expired"):
-        await threads.show(old)
+        async with threads.open(old):
+            pass
     assert [row.id for row in await threads.list()] == [kept]
-    count = "SELECT COUNT(*) FROM messages"
-    assert await threads._store.read(lambda c: c.execute(count).fetchone()) == (4,)
+    clock.now += DAY
+    new = await begin(threads)
+    held = "SELECT DISTINCT thread_id FROM messages"
+    assert await threads._store.read(lambda c: c.execute(held).fetchall()) == [(new,)]
 
 
 async def test_one_thread_or_all_can_be_forgotten_without_a_trace(threads: Threads, tmp_path: Path):
@@ -285,8 +291,17 @@ async def test_a_thread_lives_in_memory_where_nothing_can_be_written(
     store = Store(settings.state_dir)
     threads = Threads(settings, store, clock=clock)
     thread_id = await begin(threads)
-    async with threads.open(thread_id) as thread:
-        assert thread.messages == TURN
+    inside: list[int] = []
+
+    async def call(number: int) -> None:
+        async with threads.open(thread_id) as thread:
+            inside.append(number)
+            await asyncio.sleep(0.002)
+            assert inside.pop() == number
+            assert thread.messages == TURN
+            assert inside == []
+
+    await asyncio.gather(*map(call, range(3)))
     await store.aclose()
 
 

@@ -123,3 +123,11 @@ async def test_a_reply_that_is_no_order_is_an_error(client, simulator) -> None:
     simulator.fail("error_in_ok", path="/rerank")
     result = await call(client, "rerank_documents", query="x", documents=FOXES)
     assert result.is_error
+
+
+async def test_a_model_without_a_listed_price_is_bounded_by_the_provider(client, simulator) -> None:
+    row = simulator.model("cohere/rerank-v3.5")
+    row["pricing"].pop("request")
+    result = await call(client, "rerank_documents", query="x", documents=FOXES, max_cost=0.01)
+    assert not result.is_error
+    assert paid(simulator)[0].body["provider"] == {"max_price": {"request": "0.010000"}}

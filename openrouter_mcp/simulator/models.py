@@ -174,7 +174,7 @@ def _used_for(value: str) -> Callable[[Row], bool]:
 
 def _calls_tools(value: str) -> Callable[[Row], bool]:
     """Who scores higher as an agent also calls tools more reliably."""
-    return lambda row: 0.5 + index(row, "agentic") / 120 >= float(value)
+    return lambda row: 0.5 + index(row, "agentic") / 130 >= float(value)
 
 
 FILTERS: dict[str, Callable[[str], Callable[[Row], bool]]] = {

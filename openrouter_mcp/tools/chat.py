@@ -5,9 +5,10 @@ from typing import Annotated
 from fastmcp.tools import ToolResult, tool
 from pydantic import Field
 
-from openrouter_mcp import conversation
+from openrouter_mcp import comparing, completion, conversation
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
+from openrouter_mcp.conversation import Call
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.request import Ask
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
@@ -30,6 +31,9 @@ async def chat(
         Texts,
         Field(description="Paths, folders, globs. Contents go to the model, not to your context."),
     ] = [],
+    thread_id: Annotated[
+        Text, Field(description='"new" begins a conversation, its id goes on with it.')
+    ] = "",
     web: Annotated[bool, Field(description="Let it search the web; sources are listed.")] = False,
     effort: Annotated[Effort, Field(description="Reasoning effort.")] = "",
     schema: Annotated[
@@ -64,7 +68,57 @@ async def chat(
         attachments=attached.parts,
         notes=attached.notes,
     )
-    request = await conversation.request(app, ask, model, fallbacks, max_cost)
+    call = Call("chat", ask, model, fallbacks, max_cost, thread_id, attached)
     if dry_run:
-        return await conversation.dry_run(app, request)
-    return await conversation.answer(app, "chat", request, max_cost, progress)
+        return await conversation.dry_run(app, call)
+    return await conversation.answer(app, call, progress)
+
+
+@tool(title="Compare models", tags={"chat"}, annotations=PAID, output_schema=None)
+async def compare_models(
+    prompt: Text,
+    models: Annotated[
+        Texts, Field(description="2 to 8; empty = a spread of the catalogue's best.")
+    ] = [],
+    system: Text = "",
+    files: Texts = [],
+    judge: Annotated[Text, Field(description="Model that ranks the answers blind.")] = "",
+    max_cost: Annotated[Usd, Field(description="USD for all together.")] = 0,
+    dry_run: bool = False,
+    options: JsonObject = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """One prompt on several models at once: a table of cost, speed, tokens, and the answers."""
+    attached = await app.files.parts(files)
+    ask = Ask(
+        prompt=prompt,
+        system=system,
+        options=options,
+        attachments=attached.parts,
+        notes=attached.notes,
+    )
+    call = Call("compare_models", ask, max_cost=max_cost)
+    if dry_run:
+        return await comparing.dry_run(app, call, models)
+    return await comparing.compare(app, call, models, judge, progress)
+
+
+@tool(title="Complete text", tags={"chat"}, annotations=PAID, output_schema=None)
+async def complete_text(
+    prompt: Annotated[Text, Field(description="The text to go on with.")],
+    model: Text = "",
+    max_tokens: Tokens = 0,
+    stop: Texts = [],
+    max_cost: Usd = 0,
+    dry_run: bool = False,
+    options: JsonObject = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Raw text completion, for base models; for questions use chat."""
+    call = Call("complete_text", Ask(options=options), model, max_cost=max_cost)
+    request = await completion.compose(app, call, prompt, max_tokens, stop)
+    if dry_run:
+        return await conversation.dry_run_of(app, request)
+    return await completion.complete(app, call, request, progress)

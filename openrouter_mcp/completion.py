@@ -1,0 +1,47 @@
+"""`complete_text`: raw text completion, by the same path as a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import conversation, estimates
+from openrouter_mcp.app import App
+from openrouter_mcp.conversation import Call
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.jobs import Handle
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.request import ChatRequest, compose_text
+
+
+async def compose(
+    app: App, call: Call, prompt: str, max_tokens: int, stop: Sequence[str]
+) -> ChatRequest:
+    """The request that goes on where `prompt` ends, within the call's `max_cost`."""
+    model = await app.resolve(call.model or str(call.ask.options.get("model") or ""))
+    request = compose_text(prompt, model, max_tokens, stop, call.ask.options, app.settings)
+    if call.limit:
+        return estimates.within(request, call.limit, datetime.now(UTC))
+    return request
+
+
+async def complete(app: App, call: Call, request: ChatRequest, progress: Progress) -> ToolResult:
+    """The completion and its receipt. Source: `POST /completions`."""
+
+    async def work(handle: Handle) -> ToolResult:
+        try:
+            exchange = await conversation.ask(app, call, request, handle)
+        except OpenRouterError as error:
+            if error.http_status != 404:
+                raise
+            raise OpenRouterError(
+                Code.MODEL_UNAVAILABLE,
+                f"{request.model.id}, or this account, has no text completions. Use chat, or "
+                "choose another model.",
+                http_status=404,
+            ) from error
+        return await conversation.reply(app, call, exchange)
+
+    return await app.jobs.run(call.tool, request.model.id, work, progress)

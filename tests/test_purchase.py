@@ -1,0 +1,95 @@
+"""Paid requests that are no chat: their cost is asked for, kept within limits, added up."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from openrouter_mcp import purchase, settings
+from openrouter_mcp.app import App
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.names import Resolution
+from openrouter_mcp.purchase import Plan, Purchase
+from openrouter_mcp.retries import silent
+
+PLAN = Plan(
+    tool="rerank_documents",
+    model=Resolution("cohere/rerank-v3.5", None, ""),
+    path="/rerank",
+    request={},
+    most=Decimal("0.01"),
+    subject="a test",
+)
+BODY = {"model": PLAN.model.id, "query": "a", "documents": ["a"]}
+
+
+@pytest.fixture
+async def app(configure, monkeypatch) -> AsyncIterator[App]:
+    monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0, 0.0))
+    configure(OPENROUTER_MAX_COST_PER_DAY="1")
+    app = App.make(settings.load())
+    yield app
+    await app.aclose()
+
+
+async def buy(app: App, purchase: Purchase, *, told: bool = False) -> None:
+    async with purchase.request(Decimal("0.01")) as bill:
+        reply = await app.client.post("/rerank", BODY)
+        await bill.identify(reply.headers)
+        if told:
+            bill.read(reply.body)
+
+
+async def test_a_cost_that_the_reply_does_not_tell_is_asked_for(app, simulator) -> None:
+    simulator.generation_misses = 2
+    bought = Purchase(app, PLAN, None, silent)
+    await buy(app, bought)
+    receipt = await bought.receipt("1 search")
+    assert (receipt.cost, receipt.provider) == (Decimal("0.002"), "Cohere")
+    assert "| 1 search |" in receipt.line()
+    assert receipt.budget == "today $0.002 of $1.00"
+
+
+async def test_a_cost_that_is_not_known_in_time_is_pending_and_settled_later(app, simulator):
+    simulator.generation_misses = 3
+    bought = Purchase(app, PLAN, None, silent)
+    await buy(app, bought)
+    receipt = await bought.receipt()
+    assert receipt.cost is None
+    assert "cost pending" in receipt.line()
+    assert (await app.budget.left()).day_spent == Decimal("0.01")
+    assert await app.settle() == 1
+    assert (await app.budget.left()).day_spent == Decimal("0.002")
+
+
+async def test_what_the_reply_tells_is_not_asked_for(app, simulator) -> None:
+    bought = Purchase(app, PLAN, None, silent)
+    await buy(app, bought, told=True)
+    await bought.receipt()
+    assert [request.method for request in simulator.requests] == ["POST"]
+
+
+async def test_several_requests_share_one_receipt_and_one_limit(app) -> None:
+    bought = Purchase(app, PLAN, Decimal("0.012"), silent)
+    await buy(app, bought, told=True)
+    await buy(app, bought, told=True)
+    with pytest.raises(OpenRouterError) as refused:
+        await buy(app, bought, told=True)
+    assert refused.value.code is Code.BUDGET_EXCEEDED
+    receipt = await bought.receipt()
+    assert (receipt.cost, receipt.requests) == (Decimal("0.004"), 2)
+
+
+async def test_a_limit_that_is_used_up_is_no_open_door(app) -> None:
+    bought = Purchase(app, PLAN, Decimal("0.002"), silent)
+    async with bought.request(Decimal("0.002")) as bill:
+        bill.usage = {"cost": 0.002}
+    with pytest.raises(OpenRouterError, match="are spent"):
+        await buy(app, bought)
+
+
+async def test_a_refused_request_costs_nothing(app, simulator) -> None:
+    simulator.fail("no_endpoints", path="/rerank")
+    with pytest.raises(OpenRouterError):
+        await buy(app, Purchase(app, PLAN, None, silent))
+    assert (await app.budget.left()).day_spent == 0
