@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from typing_extensions import TypedDict
-
 from openrouter_mcp import cards, eligibility, evidence, lookup, media_cards, pricing, recommend
 from openrouter_mcp.catalogue import Catalogue
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -36,19 +34,9 @@ class Question:
     prompt: str = ""
 
 
-class Advice(TypedDict):
-    """Models for a task, best advice first; `missing` names the sources that did not answer."""
-
-    task: str
-    cost_for: str
-    models: list[dict[str, Any]]
-    considered: int
-    sources: dict[str, str]
-    missing: dict[str, str]
-    as_of: str
-
-
-async def advise(catalogue: Catalogue, market: Market, question: Question, now: float) -> Advice:
+async def advise(
+    catalogue: Catalogue, market: Market, question: Question, now: float
+) -> dict[str, Any]:
     """At most five models for a task, best advice first, with what they were judged by.
 
     Raises `OpenRouterError`: INVALID_INPUT for an unknown need, NOT_FOUND when nothing fits.

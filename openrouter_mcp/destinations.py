@@ -15,7 +15,6 @@ from openrouter_mcp.settings import Settings, variable
 
 SPELLED_ABSOLUTE = re.compile(r"~|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
 ADDRESS = re.compile(r"(?!file:)(?:[a-z][a-z\d+.-]+://|data:)", re.IGNORECASE)
-SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z\d]{1,4}")
 ROOM = 32 * 2**20
 """Bytes that must be free before something is bought that has to be saved."""
 
@@ -61,22 +60,66 @@ class Destination:
                 "name another place with save_to.",
             )
 
-    def save(self, data: bytes, suffix: str, ending: str = "") -> Saved:
-        """Write a result under a free name; `ending` comes between name and suffix. Blocks.
+    def save(self, data: bytes, suffix: str) -> Saved:
+        """Write a result under a free name. Blocks.
 
         What cannot be written here is kept in the temporary directory, and `note` says so. Raises
         `INTERNAL` when that fails too.
         """
-        stem = media.safe(self.stem) + ending
         try:
-            path = media.save(data, self.directory, stem, suffix) if False else self._write(
-                self.directory, data, stem, suffix
-            )
+            path = _write(data, self.directory, self.stem, suffix)
         except OSError as error:
-            kept = self._keep(data, stem, suffix)
-            reason = error.strerror or error
-            place = paths.display(self.directory)
-            return Saved(kept, len(data), f"It could not be saved in {place} ({reason}); kept here.")
-        renamed = self.suffix and self.suffix != suffix
-        note = f"It is {suffix[1:].upper()}, not {self.suffix[1:].upper()}." if renamed else ""
+            place, reason = paths.display(self.directory), error.strerror or error
+            note = f"It could not be saved in {place} ({reason}) and is kept here for now."
+            return Saved(_keep(data, self.stem, suffix), len(data), note)
+        renamed = self.suffix not in {"", suffix}
+        note = f"Named {suffix}, because that is what it is." if renamed else ""
         return Saved(path, len(data), note)
+
+
+def destination(settings: Settings, save_to: str, stem: str, *known: str) -> Destination:
+    """The place that `save_to` means: a file or folder in the output directory. Blocks.
+
+    Where it names no file, `stem` does; an ending counts as suffix if it is one of the `known`
+    ones. Raises `UNSAFE_PATH` for what is outside and `INVALID_INPUT` for what is no path.
+    """
+    root = paths.absolute(str(settings.output_dir))
+    if ADDRESS.match(save_to.strip()):
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "save_to takes the path of a file or folder, not an address."
+        )
+    spelled = save_to.strip()
+    named = spelled if SPELLED_ABSOLUTE.match(spelled) else str(root / spelled)
+    path = paths.absolute(named)
+    is_folder = not spelled or spelled.endswith(("/", os.sep)) or paths.is_folder(path)
+    directory = Path(os.path.realpath(path if is_folder else path.parent))
+    inside = directory.is_relative_to(os.path.realpath(root))
+    if not inside and not settings.allow_unsafe_paths:
+        raise OpenRouterError(
+            Code.UNSAFE_PATH,
+            f"{paths.display(path)} is outside the output directory ({paths.display(root)}). Give "
+            f"a path inside it, or set {variable('output_dir')} to another one.",
+        )
+    if is_folder:
+        return Destination(directory, stem)
+    suffix = path.suffix.lower()
+    if suffix in known:
+        return Destination(directory, path.stem, suffix)
+    return Destination(directory, path.name)
+
+
+def _write(data: bytes, directory: Path, stem: str, suffix: str) -> Path:
+    with media.draft(directory) as file:
+        file.content.write(data)
+        return file.publish(stem, suffix)
+
+
+def _keep(data: bytes, stem: str, suffix: str) -> Path:
+    try:
+        return media.save(data, Path(tempfile.mkdtemp(prefix="openrouter-")), stem, suffix)
+    except OSError as error:
+        raise OpenRouterError(
+            Code.INTERNAL,
+            f"The result could not be written anywhere ({error.strerror or error}). Make room on "
+            "the disk and call again.",
+        ) from None

@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -56,7 +56,7 @@ class Draft:
         """Close the file and remove what has no name."""
         self.content.close()
         with suppress(FileNotFoundError):
-            os.unlink(self._name, dir_fd=self._descriptor)  # noqa: PTH108 - Path has no dir_fd
+            os.unlink(self._name, dir_fd=self._descriptor)
 
     def _at(self, name: str) -> str:
         return str(self._directory / name) if self._descriptor is None else name
@@ -75,11 +75,11 @@ class Draft:
         except OSError:
             # Some file systems know no links: there the name is taken first.
             os.close(self._create(name))
-            os.replace(self._name, name, src_dir_fd=here, dst_dir_fd=here)  # noqa: PTH105
+            os.replace(self._name, name, src_dir_fd=here, dst_dir_fd=here)
 
 
 @contextmanager
-def draft(directory: Path) -> Iterator[Draft]:
+def draft(directory: Path) -> Generator[Draft]:
     """A new file in the directory at a real path, which is made if it is missing. Blocks.
 
     No link is followed, not even one that took a directory's place after the path was checked.
@@ -126,7 +126,7 @@ def _enter_or_make(name: str, parent: int) -> int:
         return os.open(name, _flags(PASS), dir_fd=parent)
     except FileNotFoundError:
         with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=parent)  # noqa: PTH102 - Path has no dir_fd
+            os.mkdir(name, dir_fd=parent)
         return os.open(name, _flags(PASS), dir_fd=parent)
 
 

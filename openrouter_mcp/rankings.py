@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NotRequired
-
-from typing_extensions import TypedDict
+from typing import Any
 
 from openrouter_mcp import tables
 from openrouter_mcp.cache import Document
@@ -16,7 +14,6 @@ from openrouter_mcp.evidence import as_of, cite
 from openrouter_mcp.filters import one_of
 from openrouter_mcp.market import CATEGORIES, Market
 
-Kind = Literal["benchmarks", "models", "apps", "tasks", "sessions"]
 SOURCES = ("artificial-analysis", "design-arena", "openrouter")
 ARENAS = ("models", "builders", "agents")
 MODALITIES = ("text", "image", "image_output", "audio", "tool_calling")
@@ -26,22 +23,11 @@ MOST_APPS = "100"
 NAMES = "A row's id can be called; a name alone cannot."
 
 
-class Ranking(TypedDict):
-    """A table, what it is about, and whose data it is."""
-
-    about: str
-    rows: list[dict[str, Any]]
-    total: int
-    as_of: str
-    attribution: str
-    fetched_at: NotRequired[str]
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which ranking; dates are YYYY-MM-DD, empty fields mean the usual."""
+    """Which ranking (benchmarks, models, apps, tasks, sessions); dates are YYYY-MM-DD, "" = usual."""
 
-    kind: Kind
+    kind: str
     category: str = ""
     source: str = ""
     limit: int = 10
@@ -56,8 +42,13 @@ class _Table:
     rows: list[dict[str, Any]]
 
 
-async def ranking(snapshot: Snapshot, market: Market, asked: Question, now: float) -> Ranking:
-    """The table that was asked for. Raises INVALID_INPUT for an unknown category."""
+async def ranking(
+    snapshot: Snapshot, market: Market, asked: Question, now: float
+) -> dict[str, Any]:
+    """The table that was asked for: what it is about, its rows, whose data it is and of when.
+
+    Raises `OpenRouterError`, INVALID_INPUT for an unknown category.
+    """
     if asked.kind == "benchmarks":
         table = await _benchmarks(snapshot, market, asked)
     elif asked.kind == "models":
@@ -72,7 +63,7 @@ async def ranking(snapshot: Snapshot, market: Market, asked: Question, now: floa
         document = await market.session_costs()
         rows = tables.sessions(document.data["data"], snapshot, asked.category)
         table = _Table(document, f"Median USD of a session, last 30 days. {NAMES}", rows)
-    answer: Ranking = {
+    answer = {
         "about": table.about,
         "rows": table.rows[: asked.limit],
         "total": len(table.rows),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Self
 
 from openrouter_mcp.model import Model
@@ -225,7 +226,7 @@ def _by_use(
     popular: Sequence[str],
     usages: Sequence[Usage],
 ) -> list[Pick]:
-    """Without a measure: the cheapest if that is the point, else what others use, then new."""
+    """Without a measure: the cheapest if that is the point, else what others use most."""
     priced = [model for model in models if prices.get(model.id) is not None]
     if task.frugal and priced:
         priced.sort(key=lambda model: (_price(prices, model), model.id))
@@ -238,5 +239,21 @@ def _by_use(
     picks = [
         Pick(m, f"number {n} by use of {len(models)} that fit") for n, m in enumerate(known, 1)
     ]
-    rest = sorted((m for m in models if m.id not in rank), key=lambda m: (-m.created, m.id))
-    return picks + [Pick(model, "newest of those whose use is not known") for model in rest]
+    return picks + _unknown_use([model for model in models if model.id not in rank])
+
+
+def _unknown_use(models: Sequence[Model]) -> list[Pick]:
+    """The most intelligent, else the newest; each author's first before anybody's second."""
+    ordered = sorted(models, key=lambda model: (-model.intelligence, -model.created, model.id))
+    authors: dict[str, list[Model]] = {}
+    for model in ordered:
+        authors.setdefault(model.author, []).append(model)
+    turns = [model for turn in zip_longest(*authors.values()) for model in turn if model]
+    return [
+        Pick(
+            model,
+            f"{'most intelligent' if model.intelligence else 'newest'} of its author; how much it "
+            "is used for this is not known",
+        )
+        for model in turns
+    ]

@@ -27,7 +27,13 @@ from openrouter_mcp.tools import chat, models
 
 log = logging.getLogger(__name__)
 
-TOOLS: list[Callable[..., Any]] = [chat.chat, models.find_models, models.get_model]
+TOOLS: list[Callable[..., Any]] = [
+    chat.chat,
+    chat.complete_text,
+    chat.compare_models,
+    models.find_models,
+    models.get_model,
+]
 
 INSTRUCTIONS = """\
 OpenRouter: every model behind one key. Paid tools end with a receipt (model, provider, cost).

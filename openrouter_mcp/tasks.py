@@ -38,10 +38,14 @@ _LOOKING = (
 )
 _CODING = (
     r"\bcod(?:e|es|ing|er|ebase)\b|program|debug|refactor|software|\bbugs?\b|unit tests?|\bsql\b|"
-    r"python|javascript|typescript|\brust\b|\bjava\b|compil|pull request|repositor"
+    r"python|javascript|typescript|\brust\b|\bjava\b|compil|pull request|repositor|firmware"
 )
 PROFILES = (
-    Profile(name="embeddings", words=r"embed|vectors?\b|semantic search", output="embeddings"),
+    Profile(
+        name="embeddings",
+        words=r"\bembed(?:ding|s?\b)|vector (?:search|store|database|index)|semantic search",
+        output="embeddings",
+    ),
     Profile(name="reranking", words=r"re-?rank", output="rerank"),
     Profile(
         name="transcription",
@@ -56,7 +60,7 @@ PROFILES = (
     ),
     Profile(
         name="video",
-        words=r"\bvideos?\b|\bfilms?\b|\bclips?\b|animation",
+        words=r"\bvideos?\b|\bfilms?\b|\bclips?\b|(?<!css )animation",
         output="video",
         arena=("models", "video"),
     ),
@@ -103,7 +107,7 @@ PROFILES = (
     ),
     Profile(
         name="agents",
-        words=r"agent|tool|autonom|workflow|\bmcp\b|multi-?step|brows",
+        words=r"agent|\btools?\b|autonom|workflow|\bmcp\b|multi-?step|\bbrows(?:e|es|ing)\b",
         supports=("tools",),
         index="agentic",
         usage="agent",
@@ -118,12 +122,12 @@ PROFILES = (
     ),
     Profile(name="law", words=r"legal|\blaw|contracts?\b", index="intelligence", category="legal"),
     Profile(
-        name="finance", words=r"financ|account|invest", index="intelligence", category="finance"
+        name="finance", words=r"financ|accounting|invest", index="intelligence", category="finance"
     ),
     Profile(name="health", words=r"health|medic|clinic", index="intelligence", category="health"),
     Profile(
         name="reasoning",
-        words=r"reason|\bmath|proofs?\b|logic|\bhard\b|complex|think|research|scien|physics|plan",
+        words=r"reason|\bmath|proofs?\b|\blogic|\bhard\b|complex|think|research|scien|physics|\bplan",
         supports=("reasoning",),
         index="intelligence",
         category="science",
@@ -133,7 +137,7 @@ PROFILES = (
 FRUGAL = re.compile(
     r"cheap|bulk|millions?\b|thousands|high.volume|budget|low.cost|classif|label|tagging|batch"
 )
-FAST = re.compile(r"\bfast|low.latency|real.?time|quick|autocomplet|instant|speedy")
+FAST = re.compile(r"\bfast|low.latency|real.?time|\bquick(?:ly)?\b|autocomplet|instant|speedy")
 LONG = re.compile(r"\blong\b|documents?\b|\bbooks?\b|whole (?:repo|codebase)|large context|\d+k\b")
 
 

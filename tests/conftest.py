@@ -29,7 +29,8 @@ def simulator(_served: tuple[Simulator, str]) -> Iterator[Simulator]:
     for request in simulator.requests:
         if request.method == "POST" and isinstance(request.body, dict):
             path = request.path.removeprefix("/api/v1")
-            assert oracle.check_request(path, request.body) == []
+            # The SDK knows nothing of raw text completions.
+            assert path == "/completions" or oracle.check_request(path, request.body) == []
 
 
 @pytest.fixture

@@ -66,6 +66,11 @@ class Histories(RuleBasedStateMachine):
     def pick(self, data, items):
         return items[data.draw(st.integers(0, len(items) - 1))]
 
+    def write(self, process, step):
+        """Take a step of a call and wait for the ledger, so that each history runs one way."""
+        self.runner.run(step)
+        self.runner.run(process.budget.left())
+
     def under_way(self, *, sent):
         return [
             (process, call)
@@ -109,36 +114,36 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way(sent=False))
     @rule(data=st.data())
     def send(self, data):
-        _, call = self.pick(data, self.under_way(sent=False))
-        self.runner.run(call.reservation.sent())
+        process, call = self.pick(data, self.under_way(sent=False))
+        self.write(process, call.reservation.sent())
         call.sent = True
 
     @precondition(lambda self: self.under_way(sent=False))
     @rule(data=st.data())
     def release(self, data):
-        _, call = self.pick(data, self.under_way(sent=False))
-        self.runner.run(call.reservation.release())
+        process, call = self.pick(data, self.under_way(sent=False))
+        self.write(process, call.reservation.release())
         call.over = True
 
     @precondition(lambda self: self.under_way(sent=True))
     @rule(data=st.data())
     def identify(self, data):
-        _, call = self.pick(data, self.under_way(sent=True))
-        self.runner.run(call.reservation.generation(f"gen-{call.reservation.entry.id}"))
+        process, call = self.pick(data, self.under_way(sent=True))
+        self.write(process, call.reservation.generation(f"gen-{call.reservation.entry.id}"))
         call.identified = True
 
     @precondition(lambda self: self.under_way(sent=True))
     @rule(data=st.data(), cost=CENTS)
     def settle(self, data, cost):
-        _, call = self.pick(data, self.under_way(sent=True))
-        self.runner.run(call.reservation.settle(cost))
+        process, call = self.pick(data, self.under_way(sent=True))
+        self.write(process, call.reservation.settle(cost))
         self.end(call, cost)
 
     @precondition(lambda self: self.under_way(sent=True))
     @rule(data=st.data(), share=st.integers(0, 100))
     def end_without_a_cost(self, data, share):
-        _, call = self.pick(data, self.under_way(sent=True))
-        self.runner.run(call.reservation.settle(None))
+        process, call = self.pick(data, self.under_way(sent=True))
+        self.write(process, call.reservation.settle(None))
         self.lose(call, share)
 
     @precondition(lambda self: self.processes)

@@ -86,10 +86,11 @@ def test_a_free_model_does_not_hide_the_others():
 
 
 def test_without_scores_use_decides_then_the_newest():
-    models = [model("a"), model("b"), model("old", 1), model("new", 2)]
-    found = picks(models=models, popular=["b", "x", "a"])
-    assert list(found) == ["b", "a", "new", "old"]
-    assert found["b"] == "number 1 by use of 4 that fit"
+    models = [model("a/a"), model("b/b"), model("c/old", 1), model("c/new", 2), model("d/d", 0)]
+    found = picks(models=models, popular=["b/b", "x/x", "a/a"])
+    assert list(found) == ["b/b", "a/a", "c/new", "d/d", "c/old"]
+    assert found["b/b"] == "number 1 by use of 5 that fit"
+    assert found["c/new"].startswith("newest of its author")
 
 
 def test_without_scores_the_use_for_this_task_counts_more_than_use_in_general():

@@ -31,6 +31,10 @@ from openrouter_mcp.tasks import needed, understand
         ("landing page UI", "web design"),
         ("roleplay companion", "roleplay"),
         ("a question about contracts", "law"),
+        ("firmware of an embedded system", "coding"),
+        ("a vector illustration", "images"),
+        ("CSS animation", "web design"),
+        ("an explanation of biological terms", "general"),
         ("chat about anything", "general"),
         ("", "general"),
     ],
@@ -44,6 +48,7 @@ def test_traits_come_beside_the_profile():
     assert (task.profile.name, task.frugal, task.fast, task.long) == ("general", True, False, False)
     assert task.name == "general, cheap"
     assert understand("low latency chat").fast
+    assert not understand("quicksort in Python").fast
     assert understand("summarize long documents").long
 
 

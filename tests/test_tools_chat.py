@@ -346,3 +346,37 @@ async def test_a_long_reply_is_saved_and_its_head_shown(configure, mode, simulat
     assert saved.read_text() == "x" * 5000
     assert str(saved) in text(result)
     assert text(result).count("x") < 1100
+
+
+async def test_a_thread_remembers_and_any_model_continues_it(client, simulator, tmp_path) -> None:
+    (tmp_path / "code.txt").write_text("xylophone")
+    first = await ask(
+        client,
+        prompt="Remember this.",
+        system="Be brief.",
+        files=[str(tmp_path / "code.txt")],
+        thread_id="new",
+    )
+    (thread,) = [w for w in text(first).split('"') if w.startswith("thread_")]
+    second = await ask(client, prompt="What was it?", model="haiku", thread_id=thread)
+    assert not second.is_error
+    sequence = sent(simulator)[-1].body["messages"]
+    assert [m["role"] for m in sequence] == ["system", "user", "assistant", "user"]
+    assert "xylophone" in sequence[1]["content"][0]["text"]
+    assert sequence[-1]["content"] == "What was it?"
+
+
+async def test_a_failed_turn_leaves_the_thread_as_it_was(client, simulator) -> None:
+    first = await ask(client, prompt="One", thread_id="new")
+    (thread,) = [w for w in text(first).split('"') if w.startswith("thread_")]
+    simulator.fail("insufficient_credits", path="/chat/completions")
+    assert (await ask(client, prompt="Two", thread_id=thread)).is_error
+    await ask(client, prompt="Three", thread_id=thread)
+    said = [m["content"] for m in sent(simulator)[-1].body["messages"] if m["role"] == "user"]
+    assert said == ["One", "Three"]
+
+
+async def test_an_unknown_thread_is_refused_before_anything_is_sent(client, simulator) -> None:
+    result = await ask(client, prompt="x", thread_id="thread_nowhere")
+    assert result.meta[ERROR]["code"] == "NOT_FOUND"
+    assert sent(simulator) == []

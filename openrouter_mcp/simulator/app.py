@@ -16,6 +16,7 @@ from openrouter_mcp.simulator import (
     account,
     benchmarks,
     chat,
+    completions,
     control,
     documentation,
     feedback,
@@ -59,6 +60,7 @@ ENDPOINTS = [
     Endpoint("POST", "/generation/feedback", feedback.submit, "management"),
     Endpoint("GET", "/generation", generations.get, "any key"),
     Endpoint("POST", "/chat/completions", chat.complete, "inference"),
+    Endpoint("POST", "/completions", completions.complete, "inference"),
     Endpoint("POST", "/rerank", rerank.order, "inference"),
 ]
 WEBSITE = [

@@ -71,10 +71,10 @@ async def send_feedback(
 @tool(title="Search docs", tags={"account"}, annotations=LOOK_UP, output_schema=None)
 async def search_docs(
     query: Text = "",
-    page: Annotated[Text, Field(description="Path, address or title; #2 = its 2nd piece.")] = "",
+    page: Text = "",
     app: App = CurrentApp,
 ) -> ToolResult:
-    """Search OpenRouter's documentation and skills (query), or read one page (page)."""
+    """Search OpenRouter's docs and skills, or read one page (path, URL or title)."""
     docs = Docs(app.settings, app.cache)
     if bool(query.strip()) is bool(page.strip()):
         raise OpenRouterError(

@@ -9,13 +9,11 @@ from fastmcp.tools import tool
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from openrouter_mcp import advice, cards, lookup, rankings
-from openrouter_mcp.advice import Advice, Question
+from openrouter_mcp import cards, lookup
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Text, Texts, Usd
 from openrouter_mcp.filters import ModelFilter
 from openrouter_mcp.market import Market
-from openrouter_mcp.rankings import Kind, Ranking
 from openrouter_mcp.tools.context import LOOK_UP, CurrentApp
 
 
@@ -28,6 +26,29 @@ class FoundModels(TypedDict):
     order_missing: NotRequired[str]
     next: NotRequired[str]
     as_of: str
+
+
+class Advice(TypedDict):
+    """Models for a task, best advice first; `missing` names the sources that did not answer."""
+
+    task: str
+    cost_for: str
+    models: list[dict[str, Any]]
+    considered: int
+    sources: dict[str, str]
+    missing: dict[str, str]
+    as_of: str
+
+
+class Ranking(TypedDict):
+    """A table, what it is about, and whose data it is."""
+
+    about: str
+    rows: list[dict[str, Any]]
+    total: int
+    as_of: str
+    attribution: str
+    fetched_at: NotRequired[str]
 
 
 class Providers(TypedDict):
@@ -150,14 +171,17 @@ async def recommend_model(
     app: App = CurrentApp,
 ) -> Advice:
     """At most five models for a task, from live benchmarks, price, use and endpoint health."""
-    question = Question(task, needs, max_price, min_context, prompt)
+    from openrouter_mcp import advice  # not needed before its first call
+
+    question = advice.Question(task, needs, max_price, min_context, prompt)
     market = Market(app.client, app.cache)
-    return await advice.advise(app.catalogue, market, question, time.time())
+    found = await advice.advise(app.catalogue, market, question, time.time())
+    return Advice(**found)
 
 
 @tool(title="Get rankings", tags={"models"}, annotations=LOOK_UP)
 async def get_rankings(
-    kind: Kind,
+    kind: Literal["benchmarks", "models", "apps", "tasks", "sessions"],
     category: Annotated[
         Text,
         Field(
@@ -174,9 +198,12 @@ async def get_rankings(
     app: App = CurrentApp,
 ) -> Ranking:
     """Benchmarks, models and apps by tokens, models by task, cost of agent sessions. Cite it."""
+    from openrouter_mcp import rankings  # not needed before its first call
+
     snapshot = await app.catalogue.models()
     asked = rankings.Question(kind, category, source, limit, start_date, end_date)
-    return await rankings.ranking(snapshot, Market(app.client, app.cache), asked, time.time())
+    market = Market(app.client, app.cache)
+    return Ranking(**await rankings.ranking(snapshot, market, asked, time.time()))
 
 
 @tool(title="List providers", tags={"models"}, annotations=LOOK_UP)
