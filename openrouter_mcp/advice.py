@@ -10,13 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp import cards, eligibility, evidence, lookup, media_cards, pricing, recommend
-from openrouter_mcp.catalogue import Catalogue
+from openrouter_mcp.catalogue import Catalogue, Snapshot
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.evidence import Sources
 from openrouter_mcp.market import Market
 from openrouter_mcp.model import Model
 from openrouter_mcp.pricing import Demand
 from openrouter_mcp.recommend import Pick, Scale, Usage
+from openrouter_mcp.schemas import Advice
 from openrouter_mcp.tasks import LISTINGS, Needs, Task, needed, understand
 
 LEAST_SHARE = 0.005
@@ -34,9 +35,7 @@ class Question:
     prompt: str = ""
 
 
-async def advise(
-    catalogue: Catalogue, market: Market, question: Question, now: float
-) -> dict[str, Any]:
+async def advise(catalogue: Catalogue, market: Market, question: Question, now: float) -> Advice:
     """At most five models for a task, best advice first, with what they were judged by.
 
     Raises `OpenRouterError`: INVALID_INPUT for an unknown need, NOT_FOUND when nothing fits.
@@ -46,23 +45,7 @@ async def advise(
     known = {name for model in snapshot.models for name in model.supported_parameters}
     needs = needed(question.needs, known)
     demand = _demand(question, task)
-    models = eligibility.eligible(
-        snapshot.models,
-        task,
-        needs,
-        max_price=question.max_price,
-        min_context=max(question.min_context, demand.input_tokens if question.prompt else 0),
-        now=now,
-    )
-    for listing in needs.listings:
-        listed = await market.listed(**LISTINGS[listing])
-        models = [model for model in models if model.id in listed]
-    if not models:
-        raise OpenRouterError(
-            Code.NOT_FOUND,
-            f"No model fits {task.name} with these needs and limits. Drop a need, or raise "
-            "max_price or lower min_context.",
-        )
+    models = await _candidates(snapshot, market, question, task, needs, now)
     sources = Sources()
     scale, usages, popular, swift = await asyncio.gather(
         evidence.scale(snapshot, market, task, sources),
@@ -84,6 +67,31 @@ async def advise(
         "missing": sources.missing,
         "as_of": lookup.as_of(snapshot),
     }
+
+
+async def _candidates(
+    snapshot: Snapshot, market: Market, question: Question, task: Task, needs: Needs, now: float
+) -> list[Model]:
+    """The models that fit, at least one. Raises NOT_FOUND."""
+    length = _demand(question, task).input_tokens if question.prompt else 0
+    models = eligibility.eligible(
+        snapshot.models,
+        task,
+        needs,
+        max_price=question.max_price,
+        min_context=max(question.min_context, length),
+        now=now,
+    )
+    for listing in needs.listings:
+        listed = await market.listed(**LISTINGS[listing])
+        models = [model for model in models if model.id in listed]
+    if not models:
+        raise OpenRouterError(
+            Code.NOT_FOUND,
+            f"No model fits {task.name} with these needs and limits. Drop a need, or raise "
+            "max_price or lower min_context.",
+        )
+    return models
 
 
 def _demand(question: Question, task: Task) -> Demand:

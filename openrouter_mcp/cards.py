@@ -58,11 +58,7 @@ def card(
     offers = [
         {**endpoint(row), **(policies or {}).get(str(row.get("tag")), {})} for row in endpoints
     ]
-    shown = prices(model.pricing)
-    if audio := _audio_price(model):
-        shown = {"audio_unit": f"{audio.normalize():f}"}
     if _priced_by_unit(model):
-        shown = {}
         for offer in offers:
             offer.pop("prices", None)
     description = model.description
@@ -78,7 +74,7 @@ def card(
             "kinds": _kinds(model),
             "context": model.context_length or None,
             "max_output": model.max_completion_tokens or None,
-            "prices": shown,
+            "prices": _prices(model),
             "price_overrides": [_override(override) for override in model.price_overrides],
             "parameters": sorted(model.supported_parameters),
             "reasoning": model.reasoning,
@@ -107,6 +103,13 @@ def prices(pricing: Mapping[str, object]) -> dict[str, Any]:
         else:
             shown[kind] = number(price * MILLION)
     return shown
+
+
+def _prices(model: Model) -> dict[str, Any]:
+    """The prices of a card; none where they are those of an image, a video or a request."""
+    if audio := _audio_price(model):
+        return {"audio_unit": f"{audio.normalize():f}"}
+    return {} if _priced_by_unit(model) else prices(model.pricing)
 
 
 def _short_price(model: Model) -> dict[str, Any]:

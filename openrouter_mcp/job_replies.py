@@ -29,6 +29,17 @@ def pending(job: JobRow) -> ToolResult:
     return ToolResult(content="\n\n".join(parts), meta={META: _meta(job)})
 
 
+def listed(jobs: Sequence[JobRow]) -> ToolResult:
+    """One line for each job, newest first."""
+    if not jobs:
+        return ToolResult(content="No jobs. A paid call that takes long becomes one.")
+    lines = [
+        f"{job.id} | {job.tool} | {job.title} | {job.state} | {duration(job.seconds)}"
+        for job in jobs
+    ]
+    return ToolResult(content="\n".join(lines), meta={META: [_meta(job) for job in jobs]})
+
+
 def ended(job: JobRow, shown: int) -> ToolResult:
     """The result just as the tool gave it; else why there is none, and the text until then."""
     if job.result:

@@ -65,9 +65,10 @@ async def pay(
     """
     now = datetime.now(UTC)
     allowance = await budget.allowance(limit)
-    if allowance is not None:
-        request = estimates.within(request, allowance, now)
     most = estimates.estimate(request, now).most
+    if allowance is not None and (most is None or most <= allowance):
+        request = estimates.within(request, allowance, now)
+        most = estimates.estimate(request, now).most
     async with await budget.reserve(tool, request.model.id, most, limit) as reservation:
         await reservation.sent()
 

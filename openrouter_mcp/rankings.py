@@ -13,6 +13,7 @@ from openrouter_mcp.catalogue import Snapshot
 from openrouter_mcp.evidence import as_of, cite
 from openrouter_mcp.filters import one_of
 from openrouter_mcp.market import CATEGORIES, Market
+from openrouter_mcp.schemas import Ranking
 
 SOURCES = ("artificial-analysis", "design-arena", "openrouter")
 ARENAS = ("models", "builders", "agents")
@@ -25,7 +26,7 @@ NAMES = "A row's id can be called; a name alone cannot."
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which ranking (benchmarks, models, apps, tasks, sessions); dates are YYYY-MM-DD, "" = usual."""
+    """Which ranking, by the words of `get_rankings`; dates are YYYY-MM-DD, empty is the usual."""
 
     kind: str
     category: str = ""
@@ -42,9 +43,7 @@ class _Table:
     rows: list[dict[str, Any]]
 
 
-async def ranking(
-    snapshot: Snapshot, market: Market, asked: Question, now: float
-) -> dict[str, Any]:
+async def ranking(snapshot: Snapshot, market: Market, asked: Question, now: float) -> Ranking:
     """The table that was asked for: what it is about, its rows, whose data it is and of when.
 
     Raises `OpenRouterError`, INVALID_INPUT for an unknown category.
@@ -63,7 +62,7 @@ async def ranking(
         document = await market.session_costs()
         rows = tables.sessions(document.data["data"], snapshot, asked.category)
         table = _Table(document, f"Median USD of a session, last 30 days. {NAMES}", rows)
-    answer = {
+    answer: Ranking = {
         "about": table.about,
         "rows": table.rows[: asked.limit],
         "total": len(table.rows),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import inspect
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,7 +22,7 @@ from openrouter_mcp import __version__, replies
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.tools import chat, models
+from openrouter_mcp.tools import account, chat, models
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +30,18 @@ TOOLS: list[Callable[..., Any]] = [
     chat.chat,
     chat.complete_text,
     chat.compare_models,
+    account.list_threads,
     models.find_models,
     models.get_model,
+    account.get_account,
+    account.get_usage,
+    account.get_generation,
+    account.get_job,
+    account.send_feedback,
+    account.search_docs,
 ]
+INDISPENSABLE = "get_job"
+"""A call of any tool may become a job, so this one is offered whatever OPENROUTER_TOOLS says."""
 
 INSTRUCTIONS = """\
 OpenRouter: every model behind one key. Paid tools end with a receipt (model, provider, cost).
@@ -75,10 +83,10 @@ def build(settings: Settings) -> FastMCP:
 
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
     """The tools that OPENROUTER_TOOLS asks for (all if empty), and the names it has wrong."""
-    # A docstring that FastMCP finds by itself it also parses, with a library that loads slowly.
-    tools = [FunctionTool.from_function(f, description=inspect.getdoc(f)) for f in TOOLS]
+    tools = [FunctionTool.from_function(function) for function in TOOLS]
     wanted = {name.strip().lower() for name in names}
     known = {name for tool in tools for name in (tool.name, *tool.tags)}
+    wanted |= {INDISPENSABLE} if wanted else set()
     offered = [tool for tool in tools if not wanted or wanted & {tool.name, *tool.tags}]
     return offered, sorted(wanted - known)
 

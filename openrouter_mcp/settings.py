@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -196,6 +197,22 @@ class Settings(BaseSettings):
     thread_ttl_days: Annotated[float, Field(gt=0, le=3_650, allow_inf_nan=False)] = Field(
         30, description="Days after its last turn for which a conversation is kept."
     )
+    mcp_config: Path | None = Field(
+        None, description="MCP configuration (JSON) with the servers that run_agent may use."
+    )
+    agent_allow: Names = Field(
+        (), description="Tools run_agent may use though not read-only: globs, as files__write_*."
+    )
+    agent_max_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
+        20, description="Most turns of the model in one run of run_agent."
+    )
+    agent_max_seconds: Seconds = Field(600, description="Longest time of one run of run_agent.")
+    agent_result_chars: Annotated[int, Field(ge=500)] = Field(
+        20_000, description="Most characters of a tool result that run_agent shows its model."
+    )
+    inside_agent: bool = Field(
+        False, description="Set by run_agent for the servers that it starts: no run inside a run."
+    )
     model_cache_ttl_ms: Annotated[int, Field(ge=0)] = Field(
         3_600_000, description="Age in ms from which the model catalogue is fetched anew."
     )
@@ -246,6 +263,11 @@ def load() -> Settings:
         for name, issue in problems.items()
     )
     return settings
+
+
+def environment() -> Mapping[str, str]:
+    """All variables, for the placeholders in the user's MCP configuration."""
+    return os.environ
 
 
 def variable(field: str) -> str:

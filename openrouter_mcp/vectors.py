@@ -11,11 +11,12 @@ import binascii
 import hashlib
 import json
 import math
+import operator
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from openrouter_mcp.documents import Document
 
@@ -26,7 +27,7 @@ ALIGNMENT = 64
 FLOAT = 4
 """Bytes of one number."""
 
-Vector = array[float]
+Vector: TypeAlias = "array[float]"
 
 
 class NotVectorsError(ValueError):
@@ -129,8 +130,8 @@ def jsonl(vectors: Vectors) -> bytes:
             {
                 "model": vectors.model,
                 **({"file": document.file} if document.file else {}),
-                "text": document.text,
                 "embedding": list(row),
+                "text": document.text,
             },
             ensure_ascii=False,
         )
@@ -163,8 +164,12 @@ def nearest(query: Vector, rows: Iterable[Vector]) -> list[tuple[int, float]]:
 
 def similarity(one: Vector, other: Vector) -> float:
     """Cosine of the angle between two rows of one length; 0 where one of them is all zeros."""
-    lengths = math.sqrt(math.sumprod(one, one)) * math.sqrt(math.sumprod(other, other))
-    return math.sumprod(one, other) / lengths if lengths else 0.0
+    lengths = math.sqrt(_product(one, one)) * math.sqrt(_product(other, other))
+    return _product(one, other) / lengths if lengths else 0.0
+
+
+def _product(one: Vector, other: Vector) -> float:
+    return sum(map(operator.mul, one, other))
 
 
 def _about(document: Document) -> dict[str, Any]:

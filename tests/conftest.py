@@ -42,6 +42,9 @@ def environment(
         "OPENROUTER_API_KEY": INFERENCE_KEY,
         "OPENROUTER_BASE_URL": _served[1],
         "OPENROUTER_STATE_DIR": str(tmp_path / "state"),
+        "OPENROUTER_OUTPUT_DIR": str(tmp_path / "output"),
+        "OPENROUTER_DOCS_URL": _served[1].replace("/api/v1", "/docs"),
+        "OPENROUTER_SKILLS_URL": _served[1].replace("/api/v1", "/skills"),
     }
 
 

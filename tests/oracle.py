@@ -61,6 +61,7 @@ REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatRequest, CHAT_REQUEST_EXTRAS),
     "/generation/feedback": (components.SubmitGenerationFeedbackRequest, NONE),
     "/rerank": (operations.CreateRerankRequestBody, NONE),
+    "/embeddings": (operations.CreateEmbeddingsRequestBody, NONE),
 }
 RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/models": (components.ModelsListResponse, NONE),
@@ -85,6 +86,7 @@ RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatResult, CHAT_RESULT_EXTRAS),
     "/generation": (components.GenerationResponse, NONE),
     "/rerank": (operations.CreateRerankResponseBody, NONE),
+    "/embeddings": (operations.CreateEmbeddingsResponseBody, NONE),
 }
 # The standard envelope by status. Statuses without a model in the SDK (412) are not here.
 ERRORS: dict[int, type[BaseModel]] = {

@@ -182,7 +182,7 @@ async def test_the_event_loop_runs_on_while_another_process_holds_the_lock(store
         await asyncio.sleep(0.005)
         longest, last = max(longest, time.monotonic() - last), time.monotonic()
     assert time.monotonic() - start > 0.1
-    assert longest < 0.1
+    assert longest < 0.2
     assert await store.read(threads) == ["a", "b"]
     assert store.warning == ""
     await finish(process)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 
-from openrouter_mcp import purchase, retries, server, settings
+from openrouter_mcp import purchase, retries, server, settings, vectors
 from openrouter_mcp.tools import multimodal
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
 ESTIMATE = "openrouter/estimate"
-TOOLS = [multimodal.rerank_documents]
+TOOLS = [multimodal.rerank_documents, multimodal.embed_texts]
 FOXES = ["a lazy dog", "the quick red fox", "a red door"]
 
 
@@ -131,3 +131,136 @@ async def test_a_model_without_a_listed_price_is_bounded_by_the_provider(client,
     result = await call(client, "rerank_documents", query="x", documents=FOXES, max_cost=0.01)
     assert not result.is_error
     assert paid(simulator)[0].body["provider"] == {"max_price": {"request": "0.010000"}}
+
+
+async def test_vectors_go_to_a_file_and_their_model_beside_it(client, simulator, output) -> None:
+    result = await call(client, "embed_texts", texts=FOXES)
+    saved = vectors.of_companion(
+        (output / "vectors.npy").read_bytes(), (output / "vectors.npy.json").read_bytes()
+    )
+    assert saved.model == "openai/text-embedding-3-small"
+    assert [document.text for document in saved.documents] == FOXES
+    assert saved.dimensions == 64
+    head, *_ = result.content
+    assert head.text.startswith("3 of 3 texts as vectors of 64 dimensions, by openai/text-emb")
+    assert str(output / "vectors.npy") in head.text
+    links = [block for block in result.content if block.type == "resource_link"]
+    assert [Path(link.name).suffix for link in links] == [".npy", ".json"]
+    assert result.content[-1].text.startswith("-- openai/text-embedding-3-small (most used below")
+    assert " | 3 texts | " in text(result)
+    assert result.structured_content is None
+
+
+async def test_vectors_are_lines_of_json_when_the_name_says_so(client, simulator, output) -> None:
+    await call(client, "embed_texts", texts=FOXES, save_to="foxes.jsonl")
+    lines = [json.loads(line) for line in (output / "foxes.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in lines] == FOXES
+    assert {line["model"] for line in lines} == {"openai/text-embedding-3-small"}
+    assert [path.name for path in output.iterdir()] == ["foxes.jsonl"]
+
+
+async def test_a_query_finds_the_nearest_documents(client, simulator, output) -> None:
+    result = await call(client, "embed_texts", texts=FOXES, query="quick red fox", top_k=2)
+    data = result.structured_content
+    assert [row["index"] for row in data["results"]] == [1, 2]
+    assert 1 >= data["results"][0]["score"] > data["results"][1]["score"]
+    assert data["receipt"]["cost"] != "0"
+    assert json.loads(text(result)) == data
+    assert not output.exists()
+    assert paid(simulator)[0].body["input"][0] == "quick red fox"
+
+
+@pytest.mark.parametrize("name", ["vectors.npy", "vectors.jsonl"])
+async def test_saved_vectors_are_searched_without_paying_for_them_again(
+    client, simulator, output, name
+) -> None:
+    qwen = "qwen/qwen3-embedding-0.6b"
+    await call(client, "embed_texts", texts=FOXES, model=qwen, save_to=name)
+    known = {"files": [str(output / name)], "query": "red fox"}
+    result = await call(client, "embed_texts", **known)
+    assert result.structured_content["results"][0]["text"] == FOXES[1]
+    assert result.structured_content["receipt"]["model"] == qwen
+    assert paid(simulator)[-1].body["input"] == ["red fox"]
+
+
+async def test_saved_vectors_and_new_texts_are_searched_together(client, simulator, output):
+    await call(client, "embed_texts", texts=FOXES)
+    known = {"files": [str(output / "vectors.npy")], "texts": ["snow"], "query": "red fox"}
+    result = await call(client, "embed_texts", **known)
+    assert result.structured_content["results"][0]["index"] == 2
+    assert result.structured_content["documents"] == 4
+
+
+async def test_vectors_of_another_model_are_refused(client, simulator, output) -> None:
+    await call(client, "embed_texts", texts=FOXES, model="qwen/qwen3-embedding-0.6b")
+    await call(client, "embed_texts", texts=FOXES, save_to="b")
+    before = len(paid(simulator))
+    one, other = str(output / "vectors.npy"), str(output / "b.npy")
+    small = "openai/text-embedding-3-small"
+    named = await call(client, "embed_texts", files=[one], query="x", model=small)
+    assert "The vectors were made by qwen/qwen3-embedding-0.6b" in text(named)
+    mixed = await call(client, "embed_texts", files=[one, other], query="x")
+    assert "Vectors of different models" in text(mixed)
+    assert {named.meta[ERROR]["code"], mixed.meta[ERROR]["code"]} == {"INVALID_INPUT"}
+    assert len(paid(simulator)) == before
+
+
+async def test_vectors_without_a_query_or_without_their_model_are_refused(
+    client, simulator, output
+) -> None:
+    await call(client, "embed_texts", texts=FOXES)
+    file = str(output / "vectors.npy")
+    assert "Give query to search them" in text(await call(client, "embed_texts", files=[file]))
+    (output / "vectors.npy.json").write_text('{"model": "x", "documents": [], "sha256": ""}')
+    result = await call(client, "embed_texts", files=[file], query="x")
+    assert "is about other vectors" in text(result)
+    (output / "vectors.npy.json").unlink()
+    result = await call(client, "embed_texts", files=[file], query="x")
+    assert result.meta[ERROR]["code"] == "NOT_FOUND"
+
+
+async def test_a_file_of_other_lines_is_a_document(client, simulator, tmp_path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"event": "fox seen"}\n')
+    await call(client, "embed_texts", files=[str(tmp_path / "log.jsonl")], query="fox")
+    assert paid(simulator)[0].body["input"] == ["fox", '{"event": "fox seen"}\n']
+
+
+async def test_many_texts_take_several_requests_and_one_receipt(client, simulator, output):
+    result = await call(client, "embed_texts", texts=[f"text {n}" for n in range(200)])
+    assert [len(request.body["input"]) for request in paid(simulator)] == [96, 96, 8]
+    assert result.meta[META]["requests"] == 3
+    assert len(vectors.of_npy((output / "vectors.npy").read_bytes())) == 200
+
+
+async def test_what_was_paid_before_a_failure_is_saved(client, simulator, output) -> None:
+    texts = [f"text {n}" for n in range(100)] + ["too long " * 20_000]
+    result = await call(client, "embed_texts", texts=texts)
+    assert result.is_error
+    assert result.meta[ERROR]["code"] == "CONTEXT_TOO_LONG"
+    assert "96 of 101 texts" in text(result)
+    assert len(vectors.of_npy((output / "vectors.npy").read_bytes())) == 96
+    searched = await call(client, "embed_texts", texts=texts, query="text")
+    assert searched.is_error
+    assert "Only 95 of 101 texts" in text(searched)
+
+
+async def test_vectors_are_refused_a_place_outside_before_paying(client, simulator) -> None:
+    result = await call(client, "embed_texts", texts=FOXES, save_to="../vectors.npy")
+    assert result.meta[ERROR]["code"] == "UNSAFE_PATH"
+    assert paid(simulator) == []
+
+
+async def test_vectors_that_cannot_be_saved_are_refused_before_paying(client, simulator, output):
+    output.write_text("a file, not a directory")
+    result = await call(client, "embed_texts", texts=FOXES)
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "Nothing can be written" in text(result)
+    assert paid(simulator) == []
+
+
+async def test_the_price_of_vectors_is_told_and_kept(client, simulator) -> None:
+    shown = await call(client, "embed_texts", texts=["x" * 3000], dry_run=True)
+    assert shown.meta[ESTIMATE]["usd_most"] == "0.00002000"
+    refused = await call(client, "embed_texts", texts=["x" * 3000], max_cost=0.00001)
+    assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert paid(simulator) == []

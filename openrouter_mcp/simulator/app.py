@@ -19,6 +19,7 @@ from openrouter_mcp.simulator import (
     completions,
     control,
     documentation,
+    embeddings,
     feedback,
     generations,
     market,
@@ -61,6 +62,7 @@ ENDPOINTS = [
     Endpoint("GET", "/generation", generations.get, "any key"),
     Endpoint("POST", "/chat/completions", chat.complete, "inference"),
     Endpoint("POST", "/completions", completions.complete, "inference"),
+    Endpoint("POST", "/embeddings", embeddings.embed, "inference"),
     Endpoint("POST", "/rerank", rerank.order, "inference"),
 ]
 WEBSITE = [

@@ -1,22 +1,26 @@
 """The account and what surrounds it: feedback, documentation. Nothing here is billed."""
 
-from __future__ import annotations
+import time
+from typing import Annotated, Any, Literal
 
-from typing import Annotated, Literal
-
-from fastmcp.tools import ToolResult, tool
+from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from openrouter_mcp import docs_replies
+from openrouter_mcp import account, docs_replies, job_replies, thread_replies
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Text
 from openrouter_mcp.docs import Docs
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.tools.context import LOOK_UP, CurrentApp
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.context import LOOK_UP, CurrentApp, CurrentProgress, tool
 
 REPORT = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+)
+
+JOB = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
 )
 
 REFUSED = {
@@ -83,3 +87,57 @@ async def search_docs(
     if page.strip():
         return docs_replies.read(await docs.read(page))
     return docs_replies.found(await docs.search(query))
+
+
+@tool(title="Get account", tags={"account"}, annotations=LOOK_UP)
+async def get_account(app: App = CurrentApp) -> dict[str, Any]:
+    """Is it working? Key, credits, limits, free quota, budgets, health. Never billed."""
+    return await account.overview(app)
+
+
+@tool(title="Get usage", tags={"account"}, annotations=LOOK_UP)
+async def get_usage(
+    days: Annotated[int, Field(ge=1, le=365)] = 7,
+    by: Literal["model", "tool", "day"] = "model",
+    app: App = CurrentApp,
+) -> dict[str, Any]:
+    """What was spent (USD): the local ledger; the whole account with a management key."""
+    return await account.usage(app, days, by)
+
+
+@tool(title="Get generation", tags={"account"}, annotations=LOOK_UP)
+async def get_generation(
+    generation_id: Annotated[Text, Field(description="gen-... of a receipt.")],
+    content: Annotated[bool, Field(description="Prompt and answer too, where logged.")] = False,
+    app: App = CurrentApp,
+) -> dict[str, Any]:
+    """What really ran: route, fallbacks, native tokens, cost, latency (ms)."""
+    return await account.generation(app, generation_id, content=content)
+
+
+@tool(title="Get job", tags={"account"}, annotations=JOB, output_schema=None)
+async def get_job(
+    job_id: Annotated[Text, Field(description="Empty = list the jobs.")] = "",
+    wait: Annotated[float, Field(ge=0, description="Seconds.")] = 45,
+    cancel: Annotated[bool, Field(description="Stop it.")] = False,
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Wait for, read or cancel a call that became a job."""
+    if not job_id:
+        return job_replies.listed(await app.jobs.list())
+    if cancel:
+        return await app.jobs.cancel(job_id)
+    return await app.jobs.get(job_id, wait, progress)
+
+
+@tool(title="List threads", tags={"chat"}, annotations=LOOK_UP, output_schema=None)
+async def list_threads(
+    thread_id: Annotated[Text, Field(description="Show this one in full.")] = "",
+    app: App = CurrentApp,
+) -> ToolResult:
+    """Conversations, newest first."""
+    if not thread_id:
+        return thread_replies.listed(await app.threads.list(), time.time())
+    row, messages = await app.threads.show(thread_id)
+    return thread_replies.shown(row, messages, app.settings.max_reply_chars)

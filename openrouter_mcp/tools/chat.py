@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastmcp.tools import ToolResult, tool
+from fastmcp.tools import ToolResult
 from pydantic import Field
 
 from openrouter_mcp import comparing, completion, conversation
@@ -11,7 +11,7 @@ from openrouter_mcp.arguments import Effort, JsonObject, Messages, Text, Texts, 
 from openrouter_mcp.conversation import Call
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.request import Ask
-from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
+from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
 
 @tool(title="Chat", tags={"chat"}, annotations=PAID, output_schema=None)

@@ -1,71 +1,24 @@
 """Live knowledge of models: what there is, what it costs, how it runs. Nothing here is billed."""
 
-from __future__ import annotations
-
 import time
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal
 
-from fastmcp.tools import tool
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from openrouter_mcp import cards, lookup
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Text, Texts, Usd
 from openrouter_mcp.filters import ModelFilter
 from openrouter_mcp.market import Market
-from openrouter_mcp.tools.context import LOOK_UP, CurrentApp
+from openrouter_mcp.schemas import Advice, FoundModels, ModelCard, Providers, Ranking
+from openrouter_mcp.tools.context import LOOK_UP, CurrentApp, tool
 
-
-class FoundModels(TypedDict):
-    """A page of models; prices in USD per million tokens."""
-
-    models: list[dict[str, Any]]
-    total: int
-    filtered_by: NotRequired[dict[str, Any]]
-    order_missing: NotRequired[str]
-    next: NotRequired[str]
-    as_of: str
-
-
-class Advice(TypedDict):
-    """Models for a task, best advice first; `missing` names the sources that did not answer."""
-
-    task: str
-    cost_for: str
-    models: list[dict[str, Any]]
-    considered: int
-    sources: dict[str, str]
-    missing: dict[str, str]
-    as_of: str
-
-
-class Ranking(TypedDict):
-    """A table, what it is about, and whose data it is."""
-
-    about: str
-    rows: list[dict[str, Any]]
-    total: int
-    as_of: str
-    attribution: str
-    fetched_at: NotRequired[str]
-
-
-class Providers(TypedDict):
-    """Providers; `zdr_endpoints` counts their endpoints that retain no data."""
-
-    providers: list[dict[str, Any]]
-    total: int
-    missing: NotRequired[dict[str, str]]
-
-
-class ModelCard(TypedDict):
-    """One model; `resolved` says how a loose name was understood, `missing` what is not known."""
-
-    model: dict[str, Any]
-    resolved: NotRequired[str]
-    missing: NotRequired[dict[str, str]]
-    as_of: str
+# fmt: off
+Sort = Literal[
+    "", "newest", "price", "context", "name", "intelligence", "coding", "agentic",
+    "popularity", "throughput", "latency", "tool_success",
+]
+# fmt: on
 
 
 @tool(title="Find models", tags={"models"}, annotations=LOOK_UP)
@@ -86,20 +39,7 @@ async def find_models(
     min_context: Annotated[int, Field(ge=0)] = 0,
     free: bool = False,
     zdr: Annotated[bool, Field(description="Zero data retention.")] = False,
-    sort: Literal[
-        "",
-        "newest",
-        "price",
-        "context",
-        "name",
-        "intelligence",
-        "coding",
-        "agentic",
-        "popularity",
-        "throughput",
-        "latency",
-        "tool_success",
-    ] = "",
+    sort: Sort = "",
     limit: Annotated[int, Field(ge=1, le=100)] = 20,
     offset: Annotated[int, Field(ge=0)] = 0,
     app: App = CurrentApp,
@@ -175,8 +115,7 @@ async def recommend_model(
 
     question = advice.Question(task, needs, max_price, min_context, prompt)
     market = Market(app.client, app.cache)
-    found = await advice.advise(app.catalogue, market, question, time.time())
-    return Advice(**found)
+    return await advice.advise(app.catalogue, market, question, time.time())
 
 
 @tool(title="Get rankings", tags={"models"}, annotations=LOOK_UP)
@@ -203,7 +142,7 @@ async def get_rankings(
     snapshot = await app.catalogue.models()
     asked = rankings.Question(kind, category, source, limit, start_date, end_date)
     market = Market(app.client, app.cache)
-    return Ranking(**await rankings.ranking(snapshot, market, asked, time.time()))
+    return await rankings.ranking(snapshot, market, asked, time.time())
 
 
 @tool(title="List providers", tags={"models"}, annotations=LOOK_UP)

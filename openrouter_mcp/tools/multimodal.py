@@ -9,9 +9,10 @@ from fastmcp.tools import ToolResult, tool
 from pydantic import Field
 
 from openrouter_mcp import documents as documents_of
-from openrouter_mcp import rerank
+from openrouter_mcp import embeddings, rerank, saved_vectors
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
+from openrouter_mcp.documents import Documents
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.purchase import carry_out
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
@@ -61,4 +62,41 @@ async def rerank_documents(
     perform = partial(rerank.perform, plan)
     return _structured(
         await carry_out(app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress)
+    )
+
+
+@tool(title="Embed texts", tags={"multimodal"}, annotations=PAID, output_schema=None)
+async def embed_texts(
+    texts: Texts = [],
+    files: Annotated[
+        Texts, Field(description="Paths, folders, globs; with query also saved vectors.")
+    ] = [],
+    query: Annotated[Text, Field(description="Find the nearest documents instead.")] = "",
+    top_k: Annotated[int, Field(ge=0, description="0 = all.")] = 5,
+    model: Model = "",
+    save_to: Annotated[Text, Field(description=".npy or .jsonl in the output directory.")] = "",
+    max_cost: MaxCost = 0,
+    dry_run: DryRun = False,
+    options: Options = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Vectors of texts or files, saved to a file; or with a query the nearest with scores."""
+    saved, names = await saved_vectors.load(app.settings, files)
+    read = Documents([], [])
+    if texts or names or not saved:
+        read = await documents_of.read(app.files, "texts", texts, names)
+    plan = await embeddings.plan(
+        app,
+        read,
+        saved,
+        query=query,
+        top_k=top_k,
+        model=model,
+        save_to=save_to,
+        options=options,
+    )
+    perform = partial(embeddings.perform, plan)
+    return await carry_out(
+        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )

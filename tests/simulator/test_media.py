@@ -1,5 +1,6 @@
 """The endpoints that are no chat: their shapes, their strictness, what they charge."""
 
+import base64
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,8 @@ from tests import oracle
 from tests.simulator.conftest import Api
 
 RERANK = {"model": "cohere/rerank-v3.5", "query": "red fox", "documents": ["a dog", "a red fox"]}
-REQUESTS: dict[str, dict[str, Any]] = {"/rerank": RERANK}
+EMBED = {"model": "openai/text-embedding-3-small", "input": ["red fox " * 20, "a dog"]}
+REQUESTS: dict[str, dict[str, Any]] = {"/rerank": RERANK, "/embeddings": EMBED}
 PATHS = sorted(REQUESTS)
 
 
@@ -57,3 +59,23 @@ def test_rerank_orders_by_shared_words(api: Api):
     assert oracle.check_response("/rerank", reply) == []
     assert [row["index"] for row in reply["results"]] == [1]
     assert reply["results"][0]["relevance_score"] == 1
+
+
+def test_embeddings_are_near_for_texts_that_share_words(api: Api):
+    reply = api.http.post("/embeddings", json=EMBED | {"input": ["a red fox", "red fox", "snow"]})
+    assert oracle.check_response("/embeddings", reply.json()) == []
+    one, other, far = (row["embedding"] for row in reply.json()["data"])
+    assert sum(a * b for a, b in zip(one, other, strict=True)) > 0.7
+    assert abs(sum(a * b for a, b in zip(one, far, strict=True))) < 0.5
+
+
+def test_embeddings_come_as_base64_and_in_fewer_dimensions(api: Api):
+    body = EMBED | {"encoding_format": "base64", "dimensions": 8}
+    reply = api.http.post("/embeddings", json=body).json()
+    assert oracle.check_response("/embeddings", reply) == []
+    assert [len(base64.b64decode(row["embedding"])) for row in reply["data"]] == [32, 32]
+
+
+def test_a_text_beyond_the_context_is_refused(api: Api):
+    reply = api.http.post("/embeddings", json=EMBED | {"input": "word " * 9000})
+    assert reply.json()["error"]["metadata"]["error_type"] == "context_length_exceeded"

@@ -1,0 +1,269 @@
+"""Texts as vectors, in a file or to find the nearest to a query. Source: `POST /embeddings`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import media_replies, receipts, replies, selection, vectors
+from openrouter_mcp import options as request_options
+from openrouter_mcp.catalogue import unreadable
+from openrouter_mcp.destinations import Destination, destination
+from openrouter_mcp.documents import Document, Documents, count_tokens
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.media_replies import Made
+from openrouter_mcp.model import Model
+from openrouter_mcp.names import Resolution
+from openrouter_mcp.pricing import MILLION
+from openrouter_mcp.purchase import Plan, Purchase
+from openrouter_mcp.receipts import Receipt
+from openrouter_mcp.selection import Wanted
+from openrouter_mcp.vectors import JSONL, NPY, Vector, Vectors
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+PATH = "/embeddings"
+BATCH = 96
+"""Texts in one request; no provider is known to take fewer."""
+BATCH_TOKENS = 100_000
+HIGHEST_PRICE = Decimal("0.2")
+"""USD for a million tokens, above which a model is not chosen unasked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedPlan(Plan):
+    """The requests for all texts, ready to be sent."""
+
+    texts: Sequence[str]
+    """What is sent: the query, where there is one, before the documents."""
+    documents: Sequence[Document]
+    saved: Vectors | None
+    """Vectors of an earlier call, among which the query is searched too."""
+    query: str
+    top_k: int
+    body: Mapping[str, Any]
+    destination: Destination | None
+    """Where the new vectors are saved; None if they only serve the query."""
+
+
+async def plan(
+    app: App,
+    documents: Documents,
+    saved: Vectors | None,
+    *,
+    query: str,
+    top_k: int,
+    model: str,
+    save_to: str,
+    options: Mapping[str, Any],
+) -> EmbedPlan:
+    """The requests for these arguments; nothing is sent.
+
+    Raises `INVALID_INPUT`, `UNSAFE_PATH`, `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
+    """
+    if saved and not query.strip():
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "These files hold vectors already. Give query to search them."
+        )
+    extra = request_options.checked(options)
+    named = model or str(extra.pop("model", ""))
+    chosen = await _model(app, named, saved)
+    place = None
+    if documents.items and (save_to or not query.strip()):
+        place = await asyncio.to_thread(destination, app.settings, save_to, "vectors", NPY, JSONL)
+    provider = request_options.provider(extra, app.settings)
+    body = {**extra, "model": chosen.id, "encoding_format": "base64"}
+    if provider:
+        body["provider"] = provider
+    texts = [document.text for document in documents.items]
+    if query.strip():
+        texts.insert(0, query)
+    return EmbedPlan(
+        tool="embed_texts",
+        model=chosen,
+        path=PATH,
+        request={**body, "input": f"{len(texts):,} texts in {len([*batches(texts)])} requests"},
+        most=estimate(chosen.model, texts),
+        subject=query or documents.items[0].text,
+        notes=tuple(documents.notes),
+        texts=texts,
+        documents=documents.items,
+        saved=saved,
+        query=query.strip(),
+        top_k=top_k,
+        body=body,
+        destination=place,
+    )
+
+
+async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
+    """The model that is wanted; only the one that made the saved vectors can search them."""
+    wanted = Wanted(
+        output=("embeddings",),
+        default="default_embedding_model",
+        price=_price_per_million,
+        below=HIGHEST_PRICE,
+        unit="a million tokens",
+    )
+    if saved is None:
+        return await selection.choose(app, name, wanted)
+    found = await selection.choose(app, name or saved.model, wanted)
+    if found.id != saved.model:
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"The vectors were made by {saved.model}, and those of {found.id} cannot be compared "
+            f"with them. Leave model out, or embed the documents anew with {found.id}.",
+            suggestions=[saved.model],
+        )
+    return replace(found, how="" if name else "the model of the saved vectors")
+
+
+async def perform(plan: EmbedPlan, purchase: Purchase) -> ToolResult:
+    """Pay for the vectors, then save or search them. Raises `OpenRouterError`.
+
+    When a later batch fails, what was paid before is saved or searched all the same.
+    """
+    if plan.destination:
+        await asyncio.to_thread(plan.destination.prepare)
+    rows: list[Vector] = []
+    error: OpenRouterError | None = None
+    for batch in batches(plan.texts):
+        await purchase.report(f"{plan.model.id}: {len(rows):,} of {len(plan.texts):,} texts")
+        try:
+            rows += await _embed(plan, batch, purchase)
+        except OpenRouterError as failure:
+            if len(rows) < (2 if plan.query else 1):
+                raise
+            error = failure
+            break
+    receipt = await purchase.receipt(f"{len(rows):,} text{'s' if len(rows) != 1 else ''}")
+    queries = rows[:1] if plan.query else []
+    made = Vectors(plan.model.id, rows[len(queries) :], plan.documents[: len(rows) - len(queries)])
+    saved = await asyncio.to_thread(_save, plan, made)
+    if queries:
+        return await asyncio.to_thread(_found, plan, queries[0], made, saved, receipt, error)
+    return media_replies.files(
+        f"{len(made.rows):,} of {len(plan.documents):,} texts as vectors of {made.dimensions:,} "
+        f"dimensions, by {plan.model.id}:",
+        saved,
+        receipt,
+        notes=plan.notes,
+        error=error,
+    )
+
+
+async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> list[Vector]:
+    """The vectors of one batch."""
+    async with purchase.request(estimate(plan.model.model, texts)) as bill:
+        reply = await purchase.app.client.post(
+            PATH, {**plan.body, "input": [*texts]}, report=purchase.report
+        )
+        await bill.identify(reply.headers)
+        if isinstance(reply.body, dict):
+            bill.read(reply.body)
+    # Its model's name may be a dated one; what is compared is the id that can be called.
+    return await asyncio.to_thread(_rows, reply.body, len(texts))
+
+
+def _rows(body: object, count: int) -> list[Vector]:
+    data = body.get("data") if isinstance(body, dict) else None
+    rows: dict[int, Vector] = {}
+    for place, entry in enumerate(data if isinstance(data, list) else []):
+        if isinstance(entry, dict):
+            try:
+                rows[entry.get("index", place)] = vectors.vector(entry.get("embedding"))
+            except (ValueError, TypeError):
+                raise unreadable("the vectors") from None
+    lengths = {len(row) for row in rows.values()}
+    if rows.keys() != set(range(count)) or len(lengths) != 1 or 0 in lengths:
+        raise unreadable("the vectors")
+    return [rows[index] for index in range(count)]
+
+
+def _save(plan: EmbedPlan, made: Vectors) -> list[Made]:
+    """The vectors as a file, and the model's name beside them. Blocks."""
+    place = plan.destination
+    if place is None or not made.rows:
+        return []
+    if place.suffix == JSONL:
+        return [Made(place.save(vectors.jsonl(made), JSONL), "application/jsonl")]
+    data = vectors.npy(made.rows)
+    file = place.save(data, NPY)
+    beside = Destination(file.path.parent, file.path.name)
+    about = beside.save(vectors.companion(made, data), ".json")
+    return [Made(file, "application/octet-stream"), Made(about, "application/json")]
+
+
+def _found(
+    plan: EmbedPlan,
+    asked: Vector,
+    made: Vectors,
+    saved: Sequence[Made],
+    receipt: Receipt,
+    error: OpenRouterError | None,
+) -> ToolResult:
+    """The documents nearest to the query, as data with the receipt inside."""
+    earlier = plan.saved
+    if earlier and earlier.dimensions != len(asked):
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"The saved vectors have {earlier.dimensions:,} dimensions and the query has "
+            f'{len(asked):,}. Call again with options {{"dimensions": {earlier.dimensions}}}.',
+        )
+    rows = [*made.rows, *(earlier.rows if earlier else ())]
+    documents = [*made.documents, *(earlier.documents if earlier else ())]
+    results = []
+    for index, score in vectors.nearest(asked, rows)[: plan.top_k or None]:
+        document = documents[index]
+        row = {"index": index, "score": round(score, 6), "text": document.first_words}
+        results.append({**row, "file": document.file} if document.file else row)
+    data: dict[str, Any] = {"results": results, "documents": len(documents)}
+    if saved:
+        data["saved"] = [str(file.saved.path) for file in saved]
+    notes = [*plan.notes, *(file.saved.note for file in saved if file.saved.note)]
+    if error:
+        notes.append(f"Only {len(made.rows)} of {len(plan.documents)} texts: {error.message}")
+    if notes:
+        data["notes"] = notes
+    data["receipt"] = {**receipt.meta(), "line": receipt.line()}
+    meta: dict[str, Any] = {receipts.META: receipt.meta()}
+    if error:
+        meta[replies.ERROR_META] = error.meta()
+    return ToolResult(
+        content=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        structured_content=data,
+        meta=meta,
+        is_error=error is not None,
+    )
+
+
+def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts in pieces that one request may hold."""
+    begun, tokens = 0, 0
+    for index, text in enumerate(texts):
+        size = count_tokens(text)
+        if index > begun and (index - begun == BATCH or tokens + size > BATCH_TOKENS):
+            yield texts[begun:index]
+            begun, tokens = index, 0
+        tokens += size
+    if texts:
+        yield texts[begun:]
+
+
+def estimate(model: Model | None, texts: Sequence[str]) -> Decimal | None:
+    """USD that the vectors can cost at most; None where the catalogue lists no price."""
+    if model and model.is_free:
+        return Decimal(0)
+    price = model.pricing.get("prompt", Decimal(0)) if model else Decimal(0)
+    return sum(map(count_tokens, texts)) * price if price > 0 else None
+
+
+async def _price_per_million(model: Model) -> Decimal | None:
+    return model.pricing.get("prompt", Decimal(0)) * MILLION or None

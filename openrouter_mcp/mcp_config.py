@@ -1,0 +1,192 @@
+"""The user's other MCP servers, read from the JSON that Claude Desktop, Cursor and VS Code use."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.settings import variable
+
+CONFIG = variable("mcp_config")
+COMMENT_OR_TRAILING_COMMA = re.compile(
+    r'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL
+)
+PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
+OWN_PACKAGE = re.compile(r"openrouter[-_]mcp(?:[@=<>~!\[].*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """How to reach one server: a command to start, or an address. `problem` says why it cannot."""
+
+    name: str
+    command: str = ""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = ""
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sse: bool = False
+    """Whether the address speaks SSE, the transport before Streamable HTTP."""
+    problem: str = ""
+
+
+def _as_text(value: object) -> object:
+    """The variables as a shell would have them; those that are null are not set."""
+    if not isinstance(value, dict):
+        return value
+    switches = {True: "true", False: "false"}
+    return {
+        name: switches[item] if isinstance(item, bool) else item
+        for name, item in value.items()
+        if item is not None
+    }
+
+
+Variables = Annotated[dict[str, str], BeforeValidator(_as_text)]
+
+
+class _Entry(BaseModel):
+    """One server as it stands in the file; unknown fields are other programs' business."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    kind: Literal["", "stdio", "http", "streamable-http", "streamableHttp", "sse"] = Field(
+        "", validation_alias=AliasChoices("type", "transport")
+    )
+    command: str = ""
+    args: list[str] = []
+    env: Variables = {}
+    env_file: str = Field("", validation_alias="envFile")
+    cwd: str = ""
+    url: str = Field("", validation_alias=AliasChoices("url", "serverUrl"))
+    headers: Variables = {}
+    disabled: bool = False
+
+
+def read(path: Path | None, environment: Mapping[str, str]) -> dict[str, ServerConfig]:
+    """Every server of the file at `path` by its name, placeholders filled in. Blocks.
+
+    Raises `INVALID_INPUT` where there is no such file, or nothing of the kind in it.
+    """
+    if path is None:
+        raise _unusable(
+            "No MCP servers are configured for run_agent. Set it to the path of a JSON file with "
+            "mcpServers, such as Claude Desktop's or Cursor's"
+        )
+    path = path.expanduser()
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise _unusable(f"{path} cannot be read ({reason})") from None
+    try:
+        document = json.loads(COMMENT_OR_TRAILING_COMMA.sub(_kept_string, text))
+    except ValueError as error:
+        raise _unusable(f"{path} is not JSON ({error})") from None
+    servers = _servers(document)
+    if not servers:
+        raise _unusable(f"{path} has no servers: it needs an object mcpServers (or servers)")
+    return {name: _read_entry(name, entry, environment) for name, entry in servers.items()}
+
+
+def _unusable(reason: str) -> OpenRouterError:
+    return OpenRouterError(Code.INVALID_INPUT, f"{CONFIG}: {reason}. Correct it and call again.")
+
+
+def _kept_string(match: re.Match[str]) -> str:
+    """A string literal as it is; a comment or a trailing comma as nothing."""
+    return match[1] or ""
+
+
+def _servers(document: Any) -> dict[str, Any]:
+    """The servers under whichever name a client gives them."""
+    if not isinstance(document, dict):
+        return {}
+    nested = document.get("mcp")
+    within = [document, nested] if isinstance(nested, dict) else [document]
+    for holder in within:
+        for name in ("mcpServers", "servers"):
+            if isinstance(holder.get(name), dict):
+                return holder[name]
+    return {}
+
+
+def _read_entry(name: str, raw: Any, environment: Mapping[str, str]) -> ServerConfig:
+    try:
+        entry = _Entry.model_validate(raw)
+    except ValidationError as error:
+        issues = error.errors(include_url=False, include_input=False, include_context=False)
+        wrong = "; ".join(f"{'.'.join(map(str, i['loc']))}: {i['msg']}" for i in issues)
+        return ServerConfig(name, problem=f"its entry is not understood ({clean(wrong)})")
+    unresolved: list[str] = []
+
+    def filled(text: str) -> str:
+        return PLACEHOLDER.sub(_filling(environment, unresolved), text)
+
+    config = ServerConfig(
+        name,
+        command=filled(entry.command),
+        args=tuple(filled(argument) for argument in entry.args),
+        env={key: filled(value) for key, value in entry.env.items()},
+        cwd=filled(entry.cwd),
+        url=filled(entry.url),
+        headers={key: filled(value) for key, value in entry.headers.items()},
+        sse=entry.kind == "sse" or (not entry.kind and entry.url.rstrip("/").endswith("/sse")),
+    )
+    problem = _problem(entry, config, unresolved)
+    return ServerConfig(name, problem=problem) if problem else config
+
+
+def _filling(
+    environment: Mapping[str, str], unresolved: list[str]
+) -> Callable[[re.Match[str]], str]:
+    """What stands for `${VAR}`, `${env:VAR}`, `${VAR:-default}` and `${userHome}`."""
+
+    def fill(match: re.Match[str]) -> str:
+        name, has_default, default = match[1].removeprefix("env:").partition(":-")
+        if name in environment:
+            return environment[name]
+        if has_default:
+            return default
+        if name == "userHome":
+            return str(Path.home())
+        unresolved.append(match[0])
+        return ""
+
+    return fill
+
+
+def _problem(entry: _Entry, config: ServerConfig, unresolved: list[str]) -> str:
+    if entry.disabled:
+        return "it is disabled in the configuration"
+    if bool(config.command) == bool(config.url) and not unresolved:
+        return "its entry needs either command or url"
+    if unresolved:
+        names = ", ".join(dict.fromkeys(unresolved))
+        return (
+            f"its entry needs {names}, which is not set. Set it in the environment of "
+            "openrouter-mcp, or write the value into the configuration"
+        )
+    if entry.env_file:
+        return "envFile is not read. Put its variables into env"
+    if _is_own(config):
+        return "it is this server itself, which never uses its own tools"
+    return ""
+
+
+def _is_own(config: ServerConfig) -> bool:
+    """Whether the command starts openrouter-mcp: by its name, its package, or its module's path."""
+    program = PurePath(config.command.replace("\\", "/")).name
+    started = [re.sub(r"\.(exe|cmd|py)$", "", program, flags=re.IGNORECASE), *config.args]
+    return any(
+        OWN_PACKAGE.fullmatch(token) or PurePath(token).match("openrouter_mcp/__main__.py")
+        for token in started
+    )

@@ -1,0 +1,150 @@
+"""An MCP server as a child process, read within bounds: whatever it prints, nobody else suffers."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import anyio
+import mcp.types as mt
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from fastmcp.client.transports.base import ClientTransport, TransportOptions
+from mcp import ClientSession
+from mcp.client.stdio import get_default_environment
+from mcp.os.posix.utilities import terminate_posix_process_tree
+from mcp.shared.message import SessionMessage
+
+from openrouter_mcp.errors import clean
+
+LONGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes of one message of the server; one that sends more is stopped."""
+STDERR_TAIL = 2000
+LEAVING = 1.0
+"""Seconds that a server has to exit once its input is closed, and again once it is told to."""
+
+Incoming = MemoryObjectSendStream[SessionMessage | Exception]
+Outgoing = MemoryObjectReceiveStream[SessionMessage]
+
+
+class StdioProcess(ClientTransport):
+    """FastMCP's stdio transport with a bound on every line.
+
+    The SDK's own gathers a line of any length, in time that grows with its square, and logs a
+    traceback for each line that is no message.
+    """
+
+    def __init__(self, command: str, args: tuple[str, ...], env: Mapping[str, str], cwd: str):
+        self._command = [command, *args]
+        self._env = {**get_default_environment(), **env}
+        self._cwd = cwd or None
+        self._last_words = b""
+        self.ended = False
+        """Whether the connection is over, for whatever reason."""
+        self.strayed = 0
+        """Lines on stdout that were no messages."""
+        self.oversized = False
+        """Whether it was stopped for sending more than `LONGEST_MESSAGE`."""
+        self.exit_code: int | None = None
+
+    @contextlib.asynccontextmanager
+    async def connect_session(
+        self, *, transport_options: TransportOptions | None = None, **session_kwargs: Any
+    ) -> AsyncGenerator[ClientSession]:
+        """Start the process; it is stopped, with all that it started, when the block is left."""
+        options = transport_options or TransportOptions()
+        incoming, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        write, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
+        process = await self._spawn()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read, process, incoming)
+            tasks.start_soon(self._write, process, outgoing)
+            tasks.start_soon(self._listen, process)
+            try:
+                async with options.session_class(read, write, **session_kwargs) as session:
+                    yield session
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._stop(process)
+                tasks.cancel_scope.cancel()
+
+    def farewell(self) -> str:
+        """Why the connection ended, as far as that is known."""
+        if self.oversized:
+            return f"it sent a message of more than {LONGEST_MESSAGE // 1024**2} MiB"
+        said = self._last_words.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        code = "" if self.exit_code is None else f" with exit code {self.exit_code}"
+        return f"its process ended{code}" + (f": {clean(said, 200)}" if said else "")
+
+    async def _spawn(self) -> Process:
+        # Windows starts scripts such as npx.cmd only by their full name.
+        program = shutil.which(self._command[0], path=self._env.get("PATH")) or self._command[0]
+        return await anyio.open_process(
+            [program, *self._command[1:]], env=self._env, cwd=self._cwd, start_new_session=True
+        )
+
+    async def _read(self, process: Process, incoming: Incoming) -> None:
+        """Hand over the messages, until the end or one that is too long."""
+        if process.stdout is None:
+            return
+        lines = BufferedByteReceiveStream(process.stdout)
+        async with incoming:
+            try:
+                while True:
+                    line = await lines.receive_until(b"\n", LONGEST_MESSAGE)
+                    if message := self._parse(line):
+                        await incoming.send(message)
+            except anyio.DelimiterNotFound:
+                self.oversized = True
+            except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                pass
+            finally:
+                self.ended = True
+        if self.oversized:
+            process.kill()
+
+    def _parse(self, line: bytes) -> SessionMessage | None:
+        if not line.lstrip().startswith(b"{"):
+            self.strayed += bool(line.strip())
+            return None
+        try:
+            message = mt.jsonrpc_message_adapter.validate_json(line, by_name=False)
+        except ValueError:
+            self.strayed += 1
+            return None
+        return SessionMessage(message)
+
+    async def _write(self, process: Process, outgoing: Outgoing) -> None:
+        if process.stdin is None:
+            return
+        async with outgoing:
+            with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                async for sent in outgoing:
+                    line = sent.message.model_dump_json(by_alias=True, exclude_unset=True)
+                    await process.stdin.send(line.encode() + b"\n")
+
+    async def _listen(self, process: Process) -> None:
+        """Keep the end of what it says on stderr, which tells why it could not start."""
+        if process.stderr is None:
+            return
+        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            async for piece in process.stderr:
+                self._last_words = (self._last_words + piece)[-STDERR_TAIL:]
+
+    async def _stop(self, process: Process) -> None:
+        if process.stdin is not None:
+            with contextlib.suppress(anyio.BrokenResourceError, OSError):
+                await process.stdin.aclose()
+        with anyio.move_on_after(LEAVING):
+            await process.wait()
+        if sys.platform == "win32":
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        else:
+            await terminate_posix_process_tree(process, LEAVING)
+        with anyio.move_on_after(LEAVING):
+            self.exit_code = await process.wait()

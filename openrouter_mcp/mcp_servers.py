@@ -1,0 +1,218 @@
+"""The user's other MCP servers: started on demand, kept warm, restarted, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import difflib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import httpx2
+import mcp.types as mt
+from anyio import BrokenResourceError, ClosedResourceError
+from fastmcp import Client
+from fastmcp.client.logging import LogMessage
+from fastmcp.client.transports import SSETransport, StreamableHttpTransport
+from fastmcp.client.transports.base import ClientTransport
+from mcp import MCPError
+
+from openrouter_mcp import __version__, mcp_config, settings
+from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
+from openrouter_mcp.mcp_config import ServerConfig
+from openrouter_mcp.mcp_process import StdioProcess
+from openrouter_mcp.settings import Settings, variable
+
+START_LIMIT = 30.0
+"""Seconds that a server has to start and to list its tools; the first npx or uvx takes a while."""
+FAILURES = (
+    MCPError,
+    RuntimeError,
+    ValueError,
+    OSError,
+    TimeoutError,
+    httpx2.HTTPError,
+    BrokenResourceError,
+    ClosedResourceError,
+    ExceptionGroup,
+)
+"""What a connection that does not work raises; FastMCP wraps some of it in RuntimeError."""
+
+T = TypeVar("T")
+
+
+class ServerError(Exception):
+    """What went wrong with a server, in a sentence for the trace and for the model."""
+
+
+class McpServer:
+    """One server of the configuration. Nothing is started before it is needed."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self._transport: ClientTransport | None = None
+        self._opening: asyncio.Task[Client] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self.config.name
+
+    @property
+    def strayed(self) -> int:
+        """Lines on stdout that were no MCP messages, since it was started."""
+        return self._transport.strayed if isinstance(self._transport, StdioProcess) else 0
+
+    async def tools(self) -> list[mt.Tool]:
+        """What it offers, after starting it, again if it has died since. Raises `ServerError`."""
+        for attempt in (1, 2):
+            begun_before = self._opening is not None
+            try:
+                return await self._asked(lambda client: client.list_tools(), START_LIMIT)
+            except ServerError:
+                if attempt == 2 or not begun_before or self._opening is not None:
+                    raise
+        raise AssertionError
+
+    async def call(self, tool: str, arguments: dict[str, Any], seconds: float) -> mt.CallToolResult:
+        """Run one of its tools. Raises `ServerError` where no result comes within `seconds`."""
+        return await self._asked(
+            lambda client: client.call_tool_mcp(tool, arguments, timeout=seconds), seconds
+        )
+
+    async def aclose(self) -> None:
+        """Stop it; the next use starts it again."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        opening.cancel()
+        with suppress(asyncio.CancelledError, *FAILURES):
+            await (await opening).close()
+
+    async def _asked(self, ask: Callable[[Client], Awaitable[T]], seconds: float) -> T:
+        """The answer to one question; a connection that broke is closed, to be opened anew."""
+        client = await self._connected()
+        try:
+            # The SDK's own limit comes first and tells the server to stop.
+            async with asyncio.timeout(seconds + 1):
+                return await ask(client)
+        except FAILURES as error:
+            if self._broken(client, error):
+                transport = self._transport
+                await self.aclose()
+                said = transport.farewell() if isinstance(transport, StdioProcess) else clean(error)
+                raise ServerError(
+                    f"{self.name} is gone: {said}. It is started again at its next use."
+                ) from None
+            if isinstance(error, TimeoutError) or _timed_out(error):
+                raise ServerError(
+                    f"{self.name} did not answer within {duration(seconds)}."
+                ) from None
+            raise ServerError(f"{self.name} answered: {clean(error)}") from None
+
+    async def _connected(self) -> Client:
+        if self.config.problem:
+            raise ServerError(f"{self.name} cannot be used: {self.config.problem}.")
+        if self._opening is None:
+            # Of no call: it outlives the one that needs it first.
+            self._opening = asyncio.create_task(self._open(), context=contextvars.Context())
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except ServerError:
+            if self._opening is opening:
+                self._opening = None
+            raise
+
+    async def _open(self) -> Client:
+        transport = self._transport = _transport(self.config)
+        client = Client(
+            transport,
+            init_timeout=START_LIMIT,
+            client_info=mt.Implementation(name="openrouter-mcp", version=__version__),
+            log_handler=_ignore,
+        )
+        try:
+            async with asyncio.timeout(START_LIMIT + 1):
+                return await client.__aenter__()
+        except FAILURES as error:
+            with suppress(*FAILURES):
+                await client.close()
+            raise ServerError(f"{self.name} did not start: {_reason(transport, error)}.") from None
+
+    def _broken(self, client: Client, error: BaseException) -> bool:
+        ended = isinstance(self._transport, StdioProcess) and self._transport.ended
+        closed = isinstance(error, MCPError) and error.error.code == mt.CONNECTION_CLOSED
+        return ended or closed or not client.is_connected()
+
+
+class McpServers:
+    """All servers of the configuration, which is read again for each run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._servers: dict[str, McpServer] = {}
+
+    async def named(self, names: Sequence[str]) -> list[McpServer]:
+        """These servers, or all; nothing is started yet.
+
+        Raises `INVALID_INPUT` for a name, or a configuration, that cannot be used.
+        """
+        path, environment = self._settings.mcp_config, settings.environment()
+        configured = await asyncio.to_thread(mcp_config.read, path, environment)
+        for name in names:
+            if name not in configured:
+                raise _unknown(name, list(configured))
+        chosen = names or [name for name, config in configured.items() if not config.problem]
+        return [await self._server(configured[name]) for name in chosen or configured]
+
+    async def aclose(self) -> None:
+        """Stop every server."""
+        servers, self._servers = list(self._servers.values()), {}
+        await asyncio.gather(*(server.aclose() for server in servers))
+
+    async def _server(self, config: ServerConfig) -> McpServer:
+        """The warm server, unless its configuration has changed."""
+        known = self._servers.get(config.name)
+        if known is not None and known.config == config:
+            return known
+        if known is not None:
+            await known.aclose()
+        server = self._servers[config.name] = McpServer(config)
+        return server
+
+
+def _transport(config: ServerConfig) -> ClientTransport:
+    if config.command:
+        marker = {variable("inside_agent"): "1"}
+        return StdioProcess(config.command, config.args, {**config.env, **marker}, config.cwd)
+    kind = SSETransport if config.sse else StreamableHttpTransport
+    return kind(config.url, headers=dict(config.headers))
+
+
+def _reason(transport: ClientTransport, error: BaseException) -> str:
+    if isinstance(transport, StdioProcess) and transport.ended:
+        return transport.farewell()
+    cause = error.__cause__ or error
+    if isinstance(error, TimeoutError) or isinstance(cause, TimeoutError) or _timed_out(cause):
+        return f"it said nothing within {duration(START_LIMIT)}"
+    return clean(error) or type(error).__name__
+
+
+def _timed_out(error: BaseException) -> bool:
+    return isinstance(error, MCPError) and error.error.code == mt.REQUEST_TIMEOUT
+
+
+async def _ignore(_message: LogMessage) -> None:
+    """What a server logs is for the people who run it."""
+
+
+def _unknown(name: str, configured: list[str]) -> OpenRouterError:
+    near = difflib.get_close_matches(name, configured, n=3, cutoff=0.5)
+    return OpenRouterError(
+        Code.INVALID_INPUT,
+        f"No server {name[:60]!r} is configured in {variable('mcp_config')}. There are: "
+        f"{', '.join(configured)}.",
+        suggestions=near,
+    )
