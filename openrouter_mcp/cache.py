@@ -57,6 +57,7 @@ class DocumentCache:
         self._access: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._fetches: dict[str, asyncio.Task[_Entry]] = {}
         self._failed_at: dict[str, float] = {}
+        self._failures: dict[str, OpenRouterError] = {}
         self._warned = False
 
     async def get(
@@ -78,6 +79,7 @@ class DocumentCache:
         if entry is None or not self._younger(entry, max_age):
             entry = await self._load(name)
         if entry is None:
+            self._raise_recent_failure(name)
             entry = await asyncio.shield(self._refresh(name, fetch, max_age))
         elif not self._younger(entry, max_age) and not self._backing_off(name):
             refresh = self._refresh(name, fetch, max_age)
@@ -103,6 +105,13 @@ class DocumentCache:
         # A date in the future (the clock was set back) counts as old, or it would never expire.
         return 0 <= self._clock() - entry.fetched_at < age
 
+    def _raise_recent_failure(self, name: str) -> None:
+        """Fail as the last fetch did while OpenRouter has asked for patience."""
+        error = self._failures.get(name)
+        pause = min(error.retry_after or 0, RETRY_AFTER_FAILURE) if error else 0
+        if error and self._clock() - self._failed_at.get(name, -math.inf) < pause:
+            raise error
+
     def _backing_off(self, name: str) -> bool:
         return self._clock() - self._failed_at.get(name, -math.inf) < RETRY_AFTER_FAILURE
 
@@ -127,9 +136,12 @@ class DocumentCache:
         error = task.exception()
         if error is None:
             self._failed_at.pop(name, None)
+            self._failures.pop(name, None)
             return
         self._failed_at[name] = self._clock()
         expected = isinstance(error, OpenRouterError)
+        if isinstance(error, OpenRouterError):
+            self._failures[name] = error
         logger.warning(
             "Could not fetch OpenRouter's %s: %s", name, error, exc_info=None if expected else error
         )

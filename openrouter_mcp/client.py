@@ -183,7 +183,8 @@ class OpenRouter:
         What goes wrong while it is read comes out as the transport's own error: read through
         `wire.typed`. Raises `OpenRouterError`.
         """
-        self._require_key()
+        if "Authorization" not in (headers or {}):
+            self._require_key()
         send = partial(self._send, method, path, body=body, headers=headers)
         statuses = REPEATABLE if method == "get" else UNPAID
         async with self._time_limit(self._settings.request_timeout_seconds):

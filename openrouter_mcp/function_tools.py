@@ -19,6 +19,7 @@ DIGEST = 8
 SHOWN_PROBLEMS = 3
 ANNOTATIONS = {"$schema", "$id", "$comment", "$anchor"}
 COMBINATIONS = ("allOf", "anyOf", "oneOf")
+DESCRIBING = ("title", "description", "default")
 LITERALS = {"enum", "const", "default", "examples"}
 NAMED_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 
@@ -78,9 +79,8 @@ class FunctionTool:
         except (jsonschema.SchemaError, Unresolvable, re.error, TypeError):
             return given
         if problems:
-            raise ValueError(
-                "; ".join(f"{p.json_path}: {p.message}" for p in problems[:SHOWN_PROBLEMS])
-            )
+            said = [f"{problem.json_path}: {problem.message}" for problem in problems]
+            raise ValueError("; ".join(said[:SHOWN_PROBLEMS]))
         return given
 
 
@@ -174,12 +174,12 @@ def _with_one_type(schema: Schema) -> Schema:
     kinds = schema.get("type")
     if not isinstance(kinds, list):
         return schema
-    rest = {name: value for name, value in schema.items() if name != "type"}
-    if len(kinds) == 1:
-        return {"type": kinds[0], **rest}
-    if "anyOf" in rest:
-        return rest
-    return {**rest, "anyOf": [{"type": kind} for kind in kinds]}
+    about = {name: value for name, value in schema.items() if name in DESCRIBING}
+    rest = {name: value for name, value in schema.items() if name not in {*DESCRIBING, "type"}}
+    forms = [{"type": kind} | ({} if kind == "null" else rest) for kind in kinds]
+    return (
+        {**about, **forms[0]} if len(forms) == 1 else {**about, "anyOf": [*map(_with_items, forms)]}
+    )
 
 
 def _with_items(schema: Schema) -> Schema:

@@ -38,7 +38,9 @@ class StdioProcess(ClientTransport):
     traceback for each line that is no message.
     """
 
-    def __init__(self, command: str, args: tuple[str, ...], env: Mapping[str, str], cwd: str):
+    def __init__(
+        self, command: str, args: tuple[str, ...], env: Mapping[str, str], cwd: str
+    ) -> None:
         self._command = [command, *args]
         self._env = {**get_default_environment(), **env}
         self._cwd = cwd or None

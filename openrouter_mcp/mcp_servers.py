@@ -66,14 +66,13 @@ class McpServer:
 
     async def tools(self) -> list[mt.Tool]:
         """What it offers, after starting it, again if it has died since. Raises `ServerError`."""
-        for attempt in (1, 2):
-            begun_before = self._opening is not None
-            try:
-                return await self._asked(lambda client: client.list_tools(), START_LIMIT)
-            except ServerError:
-                if attempt == 2 or not begun_before or self._opening is not None:
-                    raise
-        raise AssertionError
+        warm = self._opening is not None
+        try:
+            return await self._asked(Client.list_tools, START_LIMIT)
+        except ServerError:
+            if not warm or self._opening is not None:
+                raise
+        return await self._asked(Client.list_tools, START_LIMIT)
 
     async def call(self, tool: str, arguments: dict[str, Any], seconds: float) -> mt.CallToolResult:
         """Run one of its tools. Raises `ServerError` where no result comes within `seconds`."""

@@ -23,13 +23,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def tool(**fields: Any) -> Callable[[Function], Function]:
-    """FastMCP's `tool`, with the docstring given as the description.
+    """FastMCP's `tool`, with the docstring moved into the description.
 
-    A docstring that FastMCP has to find by itself it also parses, with a library that loads slowly.
+    A docstring that FastMCP finds it also parses, with a library that loads slowly.
     """
 
     def decorate(function: Function) -> Function:
-        return tools.tool(description=inspect.getdoc(function), **fields)(function)
+        description, function.__doc__ = inspect.getdoc(function), None
+        return tools.tool(description=description, **fields)(function)
 
     return decorate
 

@@ -1,0 +1,265 @@
+"""The loop in which a model works on a task with tools, until it answers or a limit ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from openrouter_mcp import estimates, receipts, turns
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.exchange import Exchange, Send, converse
+from openrouter_mcp.receipts import Receipt
+from openrouter_mcp.request import ChatRequest
+from openrouter_mcp.result_pages import READ_RESULT, ResultPages
+from openrouter_mcp.retries import Report
+from openrouter_mcp.tool_results import Outcome
+from openrouter_mcp.toolbox import Toolbox
+from openrouter_mcp.transcript import Transcript
+
+TOOL_LIMIT = 120.0
+"""Seconds that one tool call may take."""
+AT_ONCE = 8
+REPEATS = 3
+"""Times that the same call may give the same result."""
+CONTEXT_SHARE = 0.75
+"""Characters of the results of one turn for each token of the context: about a quarter of it."""
+LEAST_SHOWN = 500
+
+
+class Ending(StrEnum):
+    """Why a run ended."""
+
+    ANSWERED = "answered"
+    STEPS = "steps"
+    COST = "cost"
+    TIME = "time"
+    LOOP = "loop"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may take. `dollars` is USD; None limits nothing."""
+
+    steps: int
+    dollars: Decimal | None
+    seconds: float
+    result_chars: int
+    continuations: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One tool call that was made."""
+
+    turn: int
+    name: str
+    arguments: str
+    outcome: Outcome
+    seconds: float
+
+    def line(self) -> str:
+        """The call in the trace: tool, arguments shortened, outcome, ms."""
+        called = f"{self.name}({turns.shortened(self.arguments)})"
+        return f"{self.turn}. {called}: {self.outcome.summary()}, {self.seconds * 1000:.0f} ms"
+
+
+@dataclass
+class Run:
+    """All that one run did. `added` are the messages that it added to the conversation."""
+
+    request: ChatRequest
+    added: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    text: str = ""
+    """The answer, or what was said last."""
+    ending: Ending = Ending.ANSWERED
+    error: OpenRouterError | None = None
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What all turns cost together; None when not one was answered."""
+        each = [exchange.receipt for exchange in self.exchanges]
+        if not each:
+            return None
+        requests = sum(receipt.requests for receipt in each)
+        return replace(receipts.together(each), requests=requests)
+
+    @property
+    def spent(self) -> Decimal:
+        """USD so far, as far as OpenRouter has told."""
+        return sum((exchange.spent for exchange in self.exchanges), Decimal(0))
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who hears how a run goes: a sentence for people, its text so far, every line of it."""
+
+    report: Report
+    grown: Callable[[str], None]
+    transcript: Transcript
+
+
+class Agent:
+    """One run, from its first request to its end."""
+
+    def __init__(
+        self, request: ChatRequest, toolbox: Toolbox, send: Send, limits: Limits, watch: Watch
+    ) -> None:
+        row = request.model.model
+        self._request = request
+        self._toolbox = toolbox
+        self._send = send
+        self._limits = limits
+        self._watch = watch
+        self._context = row.context_length if row else 0
+        self._senses = row.input_modalities if row else frozenset[str]()
+        self._pages = ResultPages()
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._begun = time.monotonic()
+        self._closing = ""
+        """Why the next turn has to be the last one."""
+        self.run = Run(request)
+
+    async def work(self) -> Run:
+        """Let the model work. Raises `OpenRouterError` when not even one turn was answered."""
+        await self._record_messages(self._request.messages)
+        limit = asyncio.timeout(self._limits.seconds)
+        try:
+            async with limit:
+                while await self._turn():
+                    pass
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            self.run.ending = Ending.TIME
+            self._complete_calls("The time was up before this was run.")
+        except OpenRouterError as error:
+            if not self.run.exchanges:
+                raise
+            self.run.ending = Ending.COST if error.code is Code.BUDGET_EXCEEDED else Ending.FAILED
+            self.run.error = error
+        await self._watch.transcript.write("end", reason=self.run.ending)
+        return self.run
+
+    async def _turn(self) -> bool:
+        """Ask the model once and run what it calls; False when the run is over."""
+        turn = len(self.run.exchanges) + 1
+        if turn == self._limits.steps > 1 and not self._closing:
+            self._closing = f"These were {self._limits.steps} steps, the limit."
+            self.run.ending = Ending.STEPS
+        if self._closing:
+            await self._add({"role": "user", "content": f"{self._closing} {turns.CLOSE}"})
+        exchange = await self._ask()
+        message = turns.with_distinct_ids(
+            {**exchange.last.message(), "content": exchange.text or None}
+        )
+        self.run.text = exchange.text or self.run.text
+        if exchange.error:
+            self.run.ending, self.run.error = Ending.FAILED, exchange.error
+            return False
+        await self._add(message)
+        calls = message.get("tool_calls") or []
+        if not calls or self._closing:
+            self._complete_calls("This was not run: the run is over.")
+            return False
+        await self._answer_calls(turn, calls)
+        if turn >= self._limits.steps:
+            self.run.ending = Ending.STEPS
+        return turn < self._limits.steps
+
+    async def _ask(self) -> Exchange:
+        left = self._limits.dollars
+        messages = turns.fitted([*self._request.messages, *self.run.added], self._context)
+        request = replace(self._request, body={**self._request.body, "messages": messages})
+        if left is not None:
+            left -= self.run.spent
+            request = estimates.within(request, left, datetime.now(UTC))
+        exchange = await converse(
+            request, self._send, continuations=self._limits.continuations, limit=left
+        )
+        self.run.exchanges.append(exchange)
+        return exchange
+
+    async def _answer_calls(self, turn: int, calls: Sequence[dict[str, Any]]) -> None:
+        """Run every call: those that only read side by side, the others one after the other."""
+        steps: list[Step] = []
+        for together in turns.batches(calls, self._toolbox.is_read_only):
+            steps += await asyncio.gather(*(self._call(turn, call) for call in together))
+        self.run.steps += steps
+        media: list[Any] = []
+        for call, step in zip(calls, steps, strict=True):
+            text = self._pages.shown(step.outcome.text, self._room(len(calls)))
+            await self._add({"role": "tool", "tool_call_id": call["id"], "content": text})
+            media += step.outcome.parts
+        if media:
+            lead = {"type": "text", "text": turns.MEDIA}
+            await self._add({"role": "user", "content": [lead, *media]})
+        self._watch.grown("\n".join(step.line() for step in self.run.steps))
+        await self._watch.report(f"step {turn}: {steps[-1].line()}")
+        self._heed_repeats(steps)
+
+    async def _call(self, turn: int, call: dict[str, Any]) -> Step:
+        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        begun = time.monotonic()
+        await self._watch.report(f"step {turn}: {name}")
+        if name == READ_RESULT:
+            outcome = self._pages.read(arguments, self._room(1))
+        else:
+            left = self._limits.seconds - (begun - self._begun)
+            seconds = max(1.0, min(TOOL_LIMIT, left))
+            outcome = await self._toolbox.call(name, arguments, seconds, self._senses)
+        step = Step(turn, name, arguments, outcome, time.monotonic() - begun)
+        await self._watch.transcript.write(
+            "tool",
+            turn=turn,
+            name=name,
+            arguments=arguments,
+            result=outcome.text,
+            failed=outcome.failed,
+            milliseconds=round(step.seconds * 1000),
+        )
+        return step
+
+    def _heed_repeats(self, steps: Sequence[Step]) -> None:
+        """Close the run when a call has given the same result again and again."""
+        made = {(step.name, step.arguments, step.outcome.text) for step in steps}
+        self._seen.update(made)
+        if any(self._seen[call] >= REPEATS for call in made):
+            self._closing = f"You made the same call {REPEATS} times, with the same result."
+            self.run.ending = Ending.LOOP
+
+    def _room(self, results: int) -> int:
+        """Characters that one of so many results may take in the conversation."""
+        if not self._context:
+            return self._limits.result_chars
+        share = int(self._context * CONTEXT_SHARE) // results
+        return max(LEAST_SHOWN, min(self._limits.result_chars, share))
+
+    def _complete_calls(self, result: str) -> None:
+        """Answer the calls that were not run, so that the conversation can go on."""
+        answered = {m["tool_call_id"] for m in self.run.added if m["role"] == "tool"}
+        asked = next((m for m in reversed(self.run.added) if m["role"] == "assistant"), {})
+        position = self.run.added.index(asked) if asked else 0
+        since = {m["tool_call_id"] for m in self.run.added[position:] if m["role"] == "tool"}
+        for call in asked.get("tool_calls") or []:
+            if call["id"] not in since & answered:
+                message = {"role": "tool", "tool_call_id": call["id"], "content": result}
+                self.run.added.append(message)
+
+    async def _add(self, message: dict[str, Any]) -> None:
+        self.run.added.append(message)
+        if message["role"] != "tool":
+            await self._record_messages([message])
+
+    async def _record_messages(self, messages: Sequence[dict[str, Any]]) -> None:
+        for message in messages:
+            await self._watch.transcript.write("message", message=message)

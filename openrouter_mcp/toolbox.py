@@ -1,0 +1,118 @@
+"""The tools that one run may use, of whichever servers: chosen, withheld, called."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from openrouter_mcp.function_tools import FunctionTool, convert
+from openrouter_mcp.mcp_servers import McpServer, ServerError
+from openrouter_mcp.retries import Report
+from openrouter_mcp.settings import variable
+from openrouter_mcp.tool_results import Outcome, outcome
+
+ALLOW = variable("agent_allow")
+NEAREST = 3
+SHOWN_NAMES = 12
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """Tools by the names under which the model calls them."""
+
+    servers: dict[str, McpServer]
+    offered: dict[str, FunctionTool]
+    withheld: dict[str, FunctionTool]
+    """Those that may change something and that the user has not allowed."""
+    absent: tuple[str, ...]
+    """A sentence for each server that does not work."""
+
+    def with_allowed(self, names: Collection[str]) -> Toolbox:
+        """The toolbox with some of the withheld tools, which the user has agreed to."""
+        agreed = {name: tool for name, tool in self.withheld.items() if name in names}
+        kept = {name: tool for name, tool in self.withheld.items() if name not in names}
+        return replace(self, offered=self.offered | agreed, withheld=kept)
+
+    def is_read_only(self, name: str) -> bool:
+        """Whether calls of this tool may run beside others; an unknown one does nothing."""
+        return name not in self.offered or self.offered[name].read_only
+
+    def notes(self) -> list[str]:
+        """What the user should know: servers that are missing, tools that were held back."""
+        notes = list(self.absent)
+        for name, server in self.servers.items():
+            if server.strayed:
+                notes.append(
+                    f"{name} printed {server.strayed:,} lines on stdout that are no MCP messages; "
+                    "they were ignored."
+                )
+        if self.withheld:
+            names = list(self.withheld)
+            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+            notes.append(
+                f"Withheld, as they may change something: {', '.join(names[:SHOWN_NAMES])}{more}. "
+                f"To allow them, set {ALLOW}={','.join(self._globs())} and restart this server."
+            )
+        return notes
+
+    async def call(
+        self, name: str, arguments: str, seconds: float, senses: Collection[str]
+    ) -> Outcome:
+        """Run one call as the model wrote it; whatever is wrong comes back as a failed outcome."""
+        tool = self.offered.get(name)
+        if tool is None:
+            return Outcome(self._unknown(name), failed=True)
+        try:
+            given = tool.arguments(arguments)
+        except ValueError as error:
+            said = f"{name} was not run: {error}. Correct the arguments and call it again."
+            return Outcome(said, failed=True)
+        try:
+            result = await self.servers[tool.server].call(tool.tool, given, seconds)
+        except ServerError as error:
+            return Outcome(str(error), failed=True)
+        return await asyncio.to_thread(outcome, result, senses)
+
+    def _unknown(self, name: str) -> str:
+        if name in self.withheld:
+            return f"{name} is withheld from you by the user's settings. Do without it."
+        near = difflib.get_close_matches(name, self.offered, n=NEAREST, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "Use the tools that are listed."
+        return f"There is no tool {name[:80]!r}. {hint}"
+
+    def _globs(self) -> list[str]:
+        """The shortest setting that allows what is withheld."""
+        if len(self.withheld) <= SHOWN_NAMES:
+            return list(self.withheld)
+        return sorted({f"{tool.server}__*" for tool in self.withheld.values()})
+
+
+async def opened(
+    servers: Sequence[McpServer], globs: Sequence[str], allow: Sequence[str], report: Report
+) -> Toolbox:
+    """The tools of these servers, all started at once; with `globs`, only those that match.
+
+    Offered is what declares itself read-only, and what `allow` names.
+    """
+    await report(f"starting {', '.join(server.name for server in servers)}")
+    replies = await asyncio.gather(*(_listed(server) for server in servers))
+    offered: dict[str, FunctionTool] = {}
+    withheld: dict[str, FunctionTool] = {}
+    for server, reply in zip(servers, replies, strict=True):
+        if isinstance(reply, ServerError):
+            continue
+        for tool in convert(server.name, reply, [*offered, *withheld]):
+            if not globs or tool.matches(globs):
+                free = tool.read_only or tool.matches(allow)
+                (offered if free else withheld)[tool.name] = tool
+    absent = tuple(str(reply) for reply in replies if isinstance(reply, ServerError))
+    return Toolbox({server.name: server for server in servers}, offered, withheld, absent)
+
+
+async def _listed(server: McpServer) -> list | ServerError:
+    try:
+        return await server.tools()
+    except ServerError as error:
+        return error

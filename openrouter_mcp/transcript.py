@@ -1,0 +1,59 @@
+"""What was said and done in one run, line by line in a file that only the user can read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger("openrouter_mcp")
+
+DATA_URL = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=]{100,}")
+SOUND = re.compile(r'("data": ")[A-Za-z0-9+/=]{100,}')
+DAY = 86_400.0
+
+
+class Transcript:
+    """JSONL in `directory`. A disk that does not take it never ends a run."""
+
+    def __init__(self, directory: Path, *, days: float) -> None:
+        now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        self.path = directory / f"run-{now}-{secrets.token_hex(4)}.jsonl"
+        self.problem = ""
+        """Why the file is not complete; empty while it is."""
+        self._days = days
+
+    async def write(self, event: str, **fields: Any) -> None:
+        """Add one line: the time, the event, its fields; media are left out."""
+        entry = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event}
+        if not self.problem:
+            try:
+                await asyncio.to_thread(self._append, entry | fields)
+            except OSError as error:
+                self.problem = f"The transcript cannot be written ({error.strerror})."
+                logger.warning("Cannot write %s: %s", self.path, error)
+
+    def _append(self, entry: Mapping[str, Any]) -> None:
+        line = json.dumps(entry, ensure_ascii=False, default=str)
+        line = SOUND.sub(r"\1...", DATA_URL.sub(r"\1...", line))
+        if not self.path.exists():
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._delete_old()
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(line.encode("utf-8", "replace") + b"\n")
+
+    def _delete_old(self) -> None:
+        """Delete the transcripts of runs that are as old as forgotten conversations."""
+        oldest = time.time() - self._days * DAY
+        for path in self.path.parent.glob("run-*.jsonl"):
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
