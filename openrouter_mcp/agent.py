@@ -25,7 +25,6 @@ from openrouter_mcp.transcript import Transcript
 
 TOOL_LIMIT = 120.0
 """Seconds that one tool call may take."""
-AT_ONCE = 8
 REPEATS = 3
 """Times that the same call may give the same result."""
 CONTEXT_SHARE = 0.75
@@ -141,7 +140,7 @@ class Agent:
             if not limit.expired():
                 raise
             self.run.ending = Ending.TIME
-            self._complete_calls("The time was up before this was run.")
+            self._complete_calls("The time was up before this ended.")
         except OpenRouterError as error:
             if not self.run.exchanges:
                 raise
@@ -246,14 +245,12 @@ class Agent:
 
     def _complete_calls(self, result: str) -> None:
         """Answer the calls that were not run, so that the conversation can go on."""
-        answered = {m["tool_call_id"] for m in self.run.added if m["role"] == "tool"}
-        asked = next((m for m in reversed(self.run.added) if m["role"] == "assistant"), {})
-        position = self.run.added.index(asked) if asked else 0
-        since = {m["tool_call_id"] for m in self.run.added[position:] if m["role"] == "tool"}
-        for call in asked.get("tool_calls") or []:
-            if call["id"] not in since & answered:
-                message = {"role": "tool", "tool_call_id": call["id"], "content": result}
-                self.run.added.append(message)
+        added = self.run.added
+        asked = max((n for n, m in enumerate(added) if m["role"] == "assistant"), default=0)
+        answered = {message.get("tool_call_id") for message in added[asked:]}
+        for call in (added[asked].get("tool_calls") or []) if added else []:
+            if call["id"] not in answered:
+                added.append({"role": "tool", "tool_call_id": call["id"], "content": result})
 
     async def _add(self, message: dict[str, Any]) -> None:
         self.run.added.append(message)

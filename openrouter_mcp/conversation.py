@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from fastmcp.tools import ToolResult
+from mcp.types import InputRequiredResult
 
-from openrouter_mcp import estimates, history, pricing, replies
+from openrouter_mcp import estimates, history, pricing, replies, spending
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import OpenRouterError
@@ -44,12 +45,14 @@ class Call:
         return Decimal(str(self.max_cost)) if self.max_cost else None
 
 
-async def answer(app: App, call: Call, progress: Progress) -> ToolResult:
+async def answer(app: App, call: Call, progress: Progress) -> ToolResult | InputRequiredResult:
     """Ask, and reply with the whole answer and its receipt; or with a job that goes on.
 
     Raises `INVALID_INPUT`, `MODEL_NOT_FOUND`, `NOT_FOUND` or `BUDGET_EXCEEDED` before anything is
     paid.
     """
+    if question := await _question(app, call, progress):
+        return question
 
     async def work(handle: Handle) -> ToolResult:
         async with AsyncExitStack() as stack:
@@ -66,10 +69,7 @@ async def answer(app: App, call: Call, progress: Progress) -> ToolResult:
 
 async def dry_run(app: App, call: Call) -> ToolResult:
     """What the call would send and cost, with the endpoints that could serve it."""
-    if call.thread_id and call.thread_id != NEW:
-        _, messages = await app.threads.show(call.thread_id)
-        call = await _with_history(app, call, messages)
-    return await dry_run_of(app, await compose_for(app, call))
+    return await dry_run_of(app, await compose_for(app, await _so_far(app, call)))
 
 
 async def dry_run_of(app: App, request: ChatRequest) -> ToolResult:
@@ -113,6 +113,24 @@ async def ask(app: App, call: Call, request: ChatRequest, handle: Handle) -> Exc
 
     turns = app.settings.max_continuations
     return await converse(request, send, continuations=turns, limit=call.limit)
+
+
+async def _question(app: App, call: Call, progress: Progress) -> InputRequiredResult | None:
+    """What to ask the user before this call; None = nothing."""
+    if not app.settings.confirm_above:
+        return None
+    request = await compose_for(app, await _so_far(app, call))
+    most = estimates.estimate(request, datetime.now(UTC)).most
+    what = f"{call.tool} with {request.model.id}"
+    return await spending.question(app.settings, progress, what, most, call.limit)
+
+
+async def _so_far(app: App, call: Call) -> Call:
+    """The call with its thread's messages, without waiting for its turn."""
+    if not call.thread_id or call.thread_id == NEW:
+        return call
+    _, messages = await app.threads.show(call.thread_id)
+    return await _with_history(app, call, messages)
 
 
 async def _exchange(app: App, call: Call, handle: Handle) -> Exchange:

@@ -102,7 +102,7 @@ def destination(settings: Settings, save_to: str, stem: str, *known: str) -> Des
         )
     if is_folder:
         return Destination(directory, stem)
-    suffix = path.suffix.lower()
+    suffix = path.suffix.lower().replace(".jpeg", ".jpg")
     if suffix in known:
         return Destination(directory, path.stem, suffix)
     return Destination(directory, path.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from typing import TYPE_CHECKING
 
 from mcp.types import ImageContent
@@ -35,7 +34,7 @@ def preview(data: bytes) -> ImageContent | None:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MOST_PIXELS:
                 return None
             image.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
@@ -93,15 +92,15 @@ def reference(settings: Settings, name: str) -> str:
 
 
 def _checked_data_url(address: str) -> str:
-    head, comma, encoded = address.partition(",")
+    head, _, encoded = address.partition(",")
     try:
-        if not comma or not head.lower().endswith(";base64"):
-            raise ValueError
         data = base64.b64decode(encoded, validate=True)
     except ValueError:
+        data = b""
+    if not data or not head.lower().endswith(";base64"):
         raise OpenRouterError(
             Code.INVALID_INPUT, "A data URL of a reference is not base64. Give a path instead."
-        ) from None
+        )
     return _data_url(data, "A data URL")
 
 
@@ -126,12 +125,13 @@ def _upright(data: bytes) -> bytes:
     from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data)) as image:
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             if orientation in {0, 1} or image.width * image.height > MOST_PIXELS:
                 return data
-            buffer = io.BytesIO()
-            ImageOps.exif_transpose(image).convert("RGB").save(buffer, "JPEG", quality=95)
+            buffer, profile = io.BytesIO(), image.info.get("icc_profile")
+            upright = ImageOps.exif_transpose(image)
+            upright.save(buffer, "JPEG", quality=95, icc_profile=profile, exif=b"")
             return buffer.getvalue()
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         return data

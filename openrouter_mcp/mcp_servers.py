@@ -163,8 +163,7 @@ class McpServers:
         for name in names:
             if name not in configured:
                 raise _unknown(name, list(configured))
-        chosen = names or [name for name, config in configured.items() if not config.problem]
-        return [await self._server(configured[name]) for name in chosen or configured]
+        return [await self._server(configured[name]) for name in names or configured]
 
     async def aclose(self) -> None:
         """Stop every server."""

@@ -1,4 +1,4 @@
-"""Progress that keeps a waiting client patient: never a flood, never a long silence."""
+"""The client that waits for a call: kept patient with progress, asked what its user decides."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
+from mcp.types import InputRequiredResult
+
 PACE = 0.5
 """Seconds between two notifications at least."""
 PULSE = 8.0
 """Seconds after which the last message is sent again; clients expect one within ten."""
 
 Send = Callable[[float, str], Awaitable[None]]
+Answer = bool | InputRequiredResult | None
+"""Yes or no; a question that the tool has to return; None from a client that cannot ask."""
+Confirm = Callable[[str, str], Awaitable[Answer]]
+
+
+async def nobody(_key: str, _message: str) -> Answer:
+    """A `Confirm` for a client that cannot ask its user."""
+    return None
 
 
 class Progress:
@@ -21,7 +31,13 @@ class Progress:
     Use it as a context manager: inside, a pulse repeats the last message while nothing new comes.
     """
 
-    def __init__(self, send: Send, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        send: Send,
+        clock: Callable[[], float] = time.monotonic,
+        confirm: Confirm = nobody,
+    ) -> None:
+        self.confirm = confirm
         self._send = send
         self._clock = clock
         self._started = clock()

@@ -15,6 +15,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import TextContent
 
 from openrouter_mcp import receipts, replies
+from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.receipts import Receipt, dollars, money
@@ -71,6 +72,13 @@ class Bill:
         self.model = str(reply.get("model") or "")
         self.provider = str(reply.get("provider") or "")
         self.generation_id = self.generation_id or str(reply.get("id") or "")
+
+    def read_chunk(self, answer: Answer) -> None:
+        """Take the same from what a streamed chat has told so far."""
+        self.usage = answer.usage
+        self.model = answer.model
+        self.provider = answer.provider
+        self.generation_id = self.generation_id or answer.generation_id
 
 
 class Purchase:

@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     max_reply_chars: Annotated[int, Field(ge=1000)] = Field(
         40_000, description="Longest reply in characters; a longer one is saved, its head shown."
     )
+    confirm_above: Usd = Field(
+        Decimal(0),
+        description="Ask the user before a call that can cost more (USD); 0 = never ask.",
+    )
     max_cost_per_call: Usd = Field(
         Decimal(0), description="Most that one call may cost, in USD; 0 = no cap."
     )

@@ -64,12 +64,15 @@ def outcome(result: mt.CallToolResult, senses: Collection[str]) -> Outcome:
 
 
 def _says(text: str, structured: Any) -> bool:
-    """Whether the text is the structured content once more, perhaps unwrapped."""
+    """Whether the text is the structured content once more, perhaps without its one name."""
     try:
         value = json.loads(text)
     except ValueError:
         value = text
-    return structured in (value, {"result": value}, {"result": text})
+    if isinstance(structured, dict) and len(structured) == 1:
+        (only,) = structured.values()
+        return value in (structured, only) or text == only
+    return value == structured
 
 
 def _converted(

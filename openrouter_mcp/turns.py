@@ -79,8 +79,8 @@ def fitted(messages: Sequence[Message], context: int) -> list[Message]:
     for position, message in enumerate(sent):
         if excess <= 0:
             break
-        content = message.get("content")
-        if message["role"] == "tool" and len(content or "") > 2 * SHOWN_OLD_RESULT:
+        content = str(message.get("content") or "")
+        if message["role"] == "tool" and len(content) > 2 * SHOWN_OLD_RESULT:
             cut = f"{content[:SHOWN_OLD_RESULT]}\n[Cut to save room: call the tool again.]"
             sent[position] = {**message, "content": cut}
             excess -= pricing.count_tokens([message]) - pricing.count_tokens([sent[position]])

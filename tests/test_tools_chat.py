@@ -380,3 +380,43 @@ async def test_an_unknown_thread_is_refused_before_anything_is_sent(client, simu
     result = await ask(client, prompt="x", thread_id="thread_nowhere")
     assert result.meta[ERROR]["code"] == "NOT_FOUND"
     assert sent(simulator) == []
+
+
+@pytest.mark.parametrize("yes", [True, False])
+async def test_a_dear_call_asks_the_user_first(configure, mode, simulator, yes) -> None:
+    from fastmcp import Client
+    from fastmcp.client.elicitation import ElicitResult
+
+    from openrouter_mcp import settings
+    from openrouter_mcp.server import build
+
+    configure(OPENROUTER_CONFIRM_ABOVE="0.001")
+    asked = []
+
+    async def answer(message, _type, params, _context):
+        asked.append(message)
+        fields = params.requested_schema["properties"]
+        return ElicitResult(action="accept", content=dict.fromkeys(fields, yes))
+
+    dear = {"model": "anthropic/claude-opus-5", "max_tokens": 1000}
+    async with Client(build(settings.load()), mode=mode, elicitation_handler=answer) as client:
+        result = await ask(client, **dear)
+        await ask(client, model="openai/gpt-5-mini", max_tokens=20)
+    assert len(asked) == 1
+    assert "can cost up to $0.025" in asked[0]
+    assert result.is_error is not yes
+
+
+async def test_a_client_that_cannot_ask_needs_max_cost_as_consent(configure, mode, simulator):
+    from fastmcp import Client
+
+    from openrouter_mcp import settings
+    from openrouter_mcp.server import build
+
+    configure(OPENROUTER_CONFIRM_ABOVE="0.001")
+    dear = {"model": "anthropic/claude-opus-5", "max_tokens": 1000}
+    async with Client(build(settings.load()), mode=mode) as client:
+        refused = await ask(client, **dear)
+        assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+        assert "Set max_cost to " in text(refused)
+        assert not (await ask(client, **dear, max_cost=0.03)).is_error

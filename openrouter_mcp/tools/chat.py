@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastmcp.tools import ToolResult
+from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from openrouter_mcp import comparing, completion, conversation
@@ -53,7 +54,7 @@ async def chat(
     ] = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Ask any model on OpenRouter. The last line tells model, provider, tokens and cost."""
     attached = await app.files.parts(files)
     ask = Ask(

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from fastmcp import tools
@@ -10,6 +11,7 @@ from fastmcp.server.context import Context
 from mcp.types import ToolAnnotations
 
 from openrouter_mcp.app import App
+from openrouter_mcp.consent import confirm
 from openrouter_mcp.progress import Progress
 
 PAID = ToolAnnotations(
@@ -43,7 +45,7 @@ def _progress(context: Context = CurrentContext()) -> Progress:
     async def send(seconds: float, message: str) -> None:
         await context.report_progress(seconds, message=message)
 
-    return Progress(send)
+    return Progress(send, confirm=partial(confirm, context))
 
 
 CurrentApp = Depends(_app)

@@ -1,0 +1,91 @@
+"""A run of `run_agent` as the result that an MCP client shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import receipts, replies
+from openrouter_mcp.agent import Ending, Limits, Run
+from openrouter_mcp.errors import duration
+from openrouter_mcp.receipts import Receipt, dollars
+from openrouter_mcp.settings import variable
+
+META = "openrouter/agent"
+SHOWN_STEPS = 60
+
+
+def finished(
+    run: Run,
+    receipt: Receipt | None,
+    *,
+    text: str,
+    limits: Limits,
+    thread_id: str,
+    transcript: str,
+    notes: Sequence[str],
+    budget: str,
+) -> ToolResult:
+    """The answer, how the run ended, one line for each step, what was withheld, the receipt."""
+    parts = [text.strip() or "[The model gave no answer.]", _ending(run, limits, thread_id)]
+    parts.append(_trace(run))
+    parts += [f"Note: {note}" for note in (*run.request.notes, *notes)]
+    parts.append(f"Transcript: {transcript}")
+    meta: dict[str, Any] = {
+        META: {
+            "ending": run.ending.value,
+            "turns": len(run.exchanges),
+            "tool_calls": len(run.steps),
+            "failed_tool_calls": sum(step.outcome.failed for step in run.steps),
+            "transcript": transcript,
+            **({"thread_id": thread_id} if thread_id else {}),
+        },
+        replies.UNTRUSTED_META: True,
+    }
+    if receipt:
+        receipt = replace(receipt, budget=budget)
+        parts.append(receipt.line())
+        meta[receipts.META] = receipt.meta()
+    failed = run.ending is Ending.FAILED
+    if failed and run.error:
+        meta[replies.ERROR_META] = run.error.meta()
+    return ToolResult(
+        content="\n\n".join(part for part in parts if part), meta=meta, is_error=failed
+    )
+
+
+def _ending(run: Run, limits: Limits, thread_id: str) -> str:
+    """How the run ended, when not with an answer of its own accord, and how to go on."""
+    if run.ending is Ending.ANSWERED:
+        last = run.exchanges[-1].last
+        if last.finish_reason == "length":
+            return "[The answer was cut off at the output limit.]"
+        return ""
+    if thread_id:
+        how = f'Continue with run_agent(thread_id="{thread_id}", task="go on")'
+    else:
+        how = f"It cannot be continued, since {variable('threads')} is off"
+    reasons = {
+        Ending.STEPS: f"The limit of {limits.steps} steps ended this run. {how}, or raise "
+        "max_steps.",
+        Ending.COST: f"The limit of cost ended this run after {dollars(run.spent)}. {how} and a "
+        "higher max_cost.",
+        Ending.TIME: f"The limit of {duration(limits.seconds)} ended this run; the receipt leaves "
+        f"out what was under way. {how}, or raise {variable('agent_max_seconds')}.",
+        Ending.LOOP: "The model made the same call with the same result three times, which ended "
+        f"this run. {how}, a clearer task or another model.",
+        Ending.FAILED: f"{run.error.message if run.error else ''} {how}.",
+    }
+    return f"[{reasons[run.ending]}]"
+
+
+def _trace(run: Run) -> str:
+    if not run.steps:
+        return "Steps: the model called no tool."
+    lines = [step.line() for step in run.steps[:SHOWN_STEPS]]
+    if len(run.steps) > SHOWN_STEPS:
+        lines.append(f"... and {len(run.steps) - SHOWN_STEPS} more, in the transcript")
+    return "\n".join(["Steps:", *lines])

@@ -1,0 +1,77 @@
+"""Images and sound that a model gives in a chat. Source: `POST /chat/completions`, streamed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openrouter_mcp.answer import Answer
+from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.purchase import Bill, Purchase
+
+PATH = "/chat/completions"
+
+
+@dataclass
+class ChatMedia:
+    """What came: images as addresses, sound as bytes, and the answer around them."""
+
+    answer: Answer = field(default_factory=Answer)
+    images: list[str] = field(default_factory=list)
+    audio: bytearray = field(default_factory=bytearray)
+    transcript: str = ""
+
+    def add(self, chunk: Mapping[str, Any]) -> None:
+        """Take in one chunk. Raises `UPSTREAM_ERROR` for sound that is not base64."""
+        self.answer.add(chunk)
+        for choice in chunk.get("choices") or []:
+            said = choice.get("delta") or choice.get("message") or {}
+            for image in said.get("images") or []:
+                self.images.append(str((image.get("image_url") or {}).get("url") or ""))
+            audio = said.get("audio") or {}
+            self.transcript += str(audio.get("transcript") or "")
+            try:
+                # Each fragment is whole base64, padding included.
+                self.audio += base64.b64decode(str(audio.get("data") or ""), validate=True)
+            except binascii.Error:
+                raise OpenRouterError(
+                    Code.UPSTREAM_ERROR, "The sound came damaged. Call again.", retryable=True
+                ) from None
+
+
+async def receive(purchase: Purchase, bill: Bill, body: Mapping[str, Any]) -> ChatMedia:
+    """Send a chat inside a paid request and collect the media of its answer.
+
+    Raises `OpenRouterError`, also for an answer that broke off or that has no media.
+    """
+    media = ChatMedia()
+    async with purchase.app.client.stream(
+        PATH, {**body, "stream": True}, report=purchase.report
+    ) as stream:
+        await bill.identify(stream.headers)
+        async for chunk in stream:
+            media.add(chunk)
+            bill.read_chunk(media.answer)
+            if media.audio:
+                await purchase.report(f"{body['model']}: {len(media.audio):,} bytes of sound")
+        whole = stream.done
+    answer = media.answer
+    if answer.error:
+        raise answer.error
+    if not (whole or answer.finish_reason):
+        raise OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "The stream from OpenRouter was cut before its end. Call again.",
+            retryable=True,
+        )
+    if not (media.images or media.audio):
+        said = clean(answer.refusal or answer.text or media.transcript)
+        raise OpenRouterError(
+            Code.REFUSED,
+            f"The model answered in words only: {said or 'nothing at all'}. Rephrase the request "
+            "or choose another model.",
+        )
+    return media

@@ -1,0 +1,241 @@
+"""A task for `run_agent` from its arguments to its reply."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from difflib import SequenceMatcher
+from heapq import nlargest
+from typing import Any
+
+import mcp.types as mt
+from fastmcp.server.context import Context
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import agent_replies, estimates, history, replies, toolbox, turns
+from openrouter_mcp.agent import Agent, Limits, Run, Watch
+from openrouter_mcp.answer import Answer, Listener
+from openrouter_mcp.app import App
+from openrouter_mcp.consent import confirm
+from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.filters import supports
+from openrouter_mcp.jobs import Handle
+from openrouter_mcp.mcp_servers import McpServers
+from openrouter_mcp.model import Model
+from openrouter_mcp.names import Resolution
+from openrouter_mcp.payment import after_cancelling, pay
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.request import Ask, ChatRequest, compose
+from openrouter_mcp.result_pages import DEFINITION
+from openrouter_mcp.retries import Report, silent
+from openrouter_mcp.settings import variable
+from openrouter_mcp.threads import NEW, Thread
+from openrouter_mcp.toolbox import Toolbox
+from openrouter_mcp.transcript import Transcript
+
+TOOL = "run_agent"
+NEAREST = 3
+SHOWN_TASK = 200
+
+
+@dataclass(frozen=True)
+class Task:
+    """The arguments of one run. `max_cost` is USD; 0 means the setting's own limit."""
+
+    task: str
+    model: str = ""
+    system: str = ""
+    servers: Sequence[str] = ()
+    tools: Sequence[str] = ()
+    max_steps: int = 0
+    max_cost: float = 0
+    thread_id: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+class Delegation:
+    """One task, checked before anything is started, and paid for only then."""
+
+    def __init__(self, app: App, servers: McpServers, task: Task) -> None:
+        self._app = app
+        self._servers = servers
+        self._task = task
+        settings = app.settings
+        self._limits = Limits(
+            steps=min(task.max_steps or settings.agent_max_steps, settings.agent_max_steps),
+            dollars=app.budget.limit(Decimal(str(task.max_cost)) if task.max_cost else None),
+            seconds=settings.agent_max_seconds,
+            result_chars=settings.agent_result_chars,
+            continuations=settings.max_continuations,
+        )
+
+    async def check(self) -> Resolution:
+        """The model of the run. Raises what the arguments and the settings rule out."""
+        if self._app.settings.inside_agent:
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                "This server was started by run_agent, and a run does not start runs. Do the task "
+                "with the tools at hand.",
+            )
+        if not self._task.task.strip():
+            raise OpenRouterError(Code.INVALID_INPUT, "task is empty. Say what is to be done.")
+        await self._servers.named(self._task.servers)
+        model = await self._app.resolve(self._task.model)
+        row = model.model
+        if row and not row.is_router and not supports(row, "tools"):
+            raise await self._without_tools(model)
+        return model
+
+    async def consent(self, context: Context) -> frozenset[str] | mt.InputRequiredResult:
+        """The withheld tools that the user allows for this run, asked only for what is named."""
+        capabilities = context.session.client_capabilities
+        if not self._task.tools or not (capabilities and capabilities.elicitation):
+            return frozenset()
+        box = await self._opened(silent)
+        if not box.withheld:
+            return frozenset()
+        names = sorted(box.withheld)
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+        answer = await confirm(
+            context,
+            f"allow_{digest}",
+            f"Let a model use these tools, which may change something, in this run: "
+            f"{', '.join(names)}? Its task: {clean(self._task.task, SHOWN_TASK)}",
+        )
+        if isinstance(answer, mt.InputRequiredResult):
+            return answer
+        return frozenset(names) if answer else frozenset()
+
+    async def dry_run(self, model: Resolution) -> ToolResult:
+        """The first request and what the run may cost. Servers are started, nothing is paid."""
+        box = await self._opened(silent)
+        request = self._compose(model, box, [])
+        if self._limits.dollars is not None:
+            request = estimates.within(request, self._limits.dollars, datetime.now(UTC))
+        steps = f"The price is that of one turn; there are {self._limits.steps} at most."
+        request = replace(request, notes=(*request.notes, steps, *box.notes()))
+        return replies.dry_run(request, estimates.estimate(request, datetime.now(UTC)), [])
+
+    async def work(
+        self, model: Resolution, allowed: frozenset[str], progress: Progress
+    ) -> ToolResult:
+        """Run the task, as a job when it takes long."""
+
+        async def work(handle: Handle) -> ToolResult:
+            box = (await self._opened(handle.report)).with_allowed(allowed)
+            if not box.offered:
+                raise _no_tools(box)
+            if not self._app.settings.threads:
+                return await self._run(model, box, handle, None)
+            async with self._app.threads.open(self._task.thread_id or NEW) as thread:
+                return await self._run(model, box, handle, thread)
+
+        return await self._app.jobs.run(TOOL, model.id, work, progress)
+
+    async def _run(
+        self, model: Resolution, box: Toolbox, handle: Handle, thread: Thread | None
+    ) -> ToolResult:
+        app = self._app
+        earlier, notes = await history.restored(thread.messages if thread else [], app.files.parts)
+        request = self._compose(model, box, earlier)
+        transcript = Transcript(
+            app.settings.state_dir / "transcripts", days=app.settings.thread_ttl_days
+        )
+
+        def grown(text: str) -> None:
+            handle.text = text
+
+        watch = Watch(handle.report, grown, transcript)
+        agent = Agent(request, box, self._sender(handle), self._limits, watch)
+        run = await agent.work()
+        kept = await self._keep(thread, run)
+        return await self._reply(run, transcript, kept, [*notes, *box.notes()])
+
+    def _sender(self, handle: Handle) -> Any:
+        """Pays for each turn, within the caps."""
+
+        def grown(answer: Answer) -> None:
+            handle.billing_note = after_cancelling(answer.provider)
+
+        async def send(request: ChatRequest) -> Answer:
+            app, listener = self._app, Listener(report=handle.report, grown=grown)
+            limit = self._limits.dollars
+            return await pay(app.client, app.budget, TOOL, request, limit, listener)
+
+        return send
+
+    async def _opened(self, report: Report) -> Toolbox:
+        servers = await self._servers.named(self._task.servers)
+        allow = self._app.settings.agent_allow
+        return await toolbox.opened(servers, self._task.tools, allow, report)
+
+    def _compose(
+        self, model: Resolution, box: Toolbox, earlier: Sequence[history.Message]
+    ) -> ChatRequest:
+        task, options = self._task, dict(self._task.options)
+        tools = [tool.definition for tool in box.offered.values()]
+        options["tools"] = [*tools, DEFINITION, *(options.get("tools") or [])]
+        messages = [*earlier, {"role": "user", "content": task.task}]
+        system = "\n\n".join(part for part in (turns.SYSTEM, task.system, *box.absent) if part)
+        ask = Ask(messages=messages, system=system, options=options)
+        return compose(ask, model, [], self._app.settings)
+
+    async def _keep(self, thread: Thread | None, run: Run) -> str:
+        """Keep the run as a turn of its thread; returns the thread's id."""
+        if thread is None:
+            return ""
+        asked = {"role": "user", "content": self._task.task}
+        receipt = run.receipt
+        await thread.append(
+            [asked, *(turns.without_media(message) for message in run.added)],
+            model=receipt.model if receipt else run.request.model.id,
+            cost=receipt.cost if receipt else None,
+        )
+        return thread.id
+
+    async def _reply(
+        self, run: Run, transcript: Transcript, thread_id: str, notes: list[str]
+    ) -> ToolResult:
+        app, receipt = self._app, run.receipt
+        if receipt:
+            app.audit(TOOL, receipt, self._task.task)
+        text, more = await app.shortened(run.text, receipt.generation_id if receipt else TOOL)
+        problems = [transcript.problem] if transcript.problem else []
+        return agent_replies.finished(
+            run,
+            receipt,
+            text=text,
+            limits=self._limits,
+            thread_id=thread_id,
+            transcript=str(transcript.path),
+            notes=[*more, *notes, *problems, *app.warnings()],
+            budget=await app.budget_line(),
+        )
+
+    async def _without_tools(self, model: Resolution) -> OpenRouterError:
+        snapshot = await self._app.catalogue.models()
+
+        def likeness(other: Model) -> tuple[bool, float]:
+            same_author = other.author == model.id.partition("/")[0]
+            return same_author, SequenceMatcher(None, other.id, model.id).ratio()
+
+        able = [row for row in snapshot.models if not row.variant and supports(row, "tools")]
+        nearest = [row.id for row in nlargest(NEAREST, able, key=likeness)]
+        return OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{model.id} cannot call tools. The nearest that can: {', '.join(nearest)}. Name one "
+            "of them, or another from find_models(supports=tools).",
+            suggestions=nearest,
+        )
+
+
+def _no_tools(box: Toolbox) -> OpenRouterError:
+    notes = box.notes() or ["No tool of these servers has one of the names in tools."]
+    return OpenRouterError(
+        Code.INVALID_INPUT,
+        f"There is no tool to work with. {' '.join(notes)} See {variable('mcp_config')} and "
+        f"{variable('agent_allow')}, or give other servers and tools.",
+    )

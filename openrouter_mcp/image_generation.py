@@ -1,0 +1,223 @@
+"""Images from words and other images: on `/images`, or in a chat for models that only do that."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import (
+    chat_media,
+    image_parameters,
+    image_request,
+    images,
+    media_replies,
+    selection,
+)
+from openrouter_mcp import options as request_options
+from openrouter_mcp.catalogue import unreadable
+from openrouter_mcp.destinations import Destination, destination
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.image_request import Ask
+from openrouter_mcp.market import Market
+from openrouter_mcp.media_replies import Made
+from openrouter_mcp.model import Model
+from openrouter_mcp.purchase import Plan, Purchase
+from openrouter_mcp.selection import Wanted, any_model
+from openrouter_mcp.signatures import SVG, media_type
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+PATH = "/images"
+HIGHEST_PRICE = Decimal("0.15")
+"""USD for one image, above which a model is not chosen unasked."""
+STEM_WORDS = 6
+UNKNOWN = "application/octet-stream"
+ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IGNORECASE)
+"""What an SVG has that is more than a drawing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePlan(Plan):
+    """The requests for all images, ready to be sent."""
+
+    prompt: str
+    bodies: Sequence[Mapping[str, Any]]
+    images: int
+    destination: Destination
+
+
+async def plan(app: App, ask: Ask) -> ImagePlan:
+    """The requests for what is asked; nothing is sent, but references are read.
+
+    Raises `INVALID_INPUT` with the right values for a wrong one, `UNSAFE_PATH`, `NOT_FOUND`,
+    `UNSUPPORTED_FORMAT`, `TOO_LARGE`, `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
+    """
+    image_request.check(ask)
+    asked = ask.parameters()
+    extra = request_options.checked(ask.options)
+    stem = " ".join(ask.prompt.split()[:STEM_WORDS])
+    place = await asyncio.to_thread(
+        destination, app.settings, ask.save_to, stem, *image_request.SUFFIXES
+    )
+    sent = [await asyncio.to_thread(images.reference, app.settings, r) for r in ask.references]
+    found = await selection.choose(app, ask.model or str(extra.pop("model", "")), _wanted(app, ask))
+    endpoints = await _endpoints(app, found.id)
+    body: dict[str, Any] = {**extra, **asked, "model": found.id}
+    provider = request_options.provider(extra, app.settings)
+    if provider := image_request.routing(provider) if endpoints else provider:
+        body["provider"] = provider
+    if endpoints:
+        fit = image_request.fit(found.id, endpoints, asked, place.suffix, body)
+        bodies = image_request.bodies(body, ask, sent, image_parameters.most_images(fit))
+        most = image_parameters.estimate(
+            fit,
+            prompt=ask.prompt,
+            images=ask.n,
+            references=len(sent),
+            requests=len(bodies),
+            resolution=str(body.get("resolution", "")),
+        )
+    else:
+        image_parameters.fitting(
+            found.id, [{"supported_parameters": image_parameters.ON_CHAT}], asked
+        )
+        bodies = image_request.chat_bodies(body, found.model, ask, sent)
+        most = image_parameters.estimate_on_chat(found.model, ask.prompt, ask.n)
+    shown = {k: v for k, v in body.items() if k != "model"}
+    return ImagePlan(
+        tool="generate_image",
+        model=found,
+        path=PATH if endpoints else chat_media.PATH,
+        request={"prompt": ask.prompt, "n": ask.n, "references": [*ask.references], **shown},
+        most=most,
+        subject=ask.prompt,
+        prompt=ask.prompt,
+        bodies=bodies,
+        images=ask.n,
+        destination=place,
+    )
+
+
+def _wanted(app: App, ask: Ask) -> Wanted:
+    async def price(model: Model) -> Decimal | None:
+        endpoints = await _endpoints(app, model.id)
+        if not endpoints:
+            return image_parameters.estimate_on_chat(model, ask.prompt, 1)
+        return image_parameters.estimate(
+            endpoints,
+            prompt=ask.prompt,
+            images=1,
+            references=len(ask.references),
+            requests=1,
+            resolution=ask.resolution.upper(),
+        )
+
+    def takes_images(model: Model) -> bool:
+        return "image" in model.input_modalities
+
+    return Wanted(
+        output=("image",),
+        default="default_image_model",
+        price=price,
+        below=HIGHEST_PRICE,
+        unit="an image",
+        fits=takes_images if ask.references else any_model,
+        ability="images as input" if ask.references else "",
+    )
+
+
+async def _endpoints(app: App, model_id: str) -> list[dict[str, Any]]:
+    """Who draws with a model on `/images`; none where it draws in a chat only."""
+    try:
+        return await Market(app.client, app.cache).image_endpoints(model_id)
+    except OpenRouterError as error:
+        if error.code is Code.NOT_FOUND:
+            return []
+        raise
+
+
+async def perform(plan: ImagePlan, purchase: Purchase) -> ToolResult:
+    """Pay for the images, save and show them. Raises `OpenRouterError` where there is none.
+
+    When some of several requests fail, the images of the others are saved all the same.
+    """
+    await asyncio.to_thread(plan.destination.prepare)
+    await purchase.report(f"{plan.model.id}: drawing {_count(plan.images)}")
+    most = None if plan.most is None else plan.most / len(plan.bodies)
+    send = _drawn if plan.path == PATH else _drawn_in_chat
+    tasks = [send(purchase, body, most) for body in plan.bodies]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    drawn = [data for outcome in outcomes if isinstance(outcome, list) for data in outcome]
+    if unforeseen := [error for error in errors if not isinstance(error, OpenRouterError)]:
+        raise unforeseen[0]
+    if not drawn:
+        raise errors[0]
+    made = [await asyncio.to_thread(_made, plan.destination, data) for data in drawn]
+    receipt = await purchase.receipt(_count(len(made)))
+    error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
+    head = _count(len(made)) + (f" of {plan.images}" if len(made) < plan.images else "")
+    return media_replies.files(
+        f"{head} by {plan.model.id}:", made, receipt, notes=plan.notes, error=error
+    )
+
+
+async def _drawn(purchase: Purchase, body: Mapping[str, Any], most: Decimal | None) -> list[bytes]:
+    """The images of one request to `/images`."""
+    async with purchase.request(most) as bill:
+        bill.name_provider = True
+        reply = await purchase.app.client.post(PATH, body, report=purchase.report)
+        await bill.identify(reply.headers)
+        rows = reply.body.get("data") if isinstance(reply.body, dict) else None
+        if isinstance(reply.body, dict):
+            bill.read(reply.body)
+    encoded = [str(row.get("b64_json") or "") for row in rows or [] if isinstance(row, dict)]
+    return await asyncio.to_thread(_decoded, encoded)
+
+
+async def _drawn_in_chat(
+    purchase: Purchase, body: Mapping[str, Any], most: Decimal | None
+) -> list[bytes]:
+    """The images of one chat."""
+    async with purchase.request(most) as bill:
+        media = await chat_media.receive(purchase, bill, body)
+    encoded = [url.partition(";base64,")[2] for url in media.images]
+    return await asyncio.to_thread(_decoded, encoded)
+
+
+def _decoded(encoded: Sequence[str]) -> list[bytes]:
+    """The images in base64. Raises `UPSTREAM_ERROR` where there is none, or one is damaged."""
+    try:
+        drawn = [base64.b64decode(each, validate=True) for each in encoded]
+    except binascii.Error:
+        drawn = []
+    if not drawn or not all(drawn):
+        raise unreadable("the images")
+    return drawn
+
+
+def _made(place: Destination, data: bytes) -> Made:
+    """One image as a file with a preview, named after what it is. Blocks."""
+    found = media_type(data)
+    if found is None or not found.mime.startswith("image/"):
+        saved = place.save(data, ".bin")
+        return Made(replace(saved, note="This is no image of a known kind."), UNKNOWN)
+    saved = place.save(data, found.suffix)
+    if found is not SVG:
+        return Made(saved, found.mime, images.preview(data))
+    if ACTIVE.search(data):
+        saved = replace(saved, note=f"{saved.note} It holds scripts: open it with care.".strip())
+    return Made(saved, found.mime)
+
+
+def _count(number: int) -> str:
+    return f"{number} image{'s' if number != 1 else ''}"

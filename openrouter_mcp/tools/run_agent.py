@@ -1,0 +1,52 @@
+"""Delegation: a model works on a task with the user's other MCP servers."""
+
+from typing import Annotated
+
+import mcp.types as mt
+from fastmcp.dependencies import CurrentContext, Depends
+from fastmcp.server.context import Context
+from fastmcp.tools import ToolResult, tool
+from pydantic import Field
+
+from openrouter_mcp.app import App
+from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
+from openrouter_mcp.delegation import Delegation, Task
+from openrouter_mcp.mcp_servers import McpServers
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
+
+
+def _servers(context: Context = CurrentContext()) -> McpServers:
+    return context.lifespan_context["mcp_servers"]
+
+
+CurrentServers = Depends(_servers)
+
+
+@tool(title="Run agent", tags={"chat"}, annotations=PAID, output_schema=None)
+async def run_agent(
+    task: Text,
+    model: Text = "",
+    system: Text = "",
+    servers: Annotated[Texts, Field(description="Empty = all configured.")] = [],
+    tools: Annotated[Texts, Field(description="Globs, as files__read_*.")] = [],
+    max_steps: Annotated[int, Field(ge=0)] = 0,
+    thread_id: Annotated[Text, Field(description="Continue a run.")] = "",
+    max_cost: Usd = 0,
+    dry_run: bool = False,
+    options: JsonObject = {},
+    app: App = CurrentApp,
+    mcp_servers: McpServers = CurrentServers,
+    context: Context = CurrentContext(),
+    progress: Progress = CurrentProgress,
+) -> ToolResult | mt.InputRequiredResult:
+    """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
+    given = Task(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
+    delegation = Delegation(app, mcp_servers, given)
+    chosen = await delegation.check()
+    if dry_run:
+        return await delegation.dry_run(chosen)
+    allowed = await delegation.consent(context)
+    if isinstance(allowed, mt.InputRequiredResult):
+        return allowed
+    return await delegation.work(chosen, allowed, progress)
