@@ -19,8 +19,13 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve MCP over stdio (default)")
     commands.add_parser("demo", help="watch a client use the server; without a key, simulated")
-    command = parser.parse_args().command
+    forget = commands.add_parser("forget", help="delete kept conversations")
+    forget.add_argument("thread", help='id of a conversation, or "all"')
+    arguments = parser.parse_args()
+    command = arguments.command
     _shield_fastmcp()
+    if command == "forget":
+        sys.exit(_forget(arguments.thread))
     if command == "demo":
         from openrouter_mcp.demo import run
 
@@ -42,6 +47,25 @@ def _serve() -> None:
     # Python's own handler would wait for the thread that reads stdin.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     server.run(transport="stdio", show_banner=False)
+
+
+def _forget(thread_id: str) -> int:
+    """Delete one conversation or all; 1 when there was none."""
+    import asyncio
+
+    from openrouter_mcp import settings
+    from openrouter_mcp.app import App
+
+    async def delete() -> int:
+        app = App.make(settings.load())
+        try:
+            return await app.threads.forget(thread_id)
+        finally:
+            await app.aclose()
+
+    forgotten = asyncio.run(delete())
+    print(f"{forgotten} conversation{'s' if forgotten != 1 else ''} deleted.")
+    return 0 if forgotten else 1
 
 
 def _shield_fastmcp() -> None:

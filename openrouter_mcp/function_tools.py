@@ -40,6 +40,8 @@ class FunctionTool:
     """What the server itself asks of the arguments, its references resolved."""
     read_only: bool
     """Whether it declares that it changes nothing."""
+    as_task: bool = False
+    """Whether it runs only as a task of the specification of 2025-11-25."""
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -105,6 +107,7 @@ def convert(server: str, tools: Sequence[mt.Tool], taken: Iterable[str] = ()) ->
                 parameters=parameters,
                 schema=schema,
                 read_only=bool(hints and hints.read_only_hint),
+                as_task=bool(tool.execution and tool.execution.task_support == "required"),
             )
         )
     return converted

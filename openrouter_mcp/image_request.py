@@ -12,6 +12,11 @@ from openrouter_mcp.model import Model
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".svg": "svg"}
 MOST_REFERENCES = 16
+NAMES = (
+    *("aspect_ratio", "resolution", "quality", "output_format", "output_compression"),
+    *("background", "seed"),
+)
+"""The parameters that endpoints say whether they take."""
 ROUTING = frozenset({"only", "order", "ignore", "sort", "allow_fallbacks", "options"})
 """The routing preferences that `/images` knows."""
 
@@ -109,16 +114,16 @@ def bodies(
     body: Mapping[str, Any], ask: Ask, references: Sequence[str], most: int
 ) -> list[dict[str, Any]]:
     """As few requests as the model needs for all the images."""
-    shared: dict[str, Any] = {**body, "prompt": ask.prompt}
+    shared = {**body, "prompt": ask.prompt}
     if references:
         shared["input_references"] = [_part(url) for url in references]
     counts = [most] * (ask.n // most) + ([ask.n % most] if ask.n % most else [])
-    made: list[dict[str, Any]] = [
-        {**shared, "n": count} if count > 1 else shared for count in counts
-    ]
-    if ask.seed:
+    made = []
+    for place, count in enumerate(counts):
+        number = {"n": count} if count > 1 else {}
         # The same seed would draw the same image again.
-        made = [{**each, "seed": ask.seed + place} for place, each in enumerate(made)]
+        seed = {"seed": body["seed"] + place} if "seed" in body else {}
+        made.append({**shared, **number, **seed})
     return made
 
 
@@ -137,8 +142,9 @@ def chat_bodies(
         "modalities": ["image", "text"] if writes else ["image"],
         **({"image_config": config} if config else {}),
     }
-    seeds = [{"seed": ask.seed + place} if ask.seed else {} for place in range(ask.n)]
-    return [{**chat, **seed} for seed in seeds]
+    if "seed" not in body:
+        return [chat] * ask.n
+    return [{**chat, "seed": body["seed"] + place} for place in range(ask.n)]
 
 
 def _part(url: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from fastmcp.client.logging import LogMessage
 from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from fastmcp.client.transports.base import ClientTransport
 from mcp import MCPError
+from pydantic import ValidationError
 
 from openrouter_mcp import __version__, mcp_config, settings
 from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
@@ -74,11 +75,20 @@ class McpServer:
                 raise
         return await self._asked(Client.list_tools, START_LIMIT)
 
-    async def call(self, tool: str, arguments: dict[str, Any], seconds: float) -> mt.CallToolResult:
-        """Run one of its tools. Raises `ServerError` where no result comes within `seconds`."""
-        return await self._asked(
-            lambda client: client.call_tool_mcp(tool, arguments, timeout=seconds), seconds
-        )
+    async def call(
+        self, tool: str, arguments: dict[str, Any], seconds: float, *, as_task: bool = False
+    ) -> mt.CallToolResult:
+        """Run one of its tools. Raises `ServerError` where no result comes within `seconds`.
+
+        `as_task` is for tools that the specification of 2025-11-25 lets run only so.
+        """
+
+        async def ask(client: Client) -> mt.CallToolResult:
+            if as_task:
+                return await _result_of_task(client, tool, arguments, seconds)
+            return await client.call_tool_mcp(tool, arguments, timeout=seconds)
+
+        return await self._asked(ask, seconds)
 
     async def aclose(self) -> None:
         """Stop it; the next use starts it again."""
@@ -187,6 +197,25 @@ def _transport(config: ServerConfig) -> ClientTransport:
         return StdioProcess(config.command, config.args, {**config.env, **marker}, config.cwd)
     kind = SSETransport if config.sse else StreamableHttpTransport
     return kind(config.url, headers=dict(config.headers))
+
+
+async def _result_of_task(
+    client: Client, tool: str, arguments: dict[str, Any], seconds: float
+) -> mt.CallToolResult:
+    """Begin a task and wait for its result."""
+    ttl = int(seconds * 1000)
+    params = mt.CallToolRequestParams(name=tool, arguments=arguments, task=mt.TaskMetadata(ttl=ttl))
+    try:
+        begun = await client.session.send_request(
+            mt.CallToolRequest(params=params), mt.CreateTaskResult
+        )
+    except ValidationError as error:
+        # The SDK expects the result of an ordinary call here, and shows what came instead.
+        begun = mt.CreateTaskResult.model_validate(error.errors()[0]["input"])
+    wanted = mt.GetTaskPayloadRequestParams(task_id=begun.task.task_id)
+    return await client.session.send_request(
+        mt.GetTaskPayloadRequest(params=wanted), mt.CallToolResult, seconds
+    )
 
 
 def _reason(transport: ClientTransport, error: BaseException) -> str:

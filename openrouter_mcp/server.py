@@ -22,7 +22,7 @@ from openrouter_mcp import __version__, replies
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.tools import account, chat, models
+from openrouter_mcp.tools import account, chat, models, resources
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,11 @@ INDISPENSABLE = "get_job"
 """A call of any tool may become a job, so this one is offered whatever OPENROUTER_TOOLS says."""
 
 INSTRUCTIONS = """\
-OpenRouter: every model behind one key. Paid tools end with a receipt (model, provider, cost).
-chat: ask one model. find_models, get_model: live ids, prices, endpoints, free of charge.
-Never name a model from memory: give a loose name (opus, gemini flash) or ask find_models."""
+All of OpenRouter. Every paid reply ends with a receipt: model, provider, cost.
+Ask: chat (files, web, schema, thread_id), compare_models. Slow calls return a job_id: get_job.
+Which model: recommend_model for a task, find_models to search, get_model for one, get_rankings.
+Account: get_account (is it working?), get_usage, get_generation. Manual: search_docs.
+Never name a model from memory: use a loose name (opus, gemini flash) or ask these tools."""
 
 WARM_UP_DELAY = 0.5
 SHOWN_ISSUES = 8
@@ -72,7 +74,7 @@ def build(settings: Settings) -> FastMCP:
         finally:
             await app.aclose()
 
-    return FastMCP(
+    server = FastMCP(
         "openrouter",
         version=__version__,
         instructions=INSTRUCTIONS,
@@ -82,6 +84,12 @@ def build(settings: Settings) -> FastMCP:
         on_duplicate="error",
         mask_error_details=True,
     )
+    for template in (resources.model, resources.job, resources.thread):
+        server.add_resource(template)
+    for prompt in (resources.second_opinion, resources.compare, resources.pick_model):
+        server.add_prompt(prompt)
+    server.add_completion_handler(resources.complete)
+    return server
 
 
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ def _converted(
             return f"[resource {resource.uri}]\n{resource.text}", None
         case mt.EmbeddedResource(resource=mt.BlobResourceContents() as resource):
             kind = resource.mime_type or "application/octet-stream"
+            if kind.startswith("text/"):
+                text = base64.b64decode(resource.blob).decode("utf-8", "replace")
+                return f"[resource {resource.uri}]\n{text}", None
             return _media(str(resource.uri), kind, resource.blob, senses)
     return f"[content of an unknown kind: {clean(block)}]", None
 

@@ -70,7 +70,8 @@ class Toolbox:
             said = f"{name} was not run: {error}. Correct the arguments and call it again."
             return Outcome(said, failed=True)
         try:
-            result = await self.servers[tool.server].call(tool.tool, given, seconds)
+            server = self.servers[tool.server]
+            result = await server.call(tool.tool, given, seconds, as_task=tool.as_task)
         except ServerError as error:
             return Outcome(str(error), failed=True)
         return await asyncio.to_thread(outcome, result, senses)

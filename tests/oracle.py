@@ -61,6 +61,7 @@ REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatRequest, CHAT_REQUEST_EXTRAS),
     "/generation/feedback": (components.SubmitGenerationFeedbackRequest, NONE),
     "/rerank": (operations.CreateRerankRequestBody, NONE),
+    "/images": (components.ImageGenerationRequest, NONE),
     "/embeddings": (operations.CreateEmbeddingsRequestBody, NONE),
 }
 RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
@@ -86,6 +87,7 @@ RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatResult, CHAT_RESULT_EXTRAS),
     "/generation": (components.GenerationResponse, NONE),
     "/rerank": (operations.CreateRerankResponseBody, NONE),
+    "/images": (components.ImageGenerationResponse, NONE),
     "/embeddings": (operations.CreateEmbeddingsResponseBody, NONE),
 }
 # The standard envelope by status. Statuses without a model in the SDK (412) are not here.

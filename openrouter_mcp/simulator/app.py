@@ -22,6 +22,7 @@ from openrouter_mcp.simulator import (
     embeddings,
     feedback,
     generations,
+    images,
     market,
     media_discovery,
     models,
@@ -63,6 +64,7 @@ ENDPOINTS = [
     Endpoint("POST", "/chat/completions", chat.complete, "inference"),
     Endpoint("POST", "/completions", completions.complete, "inference"),
     Endpoint("POST", "/embeddings", embeddings.embed, "inference"),
+    Endpoint("POST", "/images", images.draw, "inference"),
     Endpoint("POST", "/rerank", rerank.order, "inference"),
 ]
 WEBSITE = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from openrouter_mcp.simulator import response_cache
+from openrouter_mcp.simulator import chat_media, response_cache
 from openrouter_mcp.simulator.answers import Answer, citation, compose, last_user_text
 from openrouter_mcp.simulator.call import Call
 from openrouter_mcp.simulator.chat_request import ChatRequest, check
@@ -39,6 +39,8 @@ UNBOUNDED = 65_536
 async def complete(call: Call) -> Response:
     """Answer a chat: from the response cache, else by the first model that can."""
     request, messages = prepared(call)
+    if chat_media.wanted(request):
+        return await chat_media.complete(call, request, messages)
     stored = response_cache.look_up(call)
     generation = (
         stored.again(call.simulator.generation_id())

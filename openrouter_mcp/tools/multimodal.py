@@ -9,10 +9,11 @@ from fastmcp.tools import ToolResult, tool
 from pydantic import Field
 
 from openrouter_mcp import documents as documents_of
-from openrouter_mcp import embeddings, rerank, saved_vectors
+from openrouter_mcp import embeddings, image_generation, rerank, saved_vectors
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.documents import Documents
+from openrouter_mcp.image_request import Ask
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.purchase import carry_out
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
@@ -22,6 +23,7 @@ DryRun = Annotated[bool, Field(description="Show plan and price, send nothing.")
 Options = Annotated[JsonObject, Field(description="Any parameter of the endpoint; provider.")]
 Model = Annotated[Text, Field(description="Empty = a popular, well-priced one.")]
 Files = Annotated[Texts, Field(description="Paths, folders, globs.")]
+SaveTo = Annotated[Text, Field(description="File or folder in the output directory.")]
 
 RERANKED = {
     "type": "object",
@@ -97,6 +99,49 @@ async def embed_texts(
         options=options,
     )
     perform = partial(embeddings.perform, plan)
+    return await carry_out(
+        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
+    )
+
+
+@tool(title="Generate image", tags={"multimodal"}, annotations=PAID, output_schema=None)
+async def generate_image(
+    prompt: Text,
+    model: Model = "",
+    references: Annotated[
+        Texts, Field(description="Up to 16 images to edit or follow: paths, https URLs.")
+    ] = [],
+    aspect_ratio: Annotated[Text, Field(description="16:9, 1:1...")] = "",
+    resolution: Annotated[Text, Field(description="512, 1K, 2K, 4K.")] = "",
+    quality: Annotated[Text, Field(description="low, medium, high...")] = "",
+    n: Annotated[int, Field(ge=1, le=10)] = 1,
+    format: Annotated[Text, Field(description="png, jpeg, webp, svg.")] = "",
+    background: Annotated[Text, Field(description="transparent, opaque.")] = "",
+    seed: Annotated[int, Field(ge=0, description="0 = any.")] = 0,
+    save_to: SaveTo = "",
+    max_cost: MaxCost = 0,
+    dry_run: DryRun = False,
+    options: Options = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Draw or edit images. They are saved as files; previews are shown."""
+    ask = Ask(
+        prompt=prompt,
+        model=model,
+        references=references,
+        aspect_ratio=aspect_ratio,
+        resolution=resolution,
+        quality=quality,
+        n=n,
+        format=format,
+        background=background,
+        seed=seed,
+        save_to=save_to,
+        options=options,
+    )
+    plan = await image_generation.plan(app, ask)
+    perform = partial(image_generation.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )

@@ -1,10 +1,12 @@
 """The endpoints that are no chat: their shapes, their strictness, what they charge."""
 
 import base64
+import io
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from openrouter_mcp.simulator.state import Simulator
 from tests import oracle
@@ -12,7 +14,8 @@ from tests.simulator.conftest import Api
 
 RERANK = {"model": "cohere/rerank-v3.5", "query": "red fox", "documents": ["a dog", "a red fox"]}
 EMBED = {"model": "openai/text-embedding-3-small", "input": ["red fox " * 20, "a dog"]}
-REQUESTS: dict[str, dict[str, Any]] = {"/rerank": RERANK, "/embeddings": EMBED}
+DRAW = {"model": "bytedance-seed/seedream-4.5", "prompt": "a red fox"}
+REQUESTS: dict[str, dict[str, Any]] = {"/rerank": RERANK, "/embeddings": EMBED, "/images": DRAW}
 PATHS = sorted(REQUESTS)
 
 
@@ -79,3 +82,38 @@ def test_embeddings_come_as_base64_and_in_fewer_dimensions(api: Api):
 def test_a_text_beyond_the_context_is_refused(api: Api):
     reply = api.http.post("/embeddings", json=EMBED | {"input": "word " * 9000})
     assert reply.json()["error"]["metadata"]["error_type"] == "context_length_exceeded"
+
+
+def test_images_are_real_and_as_many_as_asked_for(api: Api):
+    reply = api.http.post("/images", json=DRAW | {"n": 2, "aspect_ratio": "16:9"}).json()
+    assert oracle.check_response("/images", reply) == []
+    drawn = [Image.open(io.BytesIO(base64.b64decode(row["b64_json"]))) for row in reply["data"]]
+    assert [(image.size, image.format) for image in drawn] == [((1024, 576), "JPEG")] * 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"n": 9}, {"resolution": "512"}, {"quality": "low"}, {"size": "1x1", "resolution": "1K"}],
+)
+def test_what_an_image_model_does_not_take_is_refused(api: Api, fields):
+    assert api.http.post("/images", json=DRAW | fields).status_code == 400
+
+
+def test_a_chat_draws(api: Api):
+    model = "google/gemini-3.1-flash-image-preview"
+    reply = api.chat("a fox", model=model, modalities=["image", "text"]).json()
+    assert oracle.check_response("/chat/completions", reply) == []
+    (part,) = reply["choices"][0]["message"]["images"]
+    assert part["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+def test_a_chat_speaks_in_a_stream_only(api: Api):
+    speak = {"model": "openai/gpt-audio", "modalities": ["text", "audio"]}
+    speak |= {"audio": {"voice": "alloy", "format": "pcm16"}}
+    assert api.chat("hello", **speak).status_code == 400
+    events = api.stream("hello", **speak)
+    assert [finding for chunk in events for finding in oracle.check_chunk(chunk)] == []
+    deltas = [chunk["choices"][0]["delta"].get("audio", {}) for chunk in events if chunk["choices"]]
+    sound = b"".join(base64.b64decode(delta.get("data", "")) for delta in deltas)
+    assert len(sound) == 2 * 24_000 * 0.06 * len("hello")
+    assert "".join(delta.get("transcript", "") for delta in deltas) == "hello"

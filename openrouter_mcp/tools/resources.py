@@ -1,0 +1,107 @@
+"""What clients can read or insert beside the tools: resources, prompts, completion of model ids."""
+
+import json
+import time
+from typing import Annotated
+
+from fastmcp.prompts import prompt
+from fastmcp.resources import resource
+from fastmcp.server.dependencies import get_context
+from mcp.types import (
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    ResourceTemplateReference,
+)
+from pydantic import Field
+
+from openrouter_mcp import lookup
+from openrouter_mcp.app import App
+from openrouter_mcp.market import Market
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.context import CurrentApp, CurrentProgress
+
+COMPLETIONS = 50
+MODEL_ARGUMENTS = {"model", "models", "id"}
+
+
+@resource("openrouter://models/{id*}", name="Model", mime_type="application/json")
+async def model(id: str, app: App = CurrentApp) -> str:
+    """One model in full, as get_model tells it."""
+    snapshot = await app.catalogue.models()
+    found = lookup.resolve(snapshot, id)
+    market = Market(app.client, app.cache)
+    card, _ = await lookup.model_card(app.catalogue, market, snapshot, found, time.time())
+    return json.dumps(card, ensure_ascii=False)
+
+
+@resource("openrouter://jobs/{id}", name="Job", mime_type="text/plain")
+async def job(id: str, app: App = CurrentApp, progress: Progress = CurrentProgress) -> str:
+    """A job as it stands now, or its result."""
+    result = await app.jobs.get(id, 0, progress)
+    return "\n".join(getattr(block, "text", "") for block in result.content)
+
+
+@resource("openrouter://threads/{id}", name="Conversation", mime_type="application/json")
+async def thread(id: str, app: App = CurrentApp) -> str:
+    """A conversation's messages."""
+    _, messages = await app.threads.show(id)
+    return json.dumps(list(messages), ensure_ascii=False)
+
+
+@prompt(title="Second opinion")
+def second_opinion(
+    model: Annotated[str, Field(description="Whom to ask; a loose name will do.")] = "",
+) -> str:
+    """Ask another model about the work at hand and weigh what it says."""
+    whom = f'model "{model}"' if model else "a strong model of another maker (recommend_model)"
+    return (
+        f"Get a second opinion with the chat tool from {whom}. Give it the question, the relevant "
+        "files by path (files) and your own conclusion, and ask it to look for mistakes. Then tell "
+        "me where you agree, where you do not and why, and what the call cost."
+    )
+
+
+@prompt(title="Compare models")
+def compare(
+    question: Annotated[str, Field(description="What to ask all of them.")],
+    models: Annotated[str, Field(description="Separated by commas; empty = a spread.")] = "",
+) -> str:
+    """Ask several models the same and judge the answers."""
+    whom = f"these models: {models}" if models else "a sensible spread of models"
+    return (
+        f"Use compare_models to ask {whom} the following, with a judge of your choice: {question}\n"
+        "Then summarise the differences that matter, and what each answer cost."
+    )
+
+
+@prompt(title="Pick a model")
+def pick_model(
+    task: Annotated[str, Field(description="What the model is for.")],
+) -> str:
+    """Find the model that fits a task, on live data."""
+    return (
+        f"Which model should I use for this: {task}\n"
+        "Use recommend_model with the needs and limits that follow from it, look at the finalists "
+        "with get_model, and recommend one, with its price, its best provider and the date of the "
+        "data. Name no model from memory."
+    )
+
+
+async def complete(
+    reference: PromptReference | ResourceTemplateReference,
+    argument: CompletionArgument,
+    _context: CompletionContext | None,
+) -> list[str] | None:
+    """Ids of live models for what has been typed so far."""
+    if argument.name not in MODEL_ARGUMENTS:
+        return None
+    if isinstance(reference, ResourceTemplateReference) and "models" not in reference.uri:
+        return None
+    app: App = get_context().lifespan_context["app"]
+    head, _, typed = argument.value.rpartition(",")
+    typed = typed.strip().lower()
+    snapshot = await app.catalogue.models()
+    ids = [model.id for model in snapshot.models if typed in model.id.lower()]
+    ids.sort(key=lambda model_id: (not model_id.lower().startswith(typed), model_id))
+    return [f"{head},{model_id}" if head else model_id for model_id in ids[:COMPLETIONS]]

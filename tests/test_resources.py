@@ -1,0 +1,56 @@
+"""Resources, prompts and completion, in both protocol eras."""
+
+import json
+
+import pytest
+from fastmcp import Client
+from fastmcp.exceptions import McpError
+from mcp.types import PromptReference, ResourceTemplateReference
+
+
+async def test_the_templates_and_prompts_are_listed(client: Client) -> None:
+    templates = {template.uri_template for template in await client.list_resource_templates()}
+    assert templates == {
+        "openrouter://models/{id*}",
+        "openrouter://jobs/{id}",
+        "openrouter://threads/{id}",
+    }
+    prompts = {prompt.name for prompt in await client.list_prompts()}
+    assert prompts == {"second_opinion", "compare", "pick_model"}
+
+
+async def test_a_model_is_a_resource(client: Client) -> None:
+    (content,) = await client.read_resource("openrouter://models/anthropic/claude-sonnet-5")
+    assert json.loads(content.text)["id"] == "anthropic/claude-sonnet-5"
+
+
+async def test_a_conversation_is_a_resource(client: Client) -> None:
+    await client.call_tool("chat", {"prompt": "Hello", "thread_id": "new"})
+    listed = await client.call_tool("list_threads", {})
+    thread_id = listed.content[0].text.split(" | ")[0]
+    (content,) = await client.read_resource(f"openrouter://threads/{thread_id}")
+    assert [message["role"] for message in json.loads(content.text)] == ["user", "assistant"]
+
+
+async def test_what_is_not_there_is_said_so(client: Client) -> None:
+    with pytest.raises(McpError):
+        await client.read_resource("openrouter://jobs/job_nowhere")
+
+
+async def test_prompts_say_which_tools_to_use(client: Client) -> None:
+    prompt = await client.get_prompt("pick_model", {"task": "summaries"})
+    assert "recommend_model" in prompt.messages[0].content.text
+    assert "summaries" in prompt.messages[0].content.text
+
+
+@pytest.mark.parametrize(
+    ("reference", "argument"),
+    [
+        (PromptReference(type="ref/prompt", name="second_opinion"), "model"),
+        (ResourceTemplateReference(type="ref/resource", uri="openrouter://models/{id*}"), "id"),
+    ],
+)
+async def test_model_ids_are_completed(client: Client, reference, argument) -> None:
+    completion = await client.complete(reference, {"name": argument, "value": "anthropic/cl"})
+    assert completion.values[0].startswith("anthropic/cl")
+    assert all("anthropic/cl" in value for value in completion.values)
