@@ -241,6 +241,8 @@ def _beyond(entry: Entry, cap: Cap, now: float) -> OpenRouterError:
         f"{cap.name} ({dollars(cap.amount)}): {dollars(cap.used.settled)} is spent {period} and "
         f"{dollars(cap.used.reserved)} reserved by calls under way. {smaller}, {wait}"
         f"or raise {cap.name} and restart this server.",
+        # What other calls have reserved comes back when they cost less.
+        retryable=entry.reserved <= cap.amount - cap.used.settled,
     )
 
 

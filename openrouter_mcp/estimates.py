@@ -54,6 +54,21 @@ def within(request: ChatRequest, limit: Decimal, now: datetime) -> ChatRequest:
     return replace(request, body=_stopping_at(body, limit))
 
 
+def bounded(request: ChatRequest, limit: Decimal | None, now: datetime) -> ChatRequest:
+    """The request `within` the limit where it fits, else the least that it could be asked for.
+
+    Who reserves the money for that knows best why there is not enough.
+    """
+    if limit is None:
+        return request
+    try:
+        return within(request, limit, now)
+    except OpenRouterError:
+        if request.output_limit:
+            return request
+        return replace(request, body={**request.body, request.limit_name: LEAST_OUTPUT})
+
+
 def _demand(request: ChatRequest) -> Demand:
     """Tokens and searches that the request can use up at most; 0 output means no limit is set."""
     body = request.body

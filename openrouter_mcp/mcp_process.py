@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
@@ -46,12 +48,13 @@ class StdioProcess(ClientTransport):
         self._cwd = cwd or None
         self._last_words = b""
         self.ended = False
-        """Whether the connection is over, for whatever reason."""
+        """Whether it is over without having been stopped."""
         self.strayed = 0
         """Lines on stdout that were no messages."""
         self.oversized = False
         """Whether it was stopped for sending more than `LONGEST_MESSAGE`."""
         self.exit_code: int | None = None
+        self._stopping = False
 
     @contextlib.asynccontextmanager
     async def connect_session(
@@ -105,9 +108,9 @@ class StdioProcess(ClientTransport):
             except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass
             finally:
-                self.ended = True
+                self.ended = not self._stopping
         if self.oversized:
-            process.kill()
+            _kill(process)
 
     def _parse(self, line: bytes) -> SessionMessage | None:
         if not line.lstrip().startswith(b"{"):
@@ -138,15 +141,27 @@ class StdioProcess(ClientTransport):
                 self._last_words = (self._last_words + piece)[-STDERR_TAIL:]
 
     async def _stop(self, process: Process) -> None:
-        if process.stdin is not None:
-            with contextlib.suppress(anyio.BrokenResourceError, OSError):
-                await process.stdin.aclose()
-        with anyio.move_on_after(LEAVING):
-            await process.wait()
-        if sys.platform == "win32":
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        else:
-            await terminate_posix_process_tree(process, LEAVING)
+        """Close its input, wait, end it with all that it started."""
+        self._stopping = True
+        try:
+            if process.stdin is not None:
+                with contextlib.suppress(anyio.BrokenResourceError, OSError):
+                    await process.stdin.aclose()
+            with anyio.move_on_after(LEAVING):
+                await process.wait()
+            if sys.platform != "win32":
+                await terminate_posix_process_tree(process, LEAVING)
+        finally:
+            # A native cancellation passes every shield.
+            if process.returncode is None:
+                _kill(process)
         with anyio.move_on_after(LEAVING):
             self.exit_code = await process.wait()
+
+
+def _kill(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)

@@ -27,6 +27,8 @@ from openrouter_mcp.settings import Settings, variable
 
 START_LIMIT = 30.0
 """Seconds that a server has to start and to list its tools; the first npx or uvx takes a while."""
+SLACK = 5.0
+"""Seconds after which a limit of the SDK that did not work is enforced."""
 FAILURES = (
     MCPError,
     RuntimeError,
@@ -104,7 +106,7 @@ class McpServer:
         client = await self._connected()
         try:
             # The SDK's own limit comes first and tells the server to stop.
-            async with asyncio.timeout(seconds + 1):
+            async with asyncio.timeout(seconds + SLACK):
                 return await ask(client)
         except FAILURES as error:
             if self._broken(client, error):
@@ -143,7 +145,8 @@ class McpServer:
             log_handler=_ignore,
         )
         try:
-            async with asyncio.timeout(START_LIMIT + 1):
+            # Only for addresses where the connection itself hangs: the client's own limit is gentler.
+            async with asyncio.timeout(START_LIMIT + SLACK):
                 return await client.__aenter__()
         except FAILURES as error:
             with suppress(*FAILURES):
@@ -221,8 +224,9 @@ async def _result_of_task(
 def _reason(transport: ClientTransport, error: BaseException) -> str:
     if isinstance(transport, StdioProcess) and transport.ended:
         return transport.farewell()
-    cause = error.__cause__ or error
-    if isinstance(error, TimeoutError) or isinstance(cause, TimeoutError) or _timed_out(cause):
+    while error.__cause__:
+        error = error.__cause__
+    if isinstance(error, TimeoutError) or _timed_out(error):
         return f"it said nothing within {duration(START_LIMIT)}"
     return clean(error) or type(error).__name__
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,7 +11,9 @@ from openrouter_mcp import estimates, receipts
 from openrouter_mcp.answer import Answer, Listener, complete
 from openrouter_mcp.budget import Budget
 from openrouter_mcp.client import OpenRouter
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.request import ChatRequest
+from openrouter_mcp.reservation import Reservation
 
 # OpenRouter's documentation on cancelling streams; other providers are not mentioned there.
 STOPS_BILLING = frozenset(
@@ -49,6 +53,9 @@ BILLS_ON = frozenset(
         "SambaNova",
     }
 )
+PATIENCE = 10.0
+PAUSE = 0.1
+"""Seconds: how long to wait for money that other calls hold, and between two looks."""
 
 
 async def pay(
@@ -63,13 +70,8 @@ async def pay(
 
     Raises `BUDGET_EXCEEDED` before anything is sent, and what `complete` raises.
     """
-    now = datetime.now(UTC)
-    allowance = await budget.allowance(limit)
-    most = estimates.estimate(request, now).most
-    if allowance is not None and (most is None or most <= allowance):
-        request = estimates.within(request, allowance, now)
-        most = estimates.estimate(request, now).most
-    async with await budget.reserve(tool, request.model.id, most, limit) as reservation:
+    request, held = await _reserved(budget, tool, request, limit)
+    async with held as reservation:
         await reservation.sent()
 
         async def started(generation_id: str) -> None:
@@ -89,6 +91,27 @@ async def pay(
             generation_id=receipt.generation_id,
         )
         return answer
+
+
+async def _reserved(
+    budget: Budget, tool: str, request: ChatRequest, limit: Decimal | None
+) -> tuple[ChatRequest, Reservation]:
+    """The request, bounded by what may be spent now, and the money for it.
+
+    Money that calls under way hold comes back when they cost less: it is waited for a while.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        now = datetime.now(UTC)
+        allowance = await budget.allowance(limit)
+        bounded = estimates.bounded(request, allowance, now)
+        most = estimates.estimate(bounded, now).most
+        try:
+            return bounded, await budget.reserve(tool, request.model.id, most, limit)
+        except OpenRouterError as error:
+            if not error.retryable or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 def after_cancelling(provider: str) -> str:

@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from openrouter_mcp.media_settings import MediaSettings
+
 PREFIX = "OPENROUTER_"
 LAST_PORT = 65_535
 POPULAR = "empty = a popular, well-priced one"
@@ -76,12 +78,8 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
-class Settings(BaseSettings):
-    """The configuration of one server, read once at its start. Empty variables count as unset."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
-    )
+class CoreSettings(BaseSettings):
+    """What is not about media."""
 
     api_key: Key | None = Field(None, description="Your key from https://openrouter.ai/keys.")
     management_key: Key | None = Field(
@@ -238,6 +236,14 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
     ] = Field("INFO", description="How much is logged to stderr.")
+
+
+class Settings(MediaSettings, CoreSettings):
+    """The configuration of one server, read once at its start. Empty variables count as unset."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     _problems: tuple[str, ...] = PrivateAttr(())
 

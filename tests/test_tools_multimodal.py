@@ -1,19 +1,27 @@
 """The multimodal tools as a client sees them, in both protocol eras."""
 
+import base64
+import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from fastmcp import Client
+from PIL import Image
 
 from openrouter_mcp import purchase, retries, server, settings, vectors
+from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.tools import multimodal
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
 ESTIMATE = "openrouter/estimate"
-TOOLS = [multimodal.rerank_documents, multimodal.embed_texts]
+TOOLS = [
+    multimodal.rerank_documents,
+    multimodal.embed_texts,
+    multimodal.generate_image,
+]
 FOXES = ["a lazy dog", "the quick red fox", "a red door"]
 
 
@@ -264,3 +272,256 @@ async def test_the_price_of_vectors_is_told_and_kept(client, simulator) -> None:
     refused = await call(client, "embed_texts", texts=["x" * 3000], max_cost=0.00001)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert paid(simulator) == []
+
+
+SEEDREAM = "bytedance-seed/seedream-4.5"
+PROMPT = "A red fox jumps"
+
+
+def png(width: int = 40, height: int = 20, mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.new(mode, (width, height), "red").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def previews(result) -> list:
+    return [block for block in result.content if block.type == "image"]
+
+
+async def test_an_image_is_a_file_with_a_preview_and_a_receipt(client, simulator, output) -> None:
+    simulator.generation_misses = 1
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
+    path = output / "A-red-fox-jumps.jpg"
+    with Image.open(path) as image:
+        assert (image.format, image.size) == ("JPEG", (1024, 1024))
+    assert f"{path} ({path.stat().st_size:,} bytes)" in text(result)
+    (link,) = [block for block in result.content if block.type == "resource_link"]
+    assert (str(link.uri), link.mime_type, link.size) == (
+        path.as_uri(),
+        "image/jpeg",
+        path.stat().st_size,
+    )
+    (shown,) = previews(result)
+    with Image.open(io.BytesIO(base64.b64decode(shown.data))) as image:
+        assert max(image.size) == 768
+    line = result.content[-1].text.splitlines()[-1]
+    assert line.startswith("-- bytedance-seed/seedream-4.5")
+    assert " via " in line
+    assert " | 1 image | " in line
+    assert " | $0.04 | " in line
+    assert result.structured_content is None
+    assert "base64" not in text(result)
+
+
+async def test_without_a_model_a_popular_one_is_chosen_and_told(client, simulator) -> None:
+    result = await call(client, "generate_image", prompt=PROMPT)
+    assert "(most used below $0.15 for an image)" in text(result)
+
+
+async def test_all_parameters_are_sent_under_openrouters_names(
+    client, simulator, output, monkeypatch
+) -> None:
+    takes = {
+        "quality": {"type": "enum", "values": ["low", "high"]},
+        "output_format": {"type": "enum", "values": ["png", "jpeg", "webp"]},
+        "background": {"type": "enum", "values": ["transparent", "opaque"]},
+    }
+    for name, descriptor in takes.items():
+        monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, name, descriptor)
+    result = await call(
+        client,
+        "generate_image",
+        prompt=PROMPT,
+        model=SEEDREAM,
+        aspect_ratio="16:9",
+        resolution="2k",
+        quality="High",
+        format="webp",
+        background="transparent",
+        seed=7,
+        n=2,
+        save_to="foxes/",
+    )
+    body = paid(simulator)[0].body
+    assert body == {
+        "model": SEEDREAM,
+        "prompt": PROMPT,
+        "aspect_ratio": "16:9",
+        "resolution": "2K",
+        "quality": "high",
+        "output_format": "webp",
+        "background": "transparent",
+        "seed": 7,
+        "n": 2,
+    }
+    names = sorted(path.name for path in (output / "foxes").iterdir())
+    assert names == ["A-red-fox-jumps-2.webp", "A-red-fox-jumps.webp"]
+    assert {shown.mime_type for shown in previews(result)} == {"image/webp"}
+    assert "2 images by" in text(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"resolution": "512"}, "It takes 1K, 2K, 4K."),
+        ({"aspect_ratio": "7:5"}, "It takes 1:1, 16:9, 9:16."),
+        ({"quality": "low"}, "takes no quality. It takes aspect_ratio: 1:1, 16:9, 9:16; n: 1 to 4"),
+        ({"background": "transparent", "format": "jpeg"}, "needs the format png or webp"),
+        ({"options": {"size": "10x10"}, "resolution": "1K"}, "Give one or the other"),
+        ({"prompt": " "}, "prompt is empty"),
+        ({"references": ["x"] * 17}, "16 are the most"),
+        ({"references": ["https://example.org/a.png"], "model": "lumen/plain-1"}, "can:"),
+    ],
+)
+async def test_a_wrong_value_is_refused_with_the_right_ones_before_paying(
+    client, simulator, arguments, said
+) -> None:
+    plain = simulator.model("lumen/easel-1")
+    plain |= {"id": "lumen/plain-1"}
+    plain["architecture"]["input_modalities"] = ["text"]
+    known = {"prompt": PROMPT, "model": SEEDREAM} | arguments
+    result = await call(client, "generate_image", **known)
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert said in text(result)
+    assert paid(simulator) == []
+
+
+async def test_more_images_than_one_request_makes_take_several(client, simulator, output) -> None:
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, n=5, seed=3)
+    assert sorted(request.body.get("n", 1) for request in paid(simulator)) == [1, 4]
+    assert {request.body["seed"] for request in paid(simulator)} == {3, 4}
+    assert len(list(output.iterdir())) == 5
+    assert result.meta[META]["cost"] == "0.20"
+
+
+async def test_images_of_the_requests_that_succeeded_are_kept(client, simulator, output) -> None:
+    simulator.fail("http_error", path="/images", status=400)
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, n=5)
+    assert result.is_error
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert len(list(output.iterdir())) in {1, 4}
+    assert " of 5 by" in text(result) or "images of 5" in text(result)
+
+
+async def test_references_are_sent_along_byte_by_byte_or_as_addresses(client, simulator, tmp_path):
+    (tmp_path / "fox.png").write_bytes(png())
+    references = [str(tmp_path / "fox.png"), "https://example.org/fox.png"]
+    result = await call(
+        client, "generate_image", prompt=PROMPT, model=SEEDREAM, references=references
+    )
+    assert not result.is_error
+    sent = [part["image_url"]["url"] for part in paid(simulator)[0].body["input_references"]]
+    assert base64.b64decode(sent[0].removeprefix("data:image/png;base64,")) == png()
+    assert sent[1] == "https://example.org/fox.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        (".env", "UNSAFE_PATH"),
+        ("/etc/passwd", "UNSAFE_PATH"),
+        ("missing.png", "NOT_FOUND"),
+        ("lying.png", "UNSUPPORTED_FORMAT"),
+        ("empty.png", "UNSUPPORTED_FORMAT"),
+        ("folder.png", "NOT_FOUND"),
+        ("data:image/png;base64,%%%", "INVALID_INPUT"),
+        ("file:///etc/passwd", "UNSAFE_PATH"),
+        ("ftp://example.org/a.png", "INVALID_INPUT"),
+    ],
+)
+async def test_what_is_no_image_is_not_sent(client, simulator, tmp_path, monkeypatch, name, code):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(png())
+    (tmp_path / "lying.png").write_text("no image at all")
+    (tmp_path / "empty.png").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, references=[name])
+    assert result.meta[ERROR]["code"] == code
+    assert paid(simulator) == []
+
+
+async def test_a_name_whose_ending_the_model_cannot_make_is_corrected(client, simulator, output):
+    result = await call(
+        client, "generate_image", prompt=PROMPT, model=SEEDREAM, save_to="cover.png"
+    )
+    assert (output / "cover.jpg").exists()
+    assert "Named .jpg, because that is what it is." in text(result)
+
+
+async def test_the_ending_of_the_name_asks_for_the_format(client, simulator, output, monkeypatch):
+    formats = {"type": "enum", "values": ["png", "jpeg"]}
+    monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, "output_format", formats)
+    await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, save_to="cover.png")
+    assert paid(simulator)[0].body["output_format"] == "png"
+    with Image.open(output / "cover.png") as image:
+        assert image.format == "PNG"
+
+
+async def test_a_drawing_in_svg_is_a_text_file(client, simulator, output, monkeypatch) -> None:
+    formats = {"type": "enum", "values": ["svg"]}
+    monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, "output_format", formats)
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, format="svg")
+    assert (output / "A-red-fox-jumps.svg").read_text().startswith("<svg ")
+    assert previews(result) == []
+
+
+@pytest.mark.parametrize("save_to", ["../x.png", "/etc/x.png", "link/x.png"])
+async def test_an_image_is_refused_a_place_outside_before_paying(
+    client, simulator, output, tmp_path, save_to
+) -> None:
+    output.mkdir()
+    (output / "link").symlink_to(tmp_path)
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, save_to=save_to)
+    assert result.meta[ERROR]["code"] == "UNSAFE_PATH"
+    assert paid(simulator) == []
+
+
+async def test_a_model_that_only_draws_in_a_chat_is_asked_there(client, simulator, output) -> None:
+    simulator.fail("not_found", path="/images/models/*", times=None)
+    known = {"prompt": PROMPT, "model": "google/gemini-3.1-flash-image-preview"}
+    result = await call(client, "generate_image", **known, n=2, aspect_ratio="16:9", seed=1)
+    assert not result.is_error
+    bodies = [request.body for request in paid(simulator)]
+    assert {request.path for request in paid(simulator)} == {"/chat/completions"}
+    assert [body["image_config"] for body in bodies] == [{"aspect_ratio": "16:9"}] * 2
+    assert bodies[0]["modalities"] == ["image", "text"]
+    for path in output.iterdir():
+        with Image.open(path) as image:
+            assert (image.format, image.size) == ("PNG", (512, 288))
+    assert len(list(output.iterdir())) == 2
+    assert "via Google" in text(result)
+    refused = await call(client, "generate_image", **known, background="opaque")
+    assert "takes no background" in text(refused)
+
+
+async def test_a_chat_that_only_talks_is_an_error(client, simulator) -> None:
+    simulator.fail("not_found", path="/images/models/*", times=None)
+    simulator.fail("mid_stream_error", path="/chat/completions", after=0)
+    known = {"prompt": PROMPT, "model": "google/gemini-3.1-flash-image-preview"}
+    result = await call(client, "generate_image", **known)
+    assert result.is_error
+
+
+async def test_the_price_of_images_is_told_and_kept(client, simulator) -> None:
+    known = {"prompt": PROMPT, "model": SEEDREAM, "n": 2}
+    shown = await call(client, "generate_image", **known, resolution="1K", dry_run=True)
+    assert shown.meta[ESTIMATE]["usd_most"] == "0.08"
+    dearest = await call(client, "generate_image", **known, dry_run=True)
+    assert dearest.meta[ESTIMATE]["usd_most"] == "0.10"
+    refused = await call(client, "generate_image", **known, max_cost=0.09)
+    assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert paid(simulator) == []
+
+
+async def test_an_image_that_cannot_be_saved_is_refused_before_paying(client, simulator, output):
+    output.write_text("a file")
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
+    assert "Nothing can be written" in text(result)
+    assert paid(simulator) == []
+
+
+async def test_a_reply_without_images_is_an_error_and_nothing_is_saved(client, simulator, output):
+    simulator.fail("error_in_ok", path="/images")
+    result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
+    assert result.is_error
+    assert list(output.iterdir()) == []

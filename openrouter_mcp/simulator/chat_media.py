@@ -43,7 +43,7 @@ async def complete(call: Call, request: ChatRequest, messages: list[Json]) -> Re
     if kind == "audio":
         refuse(request, model)
     prompt = last_user_text(messages)
-    parts = sound(prompt, request) if kind == "audio" else [picture(prompt, request)]
+    parts = sound(prompt) if kind == "audio" else [picture(prompt, request)]
     rate = model["pricing"].get("audio_output" if kind == "audio" else "image_output")
     count = tokens(prompt) * 10 if kind == "audio" else TOKENS
     known = record(call, model, "completions", count * (Decimal(rate) if rate else PRICE))
@@ -87,10 +87,10 @@ def picture(prompt: str, request: ChatRequest) -> Json:
     colour = zlib.crc32(f"{prompt}{request.seed}".encode()) & 0xFFFFFF
     data = rectangle(512, 512 * int(down) // int(across), colour, "png")
     url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    return {"images": [{"type": "image_url", "image_url": {"url": url}}]}
+    return {"images": [{"image_url": {"url": url}}]}
 
 
-def sound(prompt: str, request: ChatRequest) -> list[Json]:
+def sound(prompt: str) -> list[Json]:
     """A tone as the parts of a message, each of whole samples."""
     data = tone(len(prompt) * SECONDS_PER_CHARACTER)
     size = max(2, len(data) // PIECES // 2 * 2)

@@ -6,7 +6,7 @@ import base64
 import io
 import zlib
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
@@ -85,7 +85,7 @@ async def draw(call: Call) -> Response:
 
 def refuse(request: ImageRequest) -> None:
     """What the endpoints do not take is an error. Raises `Refused`."""
-    supported = media_discovery.IMAGE_PARAMETERS
+    supported: dict[str, Any] = media_discovery.IMAGE_PARAMETERS
     for name in CHECKED:
         value = getattr(request, name)
         if value is None or (name == "n" and value == 1):

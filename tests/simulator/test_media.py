@@ -108,7 +108,7 @@ def test_a_chat_draws(api: Api):
 
 
 def test_a_chat_speaks_in_a_stream_only(api: Api):
-    speak = {"model": "openai/gpt-audio", "modalities": ["text", "audio"]}
+    speak: dict[str, Any] = {"model": "openai/gpt-audio", "modalities": ["text", "audio"]}
     speak |= {"audio": {"voice": "alloy", "format": "pcm16"}}
     assert api.chat("hello", **speak).status_code == 400
     events = api.stream("hello", **speak)
