@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
 
 from openrouter_mcp import __version__
+from openrouter_mcp.encoded import StreamedBody, streamed
 from openrouter_mcp.errors import Code, OpenRouterError, duration
 from openrouter_mcp.retries import REPEATABLE, UNPAID, Report, retrying, silent
 from openrouter_mcp.settings import Settings
@@ -36,6 +37,7 @@ OWN_HEADERS = {
     "content-length",
     "content-type",
     "host",
+    "range",
     "transfer-encoding",
 }
 NO_KEY = (
@@ -45,7 +47,7 @@ NO_KEY = (
 
 Method = Literal["get", "post"]
 Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
-"""JSON, or a factory of its bytes: a large body is streamed, and a retry starts it anew."""
+"""JSON, or a factory of its bytes. What is large (also JSON with an `Encoded` file) is streamed."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +243,10 @@ class OpenRouter:
         if method == "get":
             reply = await self.sdk.get(path, **unread)
         else:
-            sent: Any = {"content": body()} if callable(body) else {"body": body}
+            content = body if callable(body) else streamed(body or {})
+            if isinstance(content, StreamedBody):
+                options["headers"]["Content-Length"] = str(content.length)
+            sent: Any = {"content": content()} if content else {"body": body}
             reply = await self.sdk.post(path, **sent, **unread)
         # Asked for an httpx2.Response, the SDK hands it over as it came.
         return cast("httpx2.Response", reply)

@@ -73,12 +73,10 @@ class FunctionTool:
         if not isinstance(given, dict):
             raise ValueError("the arguments are not a JSON object")  # noqa: TRY004 - said to models
         # An empty registry: a schema makes nobody fetch what it refers to.
-        kind = jsonschema.validators.validator_for(
-            self.schema, default=jsonschema.Draft202012Validator
-        )
+        validator = jsonschema.Draft202012Validator(self.schema, registry=Registry())
         try:
-            problems = sorted(kind(self.schema, registry=Registry()).iter_errors(given), key=str)
-        except (jsonschema.SchemaError, Unresolvable, re.error, TypeError):
+            problems = sorted(validator.iter_errors(given), key=str)
+        except (Unresolvable, re.error):
             return given
         if problems:
             said = [f"{problem.json_path}: {problem.message}" for problem in problems]
@@ -90,8 +88,8 @@ def convert(server: str, tools: Sequence[mt.Tool], taken: Iterable[str] = ()) ->
     """The tools of one server, under names that are not `taken`."""
     names = set(taken)
     converted = []
-    for tool in tools:
-        schema = dereference_refs(dict(tool.input_schema or {}))
+    for tool in {tool.name: tool for tool in tools}.values():
+        schema = _valid(dereference_refs(dict(tool.input_schema or {})))
         name = _name(server, tool.name, names)
         names.add(name)
         hints = tool.annotations
@@ -136,6 +134,17 @@ def portable(schema: Mapping[str, Any]) -> tuple[Schema, str]:
         top["required"] = listed
     said = json.dumps(forms, ensure_ascii=False, separators=(",", ":")) if forms else ""
     return top, f"The arguments have to fit: {said}" if said else ""
+
+
+def _valid(schema: Schema) -> Schema:
+    """The schema; or one that allows everything in place of what is none, which providers refuse."""
+    import jsonschema
+
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError:
+        return {}
+    return schema
 
 
 def _name(server: str, tool: str, taken: set[str]) -> str:

@@ -162,12 +162,12 @@ async def perform(plan: ImagePlan, purchase: Purchase) -> ToolResult:
         raise unforeseen[0]
     if not drawn:
         raise errors[0]
-    made = [await asyncio.to_thread(_made, plan.destination, data) for data in drawn]
-    receipt = await purchase.receipt(_count(len(made)))
+    files = [await asyncio.to_thread(made, plan.destination, data) for data in drawn]
+    receipt = await purchase.receipt(_count(len(files)))
     error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
-    head = _count(len(made)) + (f" of {plan.images}" if len(made) < plan.images else "")
+    head = _count(len(files)) + (f" of {plan.images}" if len(files) < plan.images else "")
     return media_replies.files(
-        f"{head} by {plan.model.id}:", made, receipt, notes=plan.notes, error=error
+        f"{head} by {plan.model.id}:", files, receipt, notes=plan.notes, error=error
     )
 
 
@@ -205,7 +205,7 @@ def _decoded(encoded: Sequence[str]) -> list[bytes]:
     return drawn
 
 
-def _made(place: Destination, data: bytes) -> Made:
+def made(place: Destination, data: bytes) -> Made:
     """One image as a file with a preview, named after what it is. Blocks."""
     found = media_type(data)
     if found is None or not found.mime.startswith("image/"):

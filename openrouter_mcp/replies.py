@@ -11,6 +11,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import TextContent
 
 from openrouter_mcp import cards, receipts
+from openrouter_mcp.encoded import Encoded
 from openrouter_mcp.errors import OpenRouterError, clean
 from openrouter_mcp.estimates import Estimate
 from openrouter_mcp.exchange import Exchange
@@ -169,6 +170,8 @@ def _ending(exchange: Exchange) -> str:
 
 def _shortened(value: Any) -> Any:
     """A request body with its long texts cut: files go to the model, not to the caller."""
+    if isinstance(value, Encoded):
+        return str(value)
     if isinstance(value, str) and len(value) > SHOWN_TEXT:
         return f"{value[:SHOWN_TEXT]}... ({len(value):,} characters)"
     if isinstance(value, list):

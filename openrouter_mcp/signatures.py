@@ -36,6 +36,13 @@ AAC = MediaType(".aac", "audio/aac")
 AIFF = MediaType(".aiff", "audio/aiff")
 WEBM = MediaType(".webm", "video/webm")
 MP4 = MediaType(".mp4", "video/mp4")
+MOV = MediaType(".mov", "video/mov")
+MPEG = MediaType(".mpeg", "video/mpeg")
+BMP = MediaType(".bmp", "image/bmp")
+TIFF = MediaType(".tiff", "image/tiff")
+HEIC = MediaType(".heic", "image/heic")
+AVIF = MediaType(".avif", "image/avif")
+PDF = MediaType(".pdf", "application/pdf")
 
 SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", PNG),
@@ -47,11 +54,18 @@ SIGNATURES = (
     (rb"OggS", OGG),
     (rb"FORM....AIF[FC]", AIFF),
     (rb"....ftyp(?:M4A|M4B|F4A)", M4A),
+    (rb"....ftyp(?:hei[cxs]|hevc|mif1|msf1)", HEIC),
+    (rb"....ftypavi[fs]", AVIF),
+    (rb"....ftypqt  |....(?:moov|wide)", MOV),
     (rb"....ftyp", MP4),
+    (rb"\x00\x00\x01[\xb3\xba]", MPEG),
+    (rb"II\*\0|MM\0\*", TIFF),
+    (rb"BM....\0\0\0\0", BMP),
+    (rb"%PDF-", PDF),
     (rb"\x1aE\xdf\xa3", WEBM),
     # The sync word of ADTS has the layer bits 00, that of MPEG audio has not.
     (rb"ADIF|\xff[\xf0\xf1\xf8\xf9]", AAC),
-    (rb"ID3|\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]", MP3),
+    (rb"ID3|\xff[\xe2\xe3\xf2-\xf5\xfa-\xfd][\x00-\xef]", MP3),
     (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg.*?)?<svg[\s>]", SVG),
 )
 _COMPILED = [(re.compile(pattern, re.DOTALL), found) for pattern, found in SIGNATURES]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from openrouter_mcp.function_tools import FunctionTool, convert
-from openrouter_mcp.mcp_servers import McpServer, ServerError
+from openrouter_mcp.mcp_server import McpServer, ServerError
 from openrouter_mcp.retries import Report
 from openrouter_mcp.settings import variable
 from openrouter_mcp.tool_results import Outcome, outcome

@@ -108,6 +108,9 @@ def network(error: Exception) -> OpenRouterError:
     import openai
 
     cause = error.__cause__ or error
+    if isinstance(cause, OpenRouterError):
+        # Of a file in the request, which could not be read to its end.
+        return cause
     connecting = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException) and not connecting:
         return OpenRouterError(

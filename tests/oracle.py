@@ -61,6 +61,7 @@ REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatRequest, CHAT_REQUEST_EXTRAS),
     "/generation/feedback": (components.SubmitGenerationFeedbackRequest, NONE),
     "/rerank": (operations.CreateRerankRequestBody, NONE),
+    "/audio/speech": (components.SpeechRequest, NONE),
     "/images": (components.ImageGenerationRequest, NONE),
     "/embeddings": (operations.CreateEmbeddingsRequestBody, NONE),
 }

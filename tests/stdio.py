@@ -23,6 +23,7 @@ class Process:
         self.process = process
         self.lines: list[bytes] = []
         self._ids = 0
+        self._replies: dict[int | None, dict[str, Any]] = {}
 
     async def initialize(self) -> dict[str, Any]:
         """Shake hands as clients before 2026-07-28 do."""
@@ -57,12 +58,13 @@ class Process:
     async def reply(self, identity: int) -> dict[str, Any]:
         """Read until the reply to the request with this id."""
         async with asyncio.timeout(PATIENCE):
-            while line := await self.process.stdout.readline():
+            while identity not in self._replies:
+                if not (line := await self.process.stdout.readline()):
+                    raise EOFError((await self.process.stderr.read()).decode())
                 self.lines.append(line)
                 message = json.loads(line)
-                if message.get("id") == identity:
-                    return message
-        raise EOFError((await self.process.stderr.read()).decode())
+                self._replies[message.get("id")] = message
+        return self._replies.pop(identity)
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one line."""

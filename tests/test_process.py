@@ -146,3 +146,53 @@ async def test_the_log_never_holds_the_key(environment, simulator) -> None:
     key = environment["OPENROUTER_API_KEY"].encode()
     assert key.decode() not in log
     assert not any(key in line for line in server.lines)
+
+
+async def test_a_killed_server_leaves_the_truth_to_the_next_one(environment, simulator) -> None:
+    simulator.answer(Script(text="one two three four five six " * 20, chunk_delay=0.3))
+    environment = {
+        **environment,
+        "OPENROUTER_WAIT_SECONDS": "0.5",
+        "OPENROUTER_MAX_COST_PER_DAY": "5",
+    }
+    ask = {"prompt": "Count", "model": "anthropic/claude-opus-5", "max_tokens": 1000}
+    async with stdio.server(environment) as first:
+        await first.initialize()
+        started = (await first.reply(first.call("chat", **ask)))["result"]
+        job_id = started["_meta"]["openrouter/job"]["job_id"]
+        # A job's text is kept every two seconds.
+        for _ in range(6):
+            await first.reply(first.call("get_job", job_id=job_id))
+        first.process.kill()
+        await first.process.wait()
+    async with stdio.server(environment) as second:
+        await second.initialize()
+        lost = (await second.reply(second.call("get_job", job_id=job_id)))["result"]
+        used = (await second.reply(second.call("get_usage", by="tool")))["result"]
+    assert lost["isError"]
+    assert lost["_meta"]["openrouter/error"]["code"] == "JOB_FAILED"
+    assert "one two" in lost["content"][0]["text"]
+    (row,) = used["structuredContent"]["here"]
+    assert (row["name"], row["calls"]) == ("chat", 1)
+    assert row["usd"] > 0
+    assert "usd_not_settled" not in row
+
+
+async def test_two_servers_on_one_file_keep_one_cap_together(environment, simulator) -> None:
+    environment = {**environment, "OPENROUTER_MAX_COST_PER_DAY": "0.003"}
+    ask = {"prompt": "Hello", "model": "anthropic/claude-opus-5", "max_tokens": 20}
+    async with stdio.server(environment) as one, stdio.server(environment) as two:
+        for server in (one, two):
+            await server.initialize()
+        asked = [(server, server.call("chat", **ask)) for _ in range(10) for server in (one, two)]
+        results = []
+        for server, call in asked:
+            results.append((await server.reply(call))["result"])
+    paid = [
+        result["_meta"]["openrouter/receipt"]["cost"]
+        for result in results
+        if "isError" in result and not result["isError"]
+    ]
+    codes = {r["_meta"]["openrouter/error"]["code"] for r in results if r.get("isError")}
+    assert codes == {"BUDGET_EXCEEDED"}
+    assert 0.002 < sum(map(float, paid)) <= 0.003

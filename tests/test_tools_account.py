@@ -116,9 +116,7 @@ async def test_a_cap_per_day_shows_in_receipts_and_refuses_in_the_end(configure,
     async with Client(build(settings.load()), mode=mode) as client:
         first = await client.call_tool("chat", ask)
         assert " of $0.02 | gen-" in text(first).splitlines()[-1]
-        refused = await client.call_tool(
-            "chat", {**ask, "max_tokens": 2000}, raise_on_error=False
-        )
+        refused = await client.call_tool("chat", {**ask, "max_tokens": 2000}, raise_on_error=False)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert "OPENROUTER_MAX_COST_PER_DAY" in text(refused) or "$0.02" in text(refused)
 

@@ -27,6 +27,7 @@ from openrouter_mcp.simulator import (
     media_discovery,
     models,
     rerank,
+    speech,
     wire_faults,
 )
 from openrouter_mcp.simulator.call import Call, Endpoint, Handler, authenticate, authorize
@@ -65,6 +66,7 @@ ENDPOINTS = [
     Endpoint("POST", "/completions", completions.complete, "inference"),
     Endpoint("POST", "/embeddings", embeddings.embed, "inference"),
     Endpoint("POST", "/images", images.draw, "inference"),
+    Endpoint("POST", "/audio/speech", speech.speak, "inference"),
     Endpoint("POST", "/rerank", rerank.order, "inference"),
 ]
 WEBSITE = [
@@ -189,12 +191,13 @@ class Logged:
 
     async def record(self, scope: Scope, receive: Receive) -> Recorded:
         """Read the body and enter the request into the log, unless it only steers us."""
-        raw = b""
+        pieces = []
         more = True
         while more:
             message = await receive()
-            raw += message.get("body", b"")
+            pieces.append(message.get("body", b""))
             more = message.get("more_body", False)
+        raw = b"".join(pieces)
         request = Request(scope)
         try:
             body = json.loads(raw) if raw else None

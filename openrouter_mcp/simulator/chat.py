@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from openrouter_mcp.simulator import chat_media, response_cache
+from openrouter_mcp.simulator import chat_media, generations, response_cache
 from openrouter_mcp.simulator.answers import Answer, citation, compose, last_user_text
 from openrouter_mcp.simulator.call import Call
 from openrouter_mcp.simulator.chat_request import ChatRequest, check
@@ -120,17 +120,20 @@ def generate(call: Call, request: ChatRequest, messages: list[Json]) -> Generati
     if not answer.completion_tokens and answer.finish_reason is None:
         costs = Decimal(0), Decimal(0)
     simulator.free_requests += ":free" in model["id"]
+    id_, total = simulator.generation_id(), sum(costs, start=Decimal(0))
+    provider = endpoint["provider_name"]
+    generations.remember(simulator, id_, model, provider, "completions", total, streamed=True)
     return Generation(
-        simulator.generation_id(),
+        id_,
         script.model or model["id"],
-        endpoint["provider_name"],
+        provider,
         endpoint["service_tier"] or "default",
         int(simulator.clock()),
         answer,
         usage(counted, *costs),
         metadata(call, request, choice, endpoint, attempts),
         script,
-        sum(costs, start=Decimal(0)),
+        total,
     )
 
 

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from openrouter_mcp.simulator import providers
 from openrouter_mcp.simulator.call import Call
 from openrouter_mcp.simulator.replies import Refused, failure
+from openrouter_mcp.simulator.state import Simulator
 
 Json = dict[str, Any]
 
@@ -23,6 +24,20 @@ def record(call: Call, model: Json, api_type: str, cost: Decimal, **counted: int
         raise Refused(failure(402, message))
     simulator.charge(cost)
     id_ = simulator.generation_id("" if api_type == "image" else api_type)
+    provider = providers.serving(model)[0].name
+    return remember(simulator, id_, model, provider, api_type, cost, **counted)
+
+
+def remember(
+    simulator: Simulator,
+    id_: str,
+    model: Json,
+    provider: str,
+    api_type: str,
+    cost: Decimal,
+    **counted: Any,
+) -> Json:
+    """Write the statistics of a generation, which `get` tells after `generation_misses` looks."""
     moment = datetime.fromtimestamp(simulator.clock(), UTC)
     known = {
         "id": id_,
@@ -30,7 +45,7 @@ def record(call: Call, model: Json, api_type: str, cost: Decimal, **counted: int
         "upstream_id": None,
         "api_type": api_type,
         "model": model["canonical_slug"],
-        "provider_name": providers.serving(model)[0].name,
+        "provider_name": provider,
         "router": None,
         "service_tier": None,
         "preset_id": None,

@@ -9,7 +9,7 @@ from fastmcp.tools import ToolResult, tool
 from pydantic import Field
 
 from openrouter_mcp import documents as documents_of
-from openrouter_mcp import embeddings, image_generation, rerank, saved_vectors
+from openrouter_mcp import embeddings, image_generation, rerank, saved_vectors, speech
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.documents import Documents
@@ -142,6 +142,39 @@ async def generate_image(
     )
     plan = await image_generation.plan(app, ask)
     perform = partial(image_generation.perform, plan)
+    return await carry_out(
+        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
+    )
+
+
+@tool(title="Generate audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
+async def generate_audio(
+    text: Annotated[Text, Field(description="What to say, or to play.")],
+    model: Annotated[
+        Text, Field(description="Empty = a popular speech model; music models by name.")
+    ] = "",
+    voice: Text = "",
+    format: Annotated[Text, Field(description="mp3 or wav.")] = "",
+    instructions: Annotated[Text, Field(description="How to say it.")] = "",
+    save_to: SaveTo = "",
+    max_cost: MaxCost = 0,
+    dry_run: DryRun = False,
+    options: Options = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Speech, music or sound as a file. A wrong voice is answered with the right ones."""
+    plan = await speech.plan(
+        app,
+        text,
+        model=model,
+        voice=voice,
+        format=format,
+        instructions=instructions,
+        save_to=save_to,
+        options=options,
+    )
+    perform = partial(speech.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )

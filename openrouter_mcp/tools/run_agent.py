@@ -10,7 +10,6 @@ from pydantic import Field
 
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
-from openrouter_mcp.delegation import Delegation, Task
 from openrouter_mcp.mcp_servers import McpServers
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
@@ -41,6 +40,9 @@ async def run_agent(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | mt.InputRequiredResult:
     """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
+    # It loads FastMCP's client, which takes a while: not on the way to the handshake.
+    from openrouter_mcp.delegation import Delegation, Task
+
     given = Task(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
     delegation = Delegation(app, mcp_servers, given)
     chosen = await delegation.check()

@@ -15,7 +15,13 @@ from tests.simulator.conftest import Api
 RERANK = {"model": "cohere/rerank-v3.5", "query": "red fox", "documents": ["a dog", "a red fox"]}
 EMBED = {"model": "openai/text-embedding-3-small", "input": ["red fox " * 20, "a dog"]}
 DRAW = {"model": "bytedance-seed/seedream-4.5", "prompt": "a red fox"}
-REQUESTS: dict[str, dict[str, Any]] = {"/rerank": RERANK, "/embeddings": EMBED, "/images": DRAW}
+SPEAK = {"model": "lumen/voice-1", "input": "hello there", "voice": "aria"}
+REQUESTS: dict[str, dict[str, Any]] = {
+    "/rerank": RERANK,
+    "/embeddings": EMBED,
+    "/images": DRAW,
+    "/audio/speech": SPEAK,
+}
 PATHS = sorted(REQUESTS)
 
 
@@ -117,3 +123,18 @@ def test_a_chat_speaks_in_a_stream_only(api: Api):
     sound = b"".join(base64.b64decode(delta.get("data", "")) for delta in deltas)
     assert len(sound) == 2 * 24_000 * 0.06 * len("hello")
     assert "".join(delta.get("transcript", "") for delta in deltas) == "hello"
+
+
+def test_speech_is_samples_unless_mp3_is_asked_for(api: Api):
+    reply = api.http.post("/audio/speech", json=SPEAK)
+    assert reply.headers["content-type"] == "audio/pcm;rate=24000;channels=1"
+    assert len(reply.content) == int(24_000 * 0.06 * len(SPEAK["input"])) * 2
+    reply = api.http.post("/audio/speech", json=SPEAK | {"response_format": "mp3"})
+    assert reply.headers["content-type"] == "audio/mpeg"
+    assert reply.content[:2] == b"\xff\xfb"
+
+
+@pytest.mark.parametrize("fields", [{"voice": "nobody"}, {"voice": None}, {"input": "x" * 5000}])
+def test_speech_needs_a_known_voice_and_a_short_text(api: Api, fields):
+    reply = api.http.post("/audio/speech", json=SPEAK | fields)
+    assert (reply.status_code, reply.headers["content-type"]) == (400, "application/json")

@@ -1,0 +1,62 @@
+"""What goes to and fro between a model and its tools."""
+
+from openrouter_mcp import turns
+
+
+def call(name: str, id_: str = "c") -> dict:
+    return {"id": id_, "type": "function", "function": {"name": name, "arguments": "{}"}}
+
+
+def test_calls_that_read_run_together_and_others_alone_in_order() -> None:
+    calls = [call(name) for name in ("read1", "read2", "write1", "write2", "read3")]
+    batches = turns.batches(calls, lambda name: name.startswith("read"))
+    assert [[c["function"]["name"] for c in batch] for batch in batches] == [
+        ["read1", "read2"],
+        ["write1"],
+        ["write2"],
+        ["read3"],
+    ]
+
+
+def test_a_batch_is_bounded() -> None:
+    sizes = [len(batch) for batch in turns.batches([call("r")] * 20, lambda _: True)]
+    assert sizes == [8, 8, 4]
+
+
+def test_a_message_with_distinct_ids_is_passed_back_as_it_came() -> None:
+    message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "2")]}
+    assert turns.with_distinct_ids(message) is message
+    plain = {"role": "assistant", "content": "x"}
+    assert turns.with_distinct_ids(plain) is plain
+
+
+def test_repeated_and_missing_ids_become_distinct() -> None:
+    message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "1"), call("c", "")]}
+    ids = [c["id"] for c in turns.with_distinct_ids(message)["tool_calls"]]
+    assert len(set(ids)) == 3
+    assert all(ids)
+
+
+def test_old_results_are_cut_only_when_the_context_fills() -> None:
+    messages = [{"role": "user", "content": "q" * 3000}]
+    messages += [{"role": "tool", "tool_call_id": str(n), "content": "r" * 3000} for n in range(3)]
+    assert turns.fitted(messages, 100_000) == messages
+    assert turns.fitted(messages, 0) == messages
+    fitted = turns.fitted(messages, 4500)
+    assert fitted[0] == messages[0]
+    assert "Cut to save room" in fitted[1]["content"]
+    assert fitted[2:] == messages[2:]
+
+
+def test_arguments_are_shown_short_on_one_line() -> None:
+    assert turns.shortened('{"path": "a.txt", "n": 1}') == 'path="a.txt", n=1'
+    assert turns.shortened("") == ""
+    assert turns.shortened("{broken\n") == "{broken"
+    assert len(turns.shortened('{"text": "' + "x" * 900 + '"}')) <= 100
+
+
+def test_a_conversation_keeps_no_media() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:..."}}
+    message = {"role": "user", "content": [{"type": "text", "text": "see"}, image]}
+    kept = turns.without_media(message)["content"]
+    assert kept == [{"type": "text", "text": "see"}, {"type": "text", "text": "[image_url]"}]
