@@ -14,20 +14,23 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
 
 
-def may_be_text(data: bytes) -> bool:
-    """Whether the beginning of a file allows the rest to be text."""
-    return any(data.startswith(mark) for mark, _ in BYTE_ORDER_MARKS) or b"\0" not in data
+def may_be_text(head: bytes) -> bool:
+    """Whether the beginning of a file allows the whole to be text."""
+    return head.startswith(MARKS) or b"\0" not in head
 
 
-def is_utf8(data: bytes) -> bool:
-    """Whether the beginning of a file is surely text; its last character may be cut."""
+def is_text(head: bytes) -> bool:
+    """Whether the beginning of a file shows that it is text; its last character may be cut."""
+    if head.startswith(MARKS):
+        return True
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(data)
+        codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False
-    return b"\0" not in data
+    return b"\0" not in head
 
 
 def decode(data: bytes) -> tuple[str, str] | None:

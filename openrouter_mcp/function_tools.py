@@ -137,7 +137,7 @@ def portable(schema: Mapping[str, Any]) -> tuple[Schema, str]:
 
 
 def _valid(schema: Schema) -> Schema:
-    """The schema; or one that allows everything in place of what is none, which providers refuse."""
+    """The schema; one that allows everything in place of what is none, as providers refuse it."""
     import jsonschema
 
     try:

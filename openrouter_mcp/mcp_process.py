@@ -62,20 +62,21 @@ class StdioProcess(ClientTransport):
     ) -> AsyncGenerator[ClientSession]:
         """Start the process; it is stopped, with all that it started, when the block is left."""
         options = transport_options or TransportOptions()
+        process = await self._spawn()
         incoming, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         write, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
-        process = await self._spawn()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._read, process, incoming)
-            tasks.start_soon(self._write, process, outgoing)
-            tasks.start_soon(self._listen, process)
-            try:
-                async with options.session_class(read, write, **session_kwargs) as session:
-                    yield session
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._stop(process)
-                tasks.cancel_scope.cancel()
+        with incoming, read, write, outgoing:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._read, process, incoming)
+                tasks.start_soon(self._write, process, outgoing)
+                tasks.start_soon(self._listen, process)
+                try:
+                    async with options.session_class(read, write, **session_kwargs) as session:
+                        yield session
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._stop(process)
+                    tasks.cancel_scope.cancel()
 
     def farewell(self) -> str:
         """Why the connection ended, as far as that is known."""

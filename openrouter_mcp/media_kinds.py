@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from openrouter_mcp import signatures
-from openrouter_mcp.decoding import is_utf8, may_be_text
+from openrouter_mcp.decoding import is_text, may_be_text
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.signatures import MediaType, media_type
 
@@ -19,7 +19,7 @@ Way = Literal["max_bytes", "max_download_bytes", "max_data_url_bytes"]
 NEITHER = (
     (rb"PK\x03\x04", "a ZIP archive or an Office document"),
     (rb"\x1f\x8b", "a gzip archive"),
-    (rb"\x1aE\xdf\xa3", "Matroska video"),
+    (rb"\x1aE\xdf\xa3(?!.{,60}webm)", "Matroska video"),
     (rb"....ftyp3g", "3GP video"),
 )
 
@@ -40,12 +40,10 @@ class Kind:
 def kind_of(head: bytes) -> Kind | None:
     """The kind of media that begins with these bytes; None for text and for everything else."""
     found = media_type(head)
-    # What is text whatever its first letters say: a note that begins with ID3, a drawing in SVG.
-    if found is None or found is signatures.SVG:
-        return None
     if found is signatures.PDF:
         return Kind("pdf", found)
-    if is_utf8(head) or other_kind(head):
+    # What is text whatever its first letters say: a note that begins with ID3, a drawing in SVG.
+    if found is None or found is signatures.SVG or is_text(head) or _neither(head):
         return None
     for name in ("image", "audio", "video"):
         if found.mime.startswith(name):
@@ -53,14 +51,19 @@ def kind_of(head: bytes) -> Kind | None:
     return None
 
 
-def other_kind(head: bytes) -> str:
-    """What else it is that no model takes ("a gzip archive"); empty for what may be text."""
-    if may_be_text(head) and not head.startswith(b"\x1f\x8b"):
+def other_kind(data: bytes, *, sure: bool = False) -> str:
+    """What it is that no model takes ("a gzip archive").
+
+    Empty for what may be text, unless `sure` it is not.
+    """
+    if may_be_text(data) and not sure:
         return ""
-    for signature, words in NEITHER:
-        if re.match(signature, head, re.DOTALL) and b"webm" not in head[:64]:
-            return words
-    return ""
+    return _neither(data) or "binary data"
+
+
+def _neither(data: bytes) -> str:
+    looks = (words for pattern, words in NEITHER if re.match(pattern, data, re.DOTALL))
+    return next(looks, "")
 
 
 def byte_limit(kind: Kind | None, way: Way) -> str:

@@ -6,8 +6,8 @@ import re
 
 PAUSES = (
     re.compile(r"\n\s*\n"),
-    re.compile(r"[.!?…][\"'»”)\]]*\s+|[。！？]"),
-    re.compile(r"[,;:]\s+|[、，；：]|\s[-–—]\s"),
+    re.compile(r"[.!?\u2026][\"'\u00bb\u201d)\]]*\s+|[\u3002\uff01\uff1f]"),
+    re.compile(r"[,;:]\s+|[\u3001\uff0c\uff1b\uff1a]|\s[-\u2013\u2014]\s"),
     re.compile(r"\s+"),
 )
 """Where a text may be divided, the best first: paragraphs, sentences, clauses, words."""

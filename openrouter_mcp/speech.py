@@ -223,7 +223,7 @@ async def perform(plan: SpeechPlan, purchase: Purchase) -> ToolResult:
         sounds.append(outcome)
     if failure and not (sounds and isinstance(failure, OpenRouterError)):
         raise failure
-    file, seconds = await asyncio.to_thread(_made, plan, sounds)
+    files, seconds = await asyncio.to_thread(_made, plan, sounds)
     receipt = await purchase.receipt(f"{plan.characters:,} characters")
     told = "".join(sound.transcript for sound in sounds).strip()
     notes = [*plan.notes, f"The model said: {told[:500]}" if told else ""]
@@ -232,7 +232,7 @@ async def perform(plan: SpeechPlan, purchase: Purchase) -> ToolResult:
     part = f" (the first {len(sounds)} of {len(plan.bodies)} pieces)" if failure else ""
     return media_replies.files(
         f"{length}{part} by {plan.model.id}{voice}:",
-        [file],
+        files,
         receipt,
         notes=notes,
         error=failure if isinstance(failure, OpenRouterError) else None,
@@ -248,31 +248,33 @@ async def _chatted(purchase: Purchase, body: Mapping[str, Any], most: Decimal | 
     return Sound(bytes(media.audio), kind, media.transcript)
 
 
-def _made(plan: SpeechPlan, sounds: Sequence[Sound]) -> tuple[Made, float]:
-    """The file, named after what it is, and how long it plays (0 = not known). Blocks."""
-    first = sounds[0]
-    known = media_type(first.data)
-    if len(sounds) == 1 and known in PLAYABLE:
-        seconds = 0.0
-        if known is WAV:
-            seconds = _samples(first).seconds
-        return Made(plan.destination.save(first.data, known.suffix), known.mime), seconds
+def _made(plan: SpeechPlan, sounds: Sequence[Sound]) -> tuple[list[Made], float]:
+    """The sound as one file, and how long it plays (0 = not known). Blocks.
+
+    Pieces that cannot be joined after all become files of their own.
+    """
+    place = plan.destination
+    if len(sounds) == 1 and (known := media_type(sounds[0].data)) in PLAYABLE - {WAV}:
+        return [Made(place.save(sounds[0].data, known.suffix), known.mime)], 0.0
     try:
         whole = pcm.joined([_samples(sound) for sound in sounds])
     except ValueError:
-        raise unreadable() from None
-    return Made(plan.destination.save(whole.wav(), WAV.suffix), WAV.mime), whole.seconds
+        return [_as_it_is(place, sound.data) for sound in sounds], 0.0
+    return [Made(place.save(whole.wav(), WAV.suffix), WAV.mime)], whole.seconds
+
+
+def _as_it_is(place: Destination, data: bytes) -> Made:
+    known = media_type(data)
+    saved = place.save(data, known.suffix if known else ".bin")
+    return Made(saved, known.mime if known else "application/octet-stream")
 
 
 def _samples(sound: Sound) -> Pcm:
-    """The samples of sound that came as such or as WAV. Raises `UPSTREAM_ERROR`."""
+    """The samples of sound that came as such or as WAV. Raises ValueError for other kinds."""
     if media_type(sound.data) is WAV:
-        try:
-            return pcm.of_wav(sound.data)
-        except ValueError:
-            raise unreadable() from None
+        return pcm.of_wav(sound.data)
     if not sound.content_type.lower().startswith(("audio/pcm", "audio/l16")):
-        raise unreadable()
+        raise ValueError("no samples")
     return pcm.of_content_type(sound.data, sound.content_type)
 
 

@@ -27,7 +27,8 @@ async def process_id() -> ToolResult:
 
 @peer.tool(annotations=READS)
 async def die() -> None:
-    print("out of cheese", file=sys.stderr, flush=True)
+    sys.stderr.write("out of cheese\n")
+    sys.stderr.flush()
     os._exit(3)
 
 

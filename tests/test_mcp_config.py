@@ -24,10 +24,10 @@ def one(written, entry, **environment) -> ServerConfig:
 
 
 def test_claude_desktop_and_cursor_say_mcp_servers(written) -> None:
-    entry = {"command": "npx", "args": ["-y", "files", "/tmp"], "env": {"A": "1"}, "cwd": "/tmp"}
+    entry = {"command": "npx", "args": ["-y", "files", "/srv"], "env": {"A": "1"}, "cwd": "/srv"}
     config = one(written, entry)
-    assert (config.command, config.args) == ("npx", ("-y", "files", "/tmp"))
-    assert (config.env, config.cwd, config.problem) == ({"A": "1"}, "/tmp", "")
+    assert (config.command, config.args) == ("npx", ("-y", "files", "/srv"))
+    assert (config.env, config.cwd, config.problem) == ({"A": "1"}, "/srv", "")
 
 
 def test_vs_code_says_servers(written) -> None:

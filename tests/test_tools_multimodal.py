@@ -3,14 +3,16 @@
 import base64
 import io
 import json
+import wave
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import purchase, retries, server, settings, vectors
+from openrouter_mcp import purchase, retries, server, settings, speech, vectors
 from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.tools import multimodal
 
@@ -21,6 +23,7 @@ TOOLS = [
     multimodal.rerank_documents,
     multimodal.embed_texts,
     multimodal.generate_image,
+    multimodal.generate_audio,
 ]
 FOXES = ["a lazy dog", "the quick red fox", "a red door"]
 
@@ -525,3 +528,156 @@ async def test_a_reply_without_images_is_an_error_and_nothing_is_saved(client, s
     result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
     assert result.is_error
     assert list(output.iterdir()) == []
+
+
+VOICE = "lumen/voice-1"
+
+
+async def test_speech_is_an_mp3_file_whose_cost_is_asked_for(client, simulator, output) -> None:
+    simulator.generation_misses = 1
+    known = {"text": "Hello there, fox.", "model": VOICE, "voice": "Basil"}
+    result = await call(client, "generate_audio", **known, instructions="cheerful")
+    path = output / "Hello-there-fox.mp3"
+    assert path.read_bytes()[:2] == b"\xff\xfb"
+    assert paid(simulator)[0].body == {
+        "model": VOICE,
+        "input": "Hello there, fox.",
+        "voice": "basil",
+        "response_format": "mp3",
+        "instructions": "cheerful",
+    }
+    assert str(path) in text(result)
+    line = result.content[-1].text.splitlines()[-1]
+    assert " | 17 characters | $0.000255 | " in line
+    assert "gen-tts-" in line
+    assert result.meta[META]["provider"]
+
+
+async def test_a_cost_that_openrouter_does_not_know_yet_is_pending(client, simulator) -> None:
+    simulator.generation_misses = 9
+    result = await call(client, "generate_audio", text="Hello", model=VOICE, voice="aria")
+    assert "cost pending" in text(result)
+    assert result.meta[META]["cost_pending"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [({"format": "wav"}, "Hello.wav"), ({"save_to": "greeting.wav"}, "greeting.wav")],
+)
+async def test_samples_are_wrapped_into_a_wav_file(client, simulator, output, arguments, name):
+    known = {"text": "Hello", "model": VOICE, "voice": "aria"}
+    result = await call(client, "generate_audio", **known, **arguments)
+    assert paid(simulator)[0].body["response_format"] == "pcm"
+    with wave.open(str(output / name)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24_000, 1, 2)
+        assert file.getnframes() == 5 * 1440
+    assert "0.3 s of sound" in text(result)
+
+
+async def test_a_voice_that_does_not_exist_is_answered_with_the_right_ones(client, simulator):
+    result = await call(client, "generate_audio", text="Hello", model=VOICE, voice="nobody")
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "It has aria, basil, clementine." in text(result)
+    assert result.meta[ERROR]["suggestions"] == ["aria", "basil", "clementine"]
+    assert paid(simulator) == []
+
+
+async def test_without_a_voice_one_is_taken_and_told(client, simulator) -> None:
+    result = await call(client, "generate_audio", text="Hello", model=VOICE)
+    assert paid(simulator)[0].body["voice"] == "aria"
+    assert "No voice was named; aria is one of 3." in text(result)
+
+
+async def test_without_a_model_one_is_chosen_that_has_the_voice(client, simulator) -> None:
+    result = await call(client, "generate_audio", text="Hello", voice="clementine")
+    assert paid(simulator)[0].body["model"] == VOICE
+    assert "(most used below $0.035 for 1,000 characters)" in text(result)
+
+
+async def test_a_long_text_is_joined_from_pieces_that_end_with_sentences(
+    client, simulator, output
+) -> None:
+    sentence = "The quick red fox jumps over the lazy dog near the river bank again today. "
+    result = await call(
+        client, "generate_audio", text=sentence * 120, model=VOICE, voice="aria", format="mp3"
+    )
+    pieces = [request.body["input"] for request in paid(simulator)]
+    assert len(pieces) == 3
+    assert all(piece.endswith("today.") and len(piece) <= 4000 for piece in pieces)
+    (path,) = output.iterdir()
+    assert path.suffix == ".wav"
+    with wave.open(str(path)) as file:
+        assert file.getnframes() == sum(map(len, pieces)) * 1440
+    assert "Named .wav, because that is what it is." in text(result)
+    assert result.meta[META]["requests"] == 3
+
+
+async def test_what_was_spoken_before_a_failure_is_kept(
+    client, simulator, output, monkeypatch
+) -> None:
+    monkeypatch.setattr(speech, "AT_ONCE", 1)
+    simulator.balance = Decimal("0.06")
+    result = await call(client, "generate_audio", text="word " * 1600, model=VOICE, voice="aria")
+    assert result.is_error
+    assert result.meta[ERROR]["code"] == "NO_CREDITS"
+    assert "(the first 1 of 3 pieces)" in text(result)
+    (path,) = output.iterdir()
+    with wave.open(str(path)) as file:
+        assert file.getnframes() == len(paid(simulator)[0].body["input"]) * 1440
+
+
+async def test_an_error_in_place_of_sound_is_not_saved(client, simulator, output) -> None:
+    simulator.fail("error_in_ok", path="/audio/speech")
+    result = await call(client, "generate_audio", text="Hello", model=VOICE, voice="aria")
+    assert result.is_error
+    simulator.fail("html_200", path="/audio/speech")
+    result = await call(client, "generate_audio", text="Hello", model=VOICE, voice="aria")
+    assert result.is_error
+    assert list(output.iterdir()) == []
+
+
+async def test_a_model_that_speaks_in_a_chat_is_streamed_and_wrapped(client, simulator, output):
+    known = {"text": "Hello there", "model": "openai/gpt-audio", "voice": "nova"}
+    result = await call(client, "generate_audio", **known)
+    body = paid(simulator)[0].body
+    assert paid(simulator)[0].path == "/chat/completions"
+    assert body["audio"] == {"format": "pcm16", "voice": "nova"}
+    assert body["modalities"] == ["text", "audio"]
+    assert body["stream"] is True
+    assert body["messages"][0]["role"] == "system"
+    with wave.open(str(output / "Hello-there.wav")) as file:
+        assert file.getnframes() == 11 * 1440
+    assert "The model said: Hello there" in text(result)
+
+
+async def test_music_comes_without_a_voice_and_is_what_its_name_says(client, simulator, output):
+    result = await call(client, "generate_audio", text="a calm tune", model="lumen/lyric-1")
+    body = paid(simulator)[0].body
+    assert body["audio"] == {"format": "mp3"}
+    assert [message["role"] for message in body["messages"]] == ["user"]
+    assert not result.is_error
+    (path,) = output.iterdir()
+    assert (path.suffix, path.read_bytes()[:2]) == (".mp3", b"\xff\xfb")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ({"text": " "}, "INVALID_INPUT"),
+        ({"format": "flac"}, "INVALID_INPUT"),
+        ({"save_to": "../x.mp3"}, "UNSAFE_PATH"),
+        ({"model": "openai/gpt-5-mini"}, "INVALID_INPUT"),
+        ({"max_cost": 0.000001}, "BUDGET_EXCEEDED"),
+    ],
+)
+async def test_wrong_speech_is_refused_before_paying(client, simulator, arguments, code) -> None:
+    known = {"text": "Hello", "model": VOICE, "voice": "aria"} | arguments
+    result = await call(client, "generate_audio", **known)
+    assert result.meta[ERROR]["code"] == code
+    assert paid(simulator) == []
+
+
+async def test_the_price_of_speech_is_told(client, simulator) -> None:
+    known = {"text": "x" * 1000, "model": VOICE, "voice": "aria"}
+    result = await call(client, "generate_audio", **known, dry_run=True)
+    assert result.meta[ESTIMATE]["usd_most"] == "0.015000"

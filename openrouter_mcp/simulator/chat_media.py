@@ -26,6 +26,9 @@ from openrouter_mcp.simulator.wire_faults import KEEP_ALIVE, event
 RATE = 24_000
 """Samples of sound per second, 16 bits, one channel."""
 PIECES = 4
+# MPEG-1 layer III, 128 kbit/s, 44.1 kHz, mono: 417 bytes of silence, 26 ms.
+FRAME = b"\xff\xfb\x90\xc4" + bytes(413)
+FRAME_SECONDS = 1152 / 44_100
 SECONDS_PER_CHARACTER = 0.06
 PRICE = Decimal("0.00003")
 """USD for a token of an image or of sound where the row names none."""
@@ -43,7 +46,11 @@ async def complete(call: Call, request: ChatRequest, messages: list[Json]) -> Re
     if kind == "audio":
         refuse(request, model)
     prompt = last_user_text(messages)
-    parts = sound(prompt) if kind == "audio" else [picture(prompt, request)]
+    parts = (
+        sound(prompt, (request.audio or {})["format"])
+        if kind == "audio"
+        else [picture(prompt, request)]
+    )
     rate = model["pricing"].get("audio_output" if kind == "audio" else "image_output")
     count = tokens(prompt) * 10 if kind == "audio" else TOKENS
     known = record(call, model, "completions", count * (Decimal(rate) if rate else PRICE))
@@ -90,9 +97,10 @@ def picture(prompt: str, request: ChatRequest) -> Json:
     return {"images": [{"image_url": {"url": url}}]}
 
 
-def sound(prompt: str) -> list[Json]:
-    """A tone as the parts of a message, each of whole samples."""
-    data = tone(len(prompt) * SECONDS_PER_CHARACTER)
+def sound(prompt: str, kind: str) -> list[Json]:
+    """A tone (silence as MP3) as the parts of a message, each of whole samples."""
+    make = silence if kind == "mp3" else tone
+    data = make(len(prompt) * SECONDS_PER_CHARACTER)
     size = max(2, len(data) // PIECES // 2 * 2)
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
     parts = [
@@ -104,9 +112,14 @@ def sound(prompt: str) -> list[Json]:
 def tone(seconds: float) -> bytes:
     """Samples of a quiet 440 Hz tone."""
     wave = [int(3000 * math.sin(2 * math.pi * 440 * n / RATE)) for n in range(RATE)]
-    count = max(1, int(seconds * RATE))
+    count = max(1, round(seconds * RATE))
     second = struct.pack(f"<{RATE}h", *wave)
     return (second * (count // RATE + 1))[: 2 * count]
+
+
+def silence(seconds: float) -> bytes:
+    """Nothing to hear, as MP3."""
+    return FRAME * (int(seconds / FRAME_SECONDS) + 1)
 
 
 async def stream(head: Json, parts: list[Json], usage: Json) -> AsyncIterator[bytes]:

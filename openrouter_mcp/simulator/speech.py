@@ -9,16 +9,13 @@ from pydantic import Field
 from starlette.responses import Response
 
 from openrouter_mcp.simulator.call import Call
-from openrouter_mcp.simulator.chat_media import RATE, SECONDS_PER_CHARACTER, tone
+from openrouter_mcp.simulator.chat_media import RATE, SECONDS_PER_CHARACTER, silence, tone
 from openrouter_mcp.simulator.chat_messages import Strict
 from openrouter_mcp.simulator.generations import Json, record
 from openrouter_mcp.simulator.inference import checked, model_of
 from openrouter_mcp.simulator.replies import Refused, failure
 
 LONGEST = 4096
-# MPEG-1 layer III, 128 kbit/s, 44.1 kHz, mono: 417 bytes of silence, 26 ms.
-FRAME = b"\xff\xfb\x90\xc4" + bytes(413)
-FRAME_SECONDS = 1152 / 44_100
 
 
 class Provider(Strict):
@@ -61,6 +58,5 @@ async def speak(call: Call) -> Response:
     headers = {"X-Generation-Id": known["id"]}
     seconds = len(request.input) * SECONDS_PER_CHARACTER
     if request.response_format == "mp3":
-        data = FRAME * (int(seconds / FRAME_SECONDS) + 1)
-        return Response(data, headers=headers, media_type="audio/mpeg")
+        return Response(silence(seconds), headers=headers, media_type="audio/mpeg")
     return Response(tone(seconds), headers=headers, media_type=f"audio/pcm;rate={RATE};channels=1")

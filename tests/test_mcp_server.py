@@ -1,0 +1,157 @@
+"""Other MCP servers as processes: kept warm, restarted, and bounded whatever they do."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from openrouter_mcp import mcp_process, mcp_server
+from openrouter_mcp.mcp_config import ServerConfig
+from openrouter_mcp.mcp_server import McpServer, ServerError
+
+PEER = str(Path(__file__).with_name("mcp_peer.py"))
+LEAK = "sk-or-v1-" + "0" * 64
+
+
+@pytest.fixture
+async def start():
+    """Servers that are stopped at the end."""
+    started: list[McpServer] = []
+
+    def make(kind: str = "", **fields) -> McpServer:
+        fields = {"command": sys.executable, "args": (PEER, kind), **fields}
+        started.append(McpServer(ServerConfig("peer", **fields)))
+        return started[-1]
+
+    yield make
+    await asyncio.gather(*(server.aclose() for server in started))
+
+
+async def said(server: McpServer, tool: str, seconds: float = 20) -> str:
+    result = await server.call(tool, {}, seconds)
+    return result.content[0].text
+
+
+def runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_server_is_started_once_and_kept_warm(start) -> None:
+    server = start()
+    first, second = await asyncio.gather(said(server, "process_id"), said(server, "process_id"))
+    assert {tool.name for tool in await server.tools()} >= {"write", "ask"}
+    assert first == second == await said(server, "process_id")
+
+
+async def test_nothing_is_left_running_after_closing(start) -> None:
+    server = start()
+    process = int(await said(server, "process_id"))
+    assert runs(process)
+    await server.aclose()
+    assert not runs(process)
+
+
+async def test_a_server_gets_its_configured_environment_and_never_the_key(
+    start, monkeypatch
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", LEAK)
+    environment = await said(start(env={"GREETING": "hello"}), "environment")
+    assert "GREETING=hello" in environment
+    assert "OPENROUTER_INSIDE_AGENT=1" in environment
+    assert LEAK not in environment
+
+
+async def test_a_server_that_dies_is_told_and_started_again(start) -> None:
+    server = start()
+    before = await said(server, "process_id")
+    with pytest.raises(ServerError, match="exit code 3: out of cheese"):
+        await said(server, "die")
+    assert await said(server, "process_id") != before
+
+
+async def test_a_server_that_died_between_two_runs_is_started_again(start) -> None:
+    server = start()
+    process = int(await said(server, "process_id"))
+    os.kill(process, 9)
+    while runs(process):
+        await asyncio.sleep(0.005)
+    assert await server.tools()
+
+
+async def test_a_server_that_crashes_at_start_says_why(start) -> None:
+    with pytest.raises(ServerError, match="exit code 1: no token is set"):
+        await start("crash").tools()
+
+
+async def test_a_server_that_hangs_at_start_is_given_up(start, monkeypatch) -> None:
+    monkeypatch.setattr(mcp_server, "START_LIMIT", 0.3)
+    with pytest.raises(ServerError, match="said nothing within"):
+        await start("hang").tools()
+
+
+async def test_garbage_on_stdout_is_skipped_and_counted(start) -> None:
+    server = start("garbage")
+    assert await server.tools()
+    assert server.strayed == 1000
+
+
+@pytest.mark.parametrize("kind", ["", "endless line"])
+async def test_a_flood_ends_the_server_and_not_us(start, monkeypatch, kind) -> None:
+    monkeypatch.setattr(mcp_process, "LONGEST_MESSAGE", 4 * 1024 * 1024)
+    server = start(kind)
+    with pytest.raises(ServerError, match="more than 4 MiB"):
+        await said(server, "flood")
+
+
+async def test_a_call_that_takes_too_long_leaves_the_server_alive(start) -> None:
+    server = start()
+    before = await said(server, "process_id")
+    with pytest.raises(ServerError, match="did not answer within"):
+        await said(server, "sleep", seconds=0.2)
+    assert await said(server, "process_id") == before
+
+
+async def test_a_server_that_asks_questions_is_told_that_nobody_answers(start) -> None:
+    result = await start().call("ask", {}, 20)
+    assert result.is_error
+
+
+async def test_one_that_cannot_be_used_is_never_started(start) -> None:
+    with pytest.raises(ServerError, match="cannot be used: it is disabled"):
+        await start(command="/no/such", problem="it is disabled").tools()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"command": "/no/such/program"}, {"command": "", "url": "http://127.0.0.1:9/mcp"}]
+)
+async def test_what_does_not_exist_is_told_at_once(start, fields) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ServerError, match="did not start"):
+        await start(**fields).tools()
+    assert time.monotonic() - begun < 10
+
+
+async def test_a_cancelled_start_leaves_nothing_behind(start, monkeypatch) -> None:
+    spawned = []
+    spawn = mcp_process.anyio.open_process
+
+    async def spying(*arguments, **options):
+        spawned.append(await spawn(*arguments, **options))
+        return spawned[-1]
+
+    monkeypatch.setattr(mcp_process.anyio, "open_process", spying)
+    server = start("hang")
+    task = asyncio.create_task(server.tools())
+    while not spawned:
+        await asyncio.sleep(0.005)
+    task.cancel()
+    await server.aclose()
+    while runs(spawned[0].pid):
+        await asyncio.sleep(0.005)
