@@ -29,6 +29,11 @@ def is_address(name: str) -> bool:
     return ADDRESS.match(unquoted(name)) is not None
 
 
+def is_data(address: str) -> bool:
+    """Whether an address holds the file itself."""
+    return address[:5].lower() == "data:"
+
+
 def unquoted(name: str) -> str:
     """The name without spaces and quotes around it."""
     name = name.strip()

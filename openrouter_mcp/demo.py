@@ -63,6 +63,8 @@ def _simulated(state_dir: str) -> Generator[dict[str, str]]:
             **os.environ,
             "OPENROUTER_API_KEY": INFERENCE_KEY,
             "OPENROUTER_BASE_URL": server.url,
+            "OPENROUTER_DOCS_URL": f"{server.origin}/docs",
+            "OPENROUTER_SKILLS_URL": f"{server.origin}/skills",
             "OPENROUTER_STATE_DIR": state_dir,
         }
 
@@ -75,8 +77,11 @@ async def _show(environment: dict[str, str], model: str, log: Path) -> int:
         async with asyncio.timeout(TIME_LIMIT), Client(transport) as client:
             await _list_tools(client)
             await _find_models(client)
+            await _recommend(client)
             await _chat(client, model)
+            await _dry_run(client)
             await _error(client)
+            await _account(client)
     except TimeoutError:
         console.print(f"[red]Not finished after {TIME_LIMIT:.0f} s. The server's log:")
         console.print(escape(await asyncio.to_thread(log.read_text, "utf-8")))
@@ -104,6 +109,29 @@ async def _find_models(client: Client) -> None:
     console.print(f"  [dim]{page['total']} found; {page.get('next', 'that is all')}")
 
 
+async def _recommend(client: Client) -> None:
+    _step('recommend_model(task="review Python code", needs=["tools"])', "advice on live data")
+    arguments = {"task": "review Python code", "needs": ["tools"]}
+    result = await client.call_tool("recommend_model", arguments, raise_on_error=False)
+    for row in (result.structured_content or {}).get("models", [])[:3]:
+        console.print(f"  [cyan]{row['model']:<28}[/] {escape(row['why'])}")
+
+
+async def _dry_run(client: Client) -> None:
+    arguments = {"prompt": "Write a novel.", "model": "opus", "max_tokens": 4000, "dry_run": True}
+    _step('chat(prompt="Write a novel.", model="opus", dry_run=True)', "the price beforehand")
+    result = await client.call_tool("chat", arguments, raise_on_error=False)
+    for line in _text(result).splitlines()[:4]:
+        console.print(f"  {escape(line)}")
+
+
+async def _account(client: Client) -> None:
+    _step("get_usage()", "the ledger has every call")
+    result = await client.call_tool("get_usage", {})
+    for row in (result.structured_content or {}).get("here", []):
+        console.print(f"  [cyan]{row['name']:<28}[/] {row['calls']} call, ${row['usd']:.6f}")
+
+
 async def _chat(client: Client, model: str) -> None:
     question = "What is a cache, in two sentences?"
     _step(
@@ -129,7 +157,8 @@ async def _error(client: Client) -> None:
     arguments = {"prompt": "Hello", "model": "clod sonnit 99"}
     result = await client.call_tool("chat", arguments, raise_on_error=False)
     console.print(f"  [red]{escape(_text(result))}")
-    console.print(f"  [dim]_meta: {escape(json.dumps(result.meta))}")
+    error = (result.meta or {}).get("openrouter/error")
+    console.print(f"  [dim]_meta openrouter/error: {escape(json.dumps(error))}")
 
 
 def _text(result: CallToolResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ipaddress
 import socket
 import tempfile
@@ -10,7 +11,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import urljoin
+from urllib.parse import unquote_to_bytes, urljoin
 
 from openrouter_mcp import __version__, addresses
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -208,3 +209,36 @@ def _failed(address: str, why: str, code: Code = Code.NETWORK) -> OpenRouterErro
         f"{addresses.shown(address)} {why}. Check the address, or download the file yourself and "
         "give its path.",
     )
+
+
+def decoded(address: str, settings: Settings) -> Spool:
+    """The bytes of a data URL. Blocks. Raises `INVALID_INPUT`, `TOO_LARGE`."""
+    names = (f"{kind}_max_data_url_bytes" for kind in ("image", "audio", "video"))
+    name = max(names, key=lambda each: getattr(settings, each))
+    if len(address) // 4 * 3 > getattr(settings, name) + HEAD:
+        raise OpenRouterError(
+            Code.TOO_LARGE,
+            f"A data URL has more than the {getattr(settings, name):,} bytes that "
+            f"{variable(name)} allows. Save it to a file and give its path.",
+        )
+    try:
+        content = _content(address)
+    except ValueError:
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            "A data URL cannot be decoded. Give data:image/png;base64,... or the path of a file.",
+        ) from None
+    spool = Spool()
+    spool.file.write(content)
+    spool.done()
+    return spool
+
+
+def _content(address: str) -> bytes:
+    """What a data URL holds. Raises ValueError."""
+    head, comma, data = address.partition(",")
+    if not comma:
+        raise ValueError
+    if head.lower().endswith(";base64"):
+        return base64.b64decode(data, validate=True)
+    return unquote_to_bytes(data)

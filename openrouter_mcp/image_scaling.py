@@ -100,7 +100,7 @@ def _encoded(image: Image, kind: MediaType, longest: int, quality: int) -> tuple
 
 def _read_heic() -> None:
     try:
-        from pillow_heif import register_heif_opener  # ty: ignore[unresolved-import]
+        from pillow_heif import register_heif_opener  # ty: ignore[import-not-found]
     except ImportError:
         raise OpenRouterError(
             Code.UNSUPPORTED_FORMAT,

@@ -14,6 +14,9 @@ from openrouter_mcp.settings import Settings
 
 ORIGINAL = "original"
 
+Part = dict[str, Any]
+"""A content part, whose media are `Encoded` or addresses."""
+
 
 def part(
     name: str,
@@ -22,7 +25,7 @@ def part(
     opened: Callable[[], BinaryIO],
     settings: Settings,
     image_detail: str = "",
-) -> dict[str, Any]:
+) -> Part:
     """The content part of a file of this kind; its bytes are read again when it is sent. Blocks.
 
     `name` is shown to people and models. Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
@@ -38,13 +41,13 @@ def part(
     return {"type": "file", "file": {"filename": name.rpartition("/")[2], "file_data": data}}
 
 
-def image_url(url: str | Encoded, image_detail: str = "") -> dict[str, Any]:
+def image_url(url: str | Encoded, image_detail: str = "") -> Part:
     """The part of an image at an address."""
     detail = {"detail": image_detail} if image_detail else {}
     return {"type": "image_url", "image_url": {"url": url, **detail}}
 
 
-def video_url(url: str) -> dict[str, Any]:
+def video_url(url: str) -> Part:
     """The part of a video at an address."""
     return {"type": "video_url", "video_url": {"url": url}}
 
@@ -56,7 +59,7 @@ def _image(
     opened: Callable[[], BinaryIO],
     settings: Settings,
     image_detail: str,
-) -> dict[str, Any]:
+) -> Part:
     original = image_detail == ORIGINAL
     try:
         with opened() as file:
@@ -72,5 +75,3 @@ def _image(
 
 def _data_url(mime: str) -> str:
     return f"data:{mime};base64,"
-
-

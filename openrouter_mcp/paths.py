@@ -93,8 +93,8 @@ def _of_uri(name: str, uri: re.Match[str]) -> str:
     if not name.lower().startswith("file:"):
         raise OpenRouterError(
             Code.INVALID_INPUT,
-            f"{display(name)} is an address, and files takes paths only. Web pages can be read "
-            "with web=true; other addresses are not supported yet.",
+            f"{display(name)} is no address that can be read. Give a path, an http(s) address or a "
+            "data URL.",
         )
     rest = unquote(name[uri.end() :], errors="surrogateescape")
     if DRIVE.match(rest.lstrip("/")):

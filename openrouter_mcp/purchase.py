@@ -60,6 +60,19 @@ class Bill:
     name_provider: bool = False
     """Whether to ask for the provider too, which some replies do not name."""
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether something is left to ask for."""
+        unnamed = self.name_provider and not self.provider
+        return money(self.usage.get("cost")) is None or unnamed
+
+    def complete(self, known: Mapping[str, Any]) -> None:
+        """Take what the statistics of the generation say and the reply did not."""
+        self.model = self.model or str(known.get("model") or "")
+        self.provider = self.provider or str(known.get("provider_name") or "")
+        if money(self.usage.get("cost")) is None:
+            self.usage = {**self.usage, "cost": known.get("total_cost")}
+
     async def identify(self, headers: Mapping[str, str]) -> None:
         """Keep the generation id that comes with the headers: by it the cost can be asked."""
         self.generation_id = headers.get("x-generation-id", "") or self.generation_id
@@ -112,15 +125,18 @@ class Purchase:
             bill = Bill(reservation)
             begun = time.monotonic()
             yield bill
+            seconds = time.monotonic() - begun
+            await self._look_up(bill)
             receipt = receipts.of_usage(
                 plan.model,
                 bill.usage,
                 answered=bill.model,
                 provider=bill.provider,
                 generation_id=bill.generation_id,
-                seconds=time.monotonic() - begun,
+                seconds=seconds,
             )
-            receipt = await self._looked_up(receipt, name_provider=bill.name_provider)
+            pending = receipt.cost is None and bool(receipt.generation_id)
+            receipt = replace(receipt, cost_pending=pending)
             await reservation.settle(
                 receipt.cost,
                 model=receipt.model,
@@ -139,35 +155,20 @@ class Purchase:
         self.app.audit(self._plan.tool, receipt, self._plan.subject)
         return receipt
 
-    async def _looked_up(self, receipt: Receipt, *, name_provider: bool) -> Receipt:
-        """The receipt with what only `GET /generation` tells; cost pending if it does not yet."""
-
-        def enough() -> bool:
-            return receipt.cost is not None and (bool(receipt.provider) or not name_provider)
-
-        for wait in LOOK_UPS if receipt.generation_id else ():
-            if enough():
-                break
+    async def _look_up(self, bill: Bill) -> None:
+        """Complete the bill with what only `GET /generation` tells, if it does so in time."""
+        for wait in LOOK_UPS if bill.generation_id and bill.incomplete else ():
             await asyncio.sleep(wait)
             try:
-                reply = await self.app.client.get(
-                    "/generation", params={"id": receipt.generation_id}
-                )
+                reply = await self.app.client.get("/generation", params={"id": bill.generation_id})
             except OpenRouterError as error:
                 if error.code is Code.NOT_FOUND:
                     continue
-                break
-            known = (reply.get("data") if isinstance(reply, dict) else None) or {}
-            cost = receipt.cost
-            receipt = replace(
-                receipt,
-                model=str(known.get("model") or receipt.model),
-                provider=str(known.get("provider_name") or receipt.provider),
-                cost=money(known.get("total_cost")) if cost is None else cost,
-            )
-            break
-        pending = receipt.cost is None and bool(receipt.generation_id)
-        return replace(receipt, cost_pending=pending)
+                return
+            known = reply.get("data") if isinstance(reply, dict) else None
+            if isinstance(known, dict):
+                bill.complete(known)
+            return
 
 
 Perform = Callable[[Purchase], Coroutine[Any, Any, ToolResult]]

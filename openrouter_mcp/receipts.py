@@ -133,10 +133,11 @@ def of_usage(
     """The receipt of one request that is no chat, from its `usage` under whichever of its names."""
     names = ("prompt_tokens", "input_tokens", "total_tokens")
     reasons = [model.how] if model.how else []
-    if answered and not _same(model, answered):
+    other = bool(answered) and not _same(model, answered)
+    if other:
         reasons.append(f"served for {model.id}")
     return Receipt(
-        model=answered or model.id,
+        model=answered if other else model.id,
         requested_model=model.id,
         provider=provider,
         why="; ".join(reasons),

@@ -1,57 +1,79 @@
-"""An MCP server for the tests, run as a process; its argument says how it misbehaves."""
+"""A small MCP server for the tests, run as a process; its argument says how it misbehaves.
 
-import asyncio
+Written against the specification (2025-06-18) and not with FastMCP, which takes a second to load.
+"""
+
+import json
 import os
 import sys
 import time
 from pathlib import Path
 
-from fastmcp import FastMCP
-from fastmcp.server.context import Context
-from fastmcp.tools import ToolResult
-from mcp.types import ToolAnnotations
-
-READS = ToolAnnotations(read_only_hint=True)
-peer = FastMCP("peer")
+TOOLS = {"environment": True, "process_id": True, "die": True, "flood": True, "sleep": True}
+TOOLS |= {"ask": True, "sample": True, "write": False, "read": True}
 
 
-@peer.tool(annotations=READS)
-async def environment() -> ToolResult:
-    return ToolResult(content="\n".join(f"{name}={value}" for name, value in os.environ.items()))
+def send(**message) -> None:
+    sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+    sys.stdout.flush()
 
 
-@peer.tool(annotations=READS)
-async def process_id() -> ToolResult:
-    return ToolResult(content=str(os.getpid()))
+def listed(name: str, reads: bool) -> dict:
+    schema = {"type": "object", "properties": {"path": {"type": "string"}}}
+    if name in {"read", "write"}:
+        schema["required"] = ["path"]
+    return {"name": name, "inputSchema": schema, "annotations": {"readOnlyHint": reads}}
 
 
-@peer.tool(annotations=READS)
-async def die() -> None:
-    sys.stderr.write("out of cheese\n")
-    sys.stderr.flush()
-    os._exit(3)
+def asked(method: str, **params) -> str:
+    """What the client answers to a question of ours."""
+    send(id="question", method=method, params=params)
+    for line in sys.stdin:
+        answer = json.loads(line)
+        if answer.get("id") == "question":
+            return json.dumps(answer.get("error") or answer["result"])
+    return ""
 
 
-@peer.tool(annotations=READS)
-async def flood() -> ToolResult:
-    return ToolResult(content="x" * 50_000_000)
+def called(name: str, path: str = "") -> str:
+    match name:
+        case "environment":
+            return "\n".join(f"{variable}={value}" for variable, value in os.environ.items())
+        case "process_id":
+            return str(os.getpid())
+        case "die":
+            sys.stderr.write("starting\nout of cheese\n")
+            sys.stderr.flush()
+            os._exit(3)
+        case "flood":
+            return "x" * 50_000_000
+        case "ask":
+            return asked("elicitation/create", message="Name?", requestedSchema={"type": "object"})
+        case "sample":
+            return asked("sampling/createMessage", messages=[], maxTokens=1)
+        case "write":
+            Path(path).write_text("written")
+            return "written"
+        case "read":
+            return Path(path).read_text()
+    return ""
 
 
-@peer.tool(annotations=READS)
-async def sleep() -> None:
-    await asyncio.sleep(60)
-
-
-@peer.tool(annotations=READS)
-async def ask(context: Context) -> ToolResult:
-    reply = await context.elicit("Your name?", str)
-    return ToolResult(content=repr(reply))
-
-
-@peer.tool
-async def write(path: str, text: str) -> ToolResult:
-    await asyncio.to_thread(Path(path).write_text, text)
-    return ToolResult(content="written")
+def answer(method: str, params: dict) -> dict | None:
+    match method:
+        case "initialize":
+            info = {"name": "peer", "version": "1"}
+            version = params["protocolVersion"]
+            return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
+        case "tools/list":
+            return {"tools": [listed(name, reads) for name, reads in TOOLS.items()]}
+        case "tools/call":
+            try:
+                said, failed = called(params["name"], **params.get("arguments") or {}), False
+            except OSError as error:
+                said, failed = str(error), True
+            return {"content": [{"type": "text", "text": said}], "isError": failed}
+    return None
 
 
 def main(kind: str) -> None:
@@ -61,10 +83,19 @@ def main(kind: str) -> None:
         sys.exit("no token is set")
     if kind == "garbage":
         sys.stdout.write("Welcome!\n{not json}\n" * 500)
-    if kind == "endless line":
-        while True:
-            sys.stdout.write("x" * 1_000_000)
-    peer.run(show_banner=False, log_level="ERROR")
+    while kind == "endless line":
+        sys.stdout.write("x" * 1_000_000)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "id" not in request or "method" not in request:
+            continue
+        if request.get("params", {}).get("name") == "sleep":
+            continue
+        result = answer(request["method"], request.get("params") or {})
+        if result is None:
+            send(id=request["id"], error={"code": -32601, "message": "Method not found"})
+        else:
+            send(id=request["id"], result=result)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def test_the_meta_has_everything_under_its_name():
         "from_cache": False,
         "generation_id": "gen-1",
         "requests": 1,
+        "cost_pending": False,
     }
     assert json.loads(json.dumps(meta)) == meta
 

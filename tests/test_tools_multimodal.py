@@ -617,7 +617,7 @@ async def test_what_was_spoken_before_a_failure_is_kept(
 ) -> None:
     monkeypatch.setattr(speech, "AT_ONCE", 1)
     simulator.balance = Decimal("0.06")
-    result = await call(client, "generate_audio", text="word " * 1600, model=VOICE, voice="aria")
+    result = await call(client, "generate_audio", text="word " * 2300, model=VOICE, voice="aria")
     assert result.is_error
     assert result.meta[ERROR]["code"] == "NO_CREDITS"
     assert "(the first 1 of 3 pieces)" in text(result)
