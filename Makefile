@@ -11,7 +11,7 @@ demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
 
 test: lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto
 
 bench: .venv/test
 	$(BIN)/python -m tests.bench

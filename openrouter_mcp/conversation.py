@@ -38,6 +38,8 @@ class Call:
     max_cost: float = 0
     thread_id: str = ""
     attached: Attachments = NO_FILES
+    how: str = ""
+    """How the model was chosen where the caller named none."""
 
     @property
     def limit(self) -> Decimal | None:
@@ -89,6 +91,8 @@ async def compose_for(app: App, call: Call) -> ChatRequest:
     """The request that a call means, its history fitted to the model, its cost to `max_cost`."""
     named = call.model or str(call.ask.options.get("model") or "")
     primary = await app.resolve(named)
+    if call.how:
+        primary = replace(primary, how=call.how)
     listed = call.fallbacks or call.ask.options.get("models") or []
     others = [await app.resolve(str(name)) for name in listed]
     request = _fitted(compose(call.ask, primary, others, app.settings))
@@ -186,7 +190,10 @@ async def reply(app: App, call: Call, exchange: Exchange, thread_id: str = "") -
     text, notes = await app.shortened(exchange.text, exchange.receipt.generation_id)
     if thread_id and call.thread_id == NEW:
         notes.append(f'Continue this conversation with thread_id="{thread_id}".')
-    return replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget_line())
+    result = replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget_line())
+    if call.attached.untrusted and result.meta is not None:
+        result.meta[replies.UNTRUSTED_META] = True
+    return result
 
 
 def _allowed(tag: str, routing: dict[str, list[str]]) -> bool:

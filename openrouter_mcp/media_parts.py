@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-from openrouter_mcp import image_scaling
+from openrouter_mcp import addresses, image_scaling
 from openrouter_mcp.encoded import Encoded
-from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.media_kinds import Kind
 from openrouter_mcp.settings import Settings
 
 ORIGINAL = "original"
+IMAGE_TOKENS = 3_000
+"""Tokens of an image of 1568 pixels a side with those models that make most of it."""
+BYTES_PER_TOKEN = {"input_audio": 100, "video_url": 300, "file": 40}
+"""Fewer than common files have, so that counts are not too low."""
+UNSEEN_TOKENS = {"image_url": 2 * IMAGE_TOKENS, "video_url": 200_000, "file": 50_000}
+"""Tokens to plan with for what is only known by its address."""
+DETAILS = ("auto", "low", "high", ORIGINAL)
 
 Part = dict[str, Any]
 """A content part, whose media are `Encoded` or addresses."""
@@ -39,6 +46,43 @@ def part(
     if kind.name == "video":
         return {"type": "video_url", "video_url": {"url": data}}
     return {"type": "file", "file": {"filename": name.rpartition("/")[2], "file_data": data}}
+
+
+def detail(options: Mapping[str, Any]) -> str:
+    """How closely images are to be looked at: `options.image_detail`. Raises `INVALID_INPUT`."""
+    asked = options.get("image_detail") or ""
+    if asked and asked not in DETAILS:
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"options.image_detail takes {', '.join(DETAILS)}. Correct that and call again.",
+            suggestions=DETAILS,
+        )
+    return asked
+
+
+def name(part: Mapping[str, Any]) -> str:
+    """What the media of a part are called: the file's name, or the address."""
+    content = part[part["type"]]
+    where = content.get("url") or content.get("data") or content.get("file_data")
+    return where.name if isinstance(where, Encoded) else addresses.shown(str(where))
+
+
+def tokens(part: Mapping[str, Any]) -> int:
+    """Tokens of a part's media, on the high side; 0 for text."""
+    kind = str(part.get("type"))
+    content = part.get(kind)
+    if kind not in {*BYTES_PER_TOKEN, *UNSEEN_TOKENS} or not isinstance(content, Mapping):
+        return 0
+    where = content.get("url") or content.get("data") or content.get("file_data")
+    size = where.size if isinstance(where, Encoded) else _size(str(where))
+    if kind == "image_url":
+        return IMAGE_TOKENS * (2 if content.get("detail") == ORIGINAL or not size else 1)
+    return size // BYTES_PER_TOKEN[kind] + 1_000 if size else UNSEEN_TOKENS.get(kind, 0)
+
+
+def _size(where: str) -> int:
+    """Bytes of a data URL or of raw base64; 0 for an address."""
+    return 0 if where.lower().startswith(("http://", "https://")) else len(where) * 3 // 4
 
 
 def image_url(url: str | Encoded, image_detail: str = "") -> Part:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from openrouter_mcp import media_parts
 from openrouter_mcp.model import Model
 
 MILLION = 1_000_000
@@ -60,7 +61,7 @@ class Estimate:
 
 
 def count_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
-    """Tokens of the text in `messages`, on the high side: one for every three bytes of UTF-8."""
+    """Tokens of `messages`, on the high side: of text one for every three bytes of UTF-8."""
     size = overhead = 0
     for message in messages:
         overhead += TOKENS_PER_MESSAGE
@@ -68,6 +69,7 @@ def count_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
         parts = content if isinstance(content, list) else [{"text": content}]
         for part in parts:
             size += len(str(part.get("text") or "").encode("utf-8", "replace"))
+            overhead += media_parts.tokens(part)
         for call in message.get("tool_calls") or []:
             size += len(str(call).encode("utf-8", "replace"))
     return -(-size // BYTES_PER_TOKEN) + overhead

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from openrouter_mcp import media_parts
 from openrouter_mcp.catalogue import Resolution
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.options import checked, doubts, headers, mapping, provider
@@ -87,6 +88,8 @@ def compose(
     options = checked(ask.options)
     sent_headers = headers(options, settings)
     show_reasoning = bool(options.pop("include_reasoning", settings.include_reasoning))
+    # It is for whoever reads the files.
+    options.pop("image_detail", None)
     body: dict[str, Any] = {"model": model.id, "messages": _messages(ask)}
     options.pop("model", None)
     if fallbacks:
@@ -103,7 +106,7 @@ def compose(
         _add_search(options, model)
     if routing:
         body["provider"] = routing
-    notes = (*ask.notes, *doubts(options))
+    notes = (*ask.notes, *_parsing(ask, options, model), *doubts(options))
     body |= sorted(options.items())
     body["stream"] = True
     return ChatRequest(
@@ -176,10 +179,28 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
 
 
 def _attached(message: dict[str, Any], attachments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The message with the files before its own words, which read best last."""
+    """The message with texts before its own words, which read best last, and media after them."""
     content = message.get("content") or []
     own = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    return {**message, "content": [*attachments, *own]}
+    texts = [part for part in attachments if part["type"] == "text"]
+    media = [part for part in attachments if part["type"] != "text"]
+    if len(media) > 1:
+        labels = ({"type": "text", "text": f"File: {media_parts.name(part)}"} for part in media)
+        media = [part for pair in zip(labels, media, strict=True) for part in pair]
+    return {**message, "content": [*texts, *own, *media]}
+
+
+def _parsing(ask: Ask, options: Mapping[str, Any], model: Resolution) -> list[str]:
+    """What turns PDFs into text for a model that does not read them itself, if that costs."""
+    row = model.model
+    chosen = any(plugin.get("id") == "file-parser" for plugin in options.get("plugins") or [])
+    reads = row is None or row.is_router or "file" in row.input_modalities
+    if chosen or reads or all(part["type"] != "file" for part in ask.attachments):
+        return []
+    return [
+        f"{model.id} reads no PDF: OpenRouter parses it with mistral-ocr ($2 for 1,000 pages). "
+        'Free: options.plugins=[{"id": "file-parser", "pdf": {"engine": "cloudflare-ai"}}].'
+    ]
 
 
 def _add_search(options: dict[str, Any], model: Resolution) -> None:

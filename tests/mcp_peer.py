@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+FORM = {"type": "object", "properties": {"name": {"type": "string"}}}
 TOOLS = {"environment": True, "process_id": True, "die": True, "flood": True, "sleep": True}
 TOOLS |= {"ask": True, "sample": True, "write": False, "read": True}
 
@@ -48,7 +49,7 @@ def called(name: str, path: str = "") -> str:
         case "flood":
             return "x" * 50_000_000
         case "ask":
-            return asked("elicitation/create", message="Name?", requestedSchema={"type": "object"})
+            return asked("elicitation/create", message="Name?", requestedSchema=FORM)
         case "sample":
             return asked("sampling/createMessage", messages=[], maxTokens=1)
         case "write":

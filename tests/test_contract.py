@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -102,6 +103,7 @@ def test_the_readme_lists_each_error_code() -> None:
     assert re.findall(r"`([A-Z_]+)`", paragraph) == [code.value for code in Code]
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """The first-level modules of the package and what each of them imports."""
     found: dict[str, set[str]] = {}

@@ -99,14 +99,12 @@ async def test_what_no_file_can_be_called_is_refused(name: str):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["https://example.org/a.txt", "HTTP://x", "s3://b/k", f"data:text/plain,{'x' * 10_000}"],
-    ids=lambda name: name[:9],
+    "name", ["s3://b/k", "ftp://example.org/a.txt", f"gopher://{'x' * 10_000}"]
 )
-async def test_an_address_is_refused_and_web_pages_get_a_hint(name: str):
+async def test_an_address_that_nobody_reads_is_refused(name: str):
     error = await refused(name)
     assert error.code == Code.INVALID_INPUT
-    assert "web=true" in error.message
+    assert "http(s)" in error.message
     assert len(error.message) < 600
 
 

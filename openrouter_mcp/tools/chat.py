@@ -6,7 +6,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 from pydantic import Field
 
-from openrouter_mcp import comparing, completion, conversation
+from openrouter_mcp import comparing, completion, conversation, media_parts
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
 from openrouter_mcp.conversation import Call
@@ -30,7 +30,10 @@ async def chat(
     system: Text = "",
     files: Annotated[
         Texts,
-        Field(description="Paths, folders, globs. Contents go to the model, not to your context."),
+        Field(
+            description="Paths, folders, globs, URLs: text, images, audio, video, PDF. Contents go "
+            "to the model, not to your context."
+        ),
     ] = [],
     thread_id: Annotated[
         Text, Field(description='"new" begins a conversation, its id goes on with it.')
@@ -56,7 +59,7 @@ async def chat(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Ask any model on OpenRouter. The last line tells model, provider, tokens and cost."""
-    attached = await app.files.parts(files)
+    attached = await app.files.parts(files, image_detail=media_parts.detail(options))
     ask = Ask(
         prompt=prompt,
         messages=messages,
@@ -91,7 +94,7 @@ async def compare_models(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """One prompt on several models at once: a table of cost, speed, tokens, and the answers."""
-    attached = await app.files.parts(files)
+    attached = await app.files.parts(files, image_detail=media_parts.detail(options))
     ask = Ask(
         prompt=prompt,
         system=system,

@@ -1,0 +1,106 @@
+"""A chat in the terminal in which any OpenRouter model uses your MCP servers.
+
+    OPENROUTER_API_KEY=... OPENROUTER_MCP_CONFIG=mcp.json python examples/agent_chat.py [model]
+
+Answers stream, tool calls are shown as they happen, the conversation goes on until `quit`. Tools
+that may change something are used only where OPENROUTER_AGENT_ALLOW names them.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from openrouter_mcp import settings
+from openrouter_mcp.agent import Agent, Limits, Watch
+from openrouter_mcp.answer import Answer, Listener
+from openrouter_mcp.app import App
+from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.mcp_servers import McpServers
+from openrouter_mcp.payment import pay
+from openrouter_mcp.request import Ask, ChatRequest, compose
+from openrouter_mcp.result_pages import DEFINITION
+from openrouter_mcp.retries import silent
+from openrouter_mcp.toolbox import Toolbox, opened
+from openrouter_mcp.transcript import Transcript
+from openrouter_mcp.turns import SYSTEM
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def show(text: str, style: str = "", end: str = "\n") -> None:
+    """Print what others wrote: it holds no markup."""
+    console.print(text, style=style, end=end, markup=False)
+
+
+class Chat:
+    """The conversation so far, and the tools that the model has in it."""
+
+    def __init__(self, app: App, box: Toolbox, model: str) -> None:
+        self._app, self._box, self._model = app, box, model
+        self._history: list[dict[str, Any]] = []
+        loaded = app.settings
+        self._limits = Limits(
+            steps=loaded.agent_max_steps,
+            dollars=app.budget.limit(None),
+            seconds=loaded.agent_max_seconds,
+            result_chars=loaded.agent_result_chars,
+            continuations=loaded.max_continuations,
+        )
+        self._transcript = Transcript(loaded.state_dir / "transcripts", days=loaded.thread_ttl_days)
+
+    async def say(self, text: str) -> None:
+        """One question, and all that the model does until it has answered."""
+        asked = [*self._history, {"role": "user", "content": text}]
+        tools = [*(tool.definition for tool in self._box.offered.values()), DEFINITION]
+        ask = Ask(messages=asked, system=SYSTEM, options={"tools": tools})
+        model = await self._app.resolve(self._model)
+        request = compose(ask, model, [], self._app.settings)
+        watch = Watch(silent, self._show_call, self._transcript)
+        run = await Agent(request, self._box, self._send, self._limits, watch).work()
+        self._history = [*asked, *run.added]
+        if run.error:
+            show(f"\n{run.error.message}", "red")
+        if run.receipt:
+            show(f"\n{run.receipt.line()}", "green")
+
+    def _show_call(self, lines: str) -> None:
+        show(f"  {lines.splitlines()[-1]}", "cyan")
+
+    async def _send(self, request: ChatRequest) -> Answer:
+        shown = 0
+
+        def grown(answer: Answer) -> None:
+            nonlocal shown
+            show(answer.text[shown:], end="")
+            shown = len(answer.text)
+
+        app, listener = self._app, Listener(grown=grown)
+        return await pay(app.client, app.budget, "agent_chat", request, None, listener)
+
+
+async def main(model: str) -> None:
+    """Chat until `quit` or the end of the input."""
+    loaded = settings.load()
+    app, servers = App.make(loaded), McpServers(loaded)
+    try:
+        box = await opened(await servers.named([]), [], loaded.agent_allow, silent)
+        show(f"{len(box.offered)} tools: {', '.join(box.offered)}", "dim")
+        for note in box.notes():
+            show(note, "yellow")
+        chat = Chat(app, box, model)
+        while (text := await asyncio.to_thread(console.input, "\n[bold]you>[/] ")) != "quit":
+            try:
+                await chat.say(text)
+            except OpenRouterError as error:
+                show(error.message, "red")
+    except EOFError:
+        pass
+    finally:
+        await servers.aclose()
+        await app.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else ""))
