@@ -57,16 +57,13 @@ class Chat:
         ask = Ask(messages=asked, system=SYSTEM, options={"tools": tools})
         model = await self._app.resolve(self._model)
         request = compose(ask, model, [], self._app.settings)
-        watch = Watch(silent, self._show_call, self._transcript)
+        watch = Watch(silent, lambda step: show(f"\n{step.line()}", "cyan"), self._transcript)
         run = await Agent(request, self._box, self._send, self._limits, watch).work()
         self._history = [*asked, *run.added]
         if run.error:
             show(f"\n{run.error.message}", "red")
         if run.receipt:
             show(f"\n{run.receipt.line()}", "green")
-
-    def _show_call(self, lines: str) -> None:
-        show(f"  {lines.splitlines()[-1]}", "cyan")
 
     async def _send(self, request: ChatRequest) -> Answer:
         shown = 0
@@ -83,7 +80,7 @@ class Chat:
 async def main(model: str) -> None:
     """Chat until `quit` or the end of the input."""
     loaded = settings.load()
-    app, servers = App.make(loaded), McpServers(loaded)
+    app, servers = App(loaded), McpServers(loaded)
     try:
         box = await opened(await servers.named([]), [], loaded.agent_allow, silent)
         show(f"{len(box.offered)} tools: {', '.join(box.offered)}", "dim")

@@ -100,10 +100,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who hears how a run goes: a sentence for people, its text so far, every line of it."""
+    """Who hears how a run goes: in a sentence for people, of every call, in all detail."""
 
     report: Report
-    grown: Callable[[str], None]
+    stepped: Callable[[Step], None]
     transcript: Transcript
 
 
@@ -202,7 +202,6 @@ class Agent:
         if media:
             lead = {"type": "text", "text": turns.MEDIA}
             await self._add({"role": "user", "content": [lead, *media]})
-        self._watch.grown("\n".join(step.line() for step in self.run.steps))
         await self._watch.report(f"step {turn}: {steps[-1].line()}")
         self._heed_repeats(steps)
 
@@ -226,6 +225,7 @@ class Agent:
             failed=outcome.failed,
             milliseconds=round(step.seconds * 1000),
         )
+        self._watch.stepped(step)
         return step
 
     def _heed_repeats(self, steps: Sequence[Step]) -> None:

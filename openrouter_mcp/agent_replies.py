@@ -33,7 +33,8 @@ def finished(
     parts = [text.strip() or "[The model gave no answer.]", _ending(run, limits, thread_id)]
     parts.append(_trace(run))
     parts += [f"Note: {note}" for note in (*run.request.notes, *notes)]
-    parts.append(f"Transcript: {transcript}")
+    going_on = f'; to go on: thread_id="{thread_id}"' if thread_id else ""
+    parts.append(f"Transcript: {transcript}{going_on}")
     meta: dict[str, Any] = {
         META: {
             "ending": run.ending.value,
@@ -68,16 +69,16 @@ def _ending(run: Run, limits: Limits, thread_id: str) -> str:
         how = f'Continue with run_agent(thread_id="{thread_id}", task="go on")'
     else:
         how = f"It cannot be continued, since {variable('threads')} is off"
+    error = run.error.message if run.error else ""
     reasons = {
         Ending.STEPS: f"The limit of {limits.steps} steps ended this run. {how}, or raise "
         "max_steps.",
-        Ending.COST: f"The limit of cost ended this run after {dollars(run.spent)}. {how} and a "
-        "higher max_cost.",
+        Ending.COST: f"The limit of cost ended this run after {dollars(run.spent)}: {error} {how}.",
         Ending.TIME: f"The limit of {duration(limits.seconds)} ended this run; the receipt leaves "
         f"out what was under way. {how}, or raise {variable('agent_max_seconds')}.",
         Ending.LOOP: "The model made the same call with the same result three times, which ended "
         f"this run. {how}, a clearer task or another model.",
-        Ending.FAILED: f"{run.error.message if run.error else ''} {how}.",
+        Ending.FAILED: f"{error} {how}.",
     }
     return f"[{reasons[run.ending]}]"
 

@@ -5,69 +5,99 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from openrouter_mcp import media
-from openrouter_mcp.budget import Budget
-from openrouter_mcp.cache import DocumentCache
-from openrouter_mcp.catalogue import Catalogue, Resolution
-from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import Files
-from openrouter_mcp.jobs import Jobs
-from openrouter_mcp.receipts import Receipt, money
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.store import Store
-from openrouter_mcp.threads import Threads
+
+if TYPE_CHECKING:
+    from openrouter_mcp.budget import Budget
+    from openrouter_mcp.cache import DocumentCache
+    from openrouter_mcp.catalogue import Catalogue, Resolution
+    from openrouter_mcp.client import OpenRouter
+    from openrouter_mcp.files import Files
+    from openrouter_mcp.jobs import Jobs
+    from openrouter_mcp.receipts import Receipt
+    from openrouter_mcp.store import Store
+    from openrouter_mcp.threads import Threads
 
 PREVIEW = 80
 
 audit_log = logging.getLogger("openrouter_mcp.audit")
 
 
-@dataclass(frozen=True)
 class App:
-    """What the lifespan makes: opening it touches neither network nor disk."""
+    """What the lifespan makes: a part is imported and made at its first use, and not before."""
 
-    settings: Settings
-    client: OpenRouter
-    catalogue: Catalogue
-    cache: DocumentCache
-    files: Files
-    store: Store
-    budget: Budget
-    jobs: Jobs
-    threads: Threads
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
-    @classmethod
-    def make(cls, settings: Settings) -> App:
-        """Wire the parts together."""
-        client = OpenRouter(settings)
-        # Another address has other documents: the simulator's are not OpenRouter's.
-        cache = DocumentCache(settings.state_dir / "cache" / quote(settings.base_url, safe=""))
-        catalogue = Catalogue(client, cache, settings.model_cache_ttl_ms / 1000)
-        store = Store(settings.state_dir)
-        return cls(
-            settings=settings,
-            client=client,
-            catalogue=catalogue,
-            cache=cache,
-            files=Files(settings),
-            store=store,
-            budget=Budget(settings, store),
-            jobs=Jobs(settings, store),
-            threads=Threads(settings, store),
-        )
+    @cached_property
+    def client(self) -> OpenRouter:
+        """The way to OpenRouter."""
+        from openrouter_mcp.client import OpenRouter
+
+        return OpenRouter(self.settings)
+
+    @cached_property
+    def cache(self) -> DocumentCache:
+        """Documents of OpenRouter. Another address has others: the simulator's are not its."""
+        from openrouter_mcp.cache import DocumentCache
+
+        address = quote(self.settings.base_url, safe="")
+        return DocumentCache(self.settings.state_dir / "cache" / address)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The live models."""
+        from openrouter_mcp.catalogue import Catalogue
+
+        return Catalogue(self.client, self.cache, self.settings.model_cache_ttl_ms / 1000)
+
+    @cached_property
+    def files(self) -> Files:
+        """The files that callers name."""
+        from openrouter_mcp.files import Files
+
+        return Files(self.settings)
+
+    @cached_property
+    def store(self) -> Store:
+        """The state that outlives this process."""
+        from openrouter_mcp.store import Store
+
+        return Store(self.settings.state_dir)
+
+    @cached_property
+    def budget(self) -> Budget:
+        """The caps and the ledger."""
+        from openrouter_mcp.budget import Budget
+
+        return Budget(self.settings, self.store)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The paid calls, and what became of those that take long."""
+        from openrouter_mcp.jobs import Jobs
+
+        return Jobs(self.settings, self.store)
+
+    @cached_property
+    def threads(self) -> Threads:
+        """The conversations."""
+        from openrouter_mcp.threads import Threads
+
+        return Threads(self.settings, self.store)
 
     async def aclose(self) -> None:
         """Stop what runs in the background and close the connections."""
-        await self.jobs.aclose()
-        await self.cache.aclose()
-        await self.client.aclose()
-        await self.store.aclose()
+        for name in ("jobs", "cache", "client", "store"):
+            if name in self.__dict__:
+                await getattr(self, name).aclose()
 
     async def resolve(self, name: str) -> Resolution:
         """The model that `name` means (the default model if empty), from the live catalogue.
@@ -81,6 +111,8 @@ class App:
         except OpenRouterError:
             if "/" not in name:
                 raise
+            from openrouter_mcp.catalogue import Resolution
+
             return Resolution(name, None, "")
         return snapshot.resolve(name)
 
@@ -104,10 +136,14 @@ class App:
             if error.code is Code.NOT_FOUND:
                 return None
             raise
+        from openrouter_mcp.receipts import money
+
         return money((reply.get("data") or {}).get("total_cost"))
 
     async def shortened(self, text: str, name: str) -> tuple[str, list[str]]:
         """What to show of a reply, and where the whole is when that is not all of it."""
+        from openrouter_mcp import media
+
         shown = self.settings.max_reply_chars
         if len(text) <= shown:
             return text, []

@@ -57,7 +57,7 @@ def _forget(thread_id: str) -> int:
     from openrouter_mcp.app import App
 
     async def delete() -> int:
-        app = App.make(settings.load())
+        app = App(settings.load())
         try:
             return await app.threads.forget(thread_id)
         finally:

@@ -19,6 +19,7 @@ from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.exchange import Exchange, converse
 from openrouter_mcp.files import Attachments
 from openrouter_mcp.jobs import Handle
+from openrouter_mcp.options import models
 from openrouter_mcp.payment import after_cancelling, pay
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.request import Ask, ChatRequest, compose
@@ -93,8 +94,7 @@ async def compose_for(app: App, call: Call) -> ChatRequest:
     primary = await app.resolve(named)
     if call.how:
         primary = replace(primary, how=call.how)
-    listed = call.fallbacks or call.ask.options.get("models") or []
-    others = [await app.resolve(str(name)) for name in listed]
+    others = [await app.resolve(name) for name in call.fallbacks or models(call.ask.options)]
     request = _fitted(compose(call.ask, primary, others, app.settings))
     if call.limit:
         return estimates.within(request, call.limit, datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from fastmcp.server.context import Context
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp import agent_replies, estimates, history, replies, toolbox, turns
-from openrouter_mcp.agent import Agent, Limits, Run, Watch
+from openrouter_mcp.agent import Agent, Limits, Run, Step, Watch
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
 from openrouter_mcp.consent import confirm
@@ -39,6 +40,8 @@ from openrouter_mcp.transcript import Transcript
 TOOL = "run_agent"
 NEAREST = 3
 SHOWN_TASK = 200
+ASKING = 10.0
+"""Seconds that servers have to start before the user is asked; the rest is withheld unasked."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,11 @@ class Delegation:
         capabilities = context.session.client_capabilities
         if not self._task.tools or not (capabilities and capabilities.elicitation):
             return frozenset()
-        box = await self._opened(silent)
+        try:
+            async with asyncio.timeout(ASKING):
+                box = await self._opened(silent)
+        except TimeoutError:
+            return frozenset()
         if not box.withheld:
             return frozenset()
         names = sorted(box.withheld)
@@ -140,15 +147,20 @@ class Delegation:
     ) -> ToolResult:
         app = self._app
         earlier, notes = await history.restored(thread.messages if thread else [], app.files.parts)
+        if self._task.max_steps > self._limits.steps:
+            most = variable("agent_max_steps")
+            notes.append(f"max_steps is {self._limits.steps} at most; {most} says so.")
         request = self._compose(model, box, earlier)
         transcript = Transcript(
             app.settings.state_dir / "transcripts", days=app.settings.thread_ttl_days
         )
 
-        def grown(text: str) -> None:
-            handle.text = text
+        handle.text = f"Transcript: {transcript.path}"
 
-        watch = Watch(handle.report, grown, transcript)
+        def stepped(step: Step) -> None:
+            handle.text += f"\n{step.line()}"
+
+        watch = Watch(handle.report, stepped, transcript)
         agent = Agent(request, box, self._sender(handle), self._limits, watch)
         run = await agent.work()
         kept = await self._keep(thread, run)

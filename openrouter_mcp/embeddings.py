@@ -78,10 +78,7 @@ async def plan(
     place = None
     if documents.items and (save_to or not query.strip()):
         place = await asyncio.to_thread(destination, app.settings, save_to, "vectors", NPY, JSONL)
-    provider = request_options.provider(extra, app.settings)
-    body = {**extra, "model": chosen.id, "encoding_format": "base64"}
-    if provider:
-        body["provider"] = provider
+    body = _body(app, extra, chosen)
     texts = [document.text for document in documents.items]
     if query.strip():
         texts.insert(0, query)
@@ -101,6 +98,13 @@ async def plan(
         body=body,
         destination=place,
     )
+
+
+def _body(app: App, extra: dict[str, Any], model: Resolution) -> dict[str, Any]:
+    """What every request has in common."""
+    provider = request_options.provider(extra, app.settings)
+    body = {**extra, "model": model.id, "encoding_format": "base64"}
+    return {**body, "provider": provider} if provider else body
 
 
 async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
@@ -217,13 +221,9 @@ def _found(
             f"The saved vectors have {earlier.dimensions:,} dimensions and the query has "
             f'{len(asked):,}. Call again with options {{"dimensions": {earlier.dimensions}}}.',
         )
-    rows = [*made.rows, *(earlier.rows if earlier else ())]
     documents = [*made.documents, *(earlier.documents if earlier else ())]
-    results = []
-    for index, score in vectors.nearest(asked, rows)[: plan.top_k or None]:
-        document = documents[index]
-        row = {"index": index, "score": round(score, 6), "text": document.first_words}
-        results.append({**row, "file": document.file} if document.file else row)
+    found = vectors.nearest(asked, [*made.rows, *(earlier.rows if earlier else ())])
+    results = [_row(documents, *pair) for pair in found[: plan.top_k or None]]
     data: dict[str, Any] = {"results": results, "documents": len(documents)}
     if saved:
         data["saved"] = [str(file.saved.path) for file in saved]
@@ -242,6 +242,12 @@ def _found(
         meta=meta,
         is_error=error is not None,
     )
+
+
+def _row(documents: Sequence[Document], index: int, score: float) -> dict[str, Any]:
+    document = documents[index]
+    row = {"index": index, "score": round(score, 6), "text": document.first_words}
+    return {**row, "file": document.file} if document.file else row
 
 
 def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -86,7 +86,8 @@ def _searches(request: ChatRequest) -> int:
     allowed = 0
     for tool in request.body.get("tools") or []:
         if tool.get("type") == SEARCH_TOOL:
-            allowed += int((tool.get("parameters") or {}).get("max_uses") or 1)
+            uses = (tool.get("parameters") or {}).get("max_uses")
+            allowed += uses if isinstance(uses, int) else pricing.UNLIMITED_SEARCHES
     plugins = request.body.get("plugins") or []
     plugged = any(plugin.get("id") == "web" for plugin in plugins)
     return allowed + int(plugged or ":online" in request.model.id)
@@ -114,7 +115,9 @@ def _capped_price(request: ChatRequest, demand: Demand, limit: Decimal) -> ChatR
             "out.",
         )
     provider = dict(request.body.get("provider") or {})
-    provider["max_price"] = {kind: _plain(price) for kind, price in prices.items()}
+    own = provider.get("max_price") or {}
+    lower = {kind: min(price, Decimal(own.get(kind, price))) for kind, price in prices.items()}
+    provider["max_price"] = {**own, **{kind: _plain(price) for kind, price in lower.items()}}
     body = {**request.body, request.limit_name: output, "provider": provider}
     return replace(request, body=_stopping_at(body, limit))
 

@@ -33,17 +33,18 @@ COLUMNS = (
     "result",
     "error",
     "upstream_id",
+    "details",
 )
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE expires >= ?"  # noqa: S608 - no value in it
 SAVE = """
 INSERT INTO jobs (id, tool, title, state, created, updated, expires, owner, lease,
-                  text, result, error, upstream_id)
+                  text, result, error, upstream_id, details)
 VALUES (:id, :tool, :title, :state, :created, :updated, :expires, :owner, :lease,
-        :text, :result, :error, :upstream_id)
+        :text, :result, :error, :upstream_id, :details)
 ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, updated = excluded.updated, expires = excluded.expires,
     lease = excluded.lease, text = excluded.text, result = excluded.result,
-    error = excluded.error, upstream_id = excluded.upstream_id
+    error = excluded.error, upstream_id = excluded.upstream_id, details = excluded.details
 """
 # A lease that ends much later than one taken now is from before the clock was set back.
 TAKE = """
@@ -87,6 +88,8 @@ class JobRow:
     error: OpenRouterError | None = None
     upstream_id: str = ""
     """The id under which OpenRouter goes on with it, whatever becomes of this server."""
+    details: str = ""
+    """What a process that goes on with it has to know beside the id."""
     message: str = ""
     """The last progress message; known only to the process that runs the job."""
 
@@ -192,6 +195,7 @@ def _row(values: tuple[Any, ...]) -> JobRow:
         CallToolResult.model_validate_json(result)
     )
     fields["error"] = error and _error(json.loads(error))
+    fields["details"] = fields["details"] or ""
     return JobRow(**fields)
 
 

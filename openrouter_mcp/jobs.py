@@ -7,7 +7,7 @@ import contextvars
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +16,7 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp import job_replies
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.job_table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings
@@ -32,35 +33,6 @@ SAVE_EVERY = 2.0
 LOOK_EVERY = 1.0
 STOPPING = 5.0
 CLOSING = 0.7
-
-
-class Handle:
-    """What the work tells about itself while it runs."""
-
-    def __init__(self, title: str, keep: Callable[[], Awaitable[None]]) -> None:
-        self.text = ""
-        """What it gave so far; setting it is cheap."""
-        self.billing_note = ""
-        """A sentence for who cancels it: whether the provider bills on."""
-        self.message = f"{title}: waiting"
-        self.upstream_id = ""
-        self.changed = asyncio.Event()
-        self.keep = keep
-
-    async def report(self, message: str) -> None:
-        """Tell whoever is waiting now, in one sentence, what is going on."""
-        self.message = message
-        self.wake()
-
-    async def upstream(self, upstream_id: str) -> None:
-        """Keep the id under which OpenRouter goes on with the work; it is a job from now on."""
-        self.upstream_id = upstream_id
-        await self.keep()
-
-    def wake(self) -> None:
-        """Let everybody who waits for `changed` look again."""
-        self.changed.set()
-        self.changed = asyncio.Event()
 
 
 Work = Callable[[Handle], Coroutine[Any, Any, ToolResult]]
@@ -109,7 +81,7 @@ class Jobs:
                 await self._keep(job)
                 return self._reply(self._row(job))
         except BaseException:
-            if not job.handle.upstream_id:
+            if not job.handle.lasting:
                 self._stop(job)
             raise
         if job.follower is None:
@@ -124,7 +96,7 @@ class Jobs:
         deadline = time.monotonic() + min(wait, self._patience or wait)
         async with progress:
             while True:
-                row = await self._taken_over(await self._find(job_id))
+                row = await self._taken_over(await self.find(job_id))
                 left = deadline - time.monotonic()
                 if job := self._running.get(job_id):
                     await self._wait(job, left, progress)
@@ -143,10 +115,10 @@ class Jobs:
         """
         if job := self._running.get(job_id):
             await asyncio.wait({self._stop(job)}, timeout=STOPPING)
-        row = await self._find(job_id)
+        row = await self.find(job_id)
         if row.state is State.RUNNING:
             await self._table.request_cancel(job_id)
-            row = await self._find(job_id)
+            row = await self.find(job_id)
         if row.state is State.CANCELLED:
             return job_replies.stopped(row, self._shown)
         return self._reply(row)
@@ -165,7 +137,7 @@ class Jobs:
         """Stop all work and keep what it gave; what OpenRouter goes on with is left to it."""
         jobs = list(self._running.values())
         for job in jobs:
-            if job.handle.upstream_id:
+            if job.handle.lasting:
                 job.task.cancel()
             else:
                 self._stop(job)
@@ -252,6 +224,7 @@ class Jobs:
             updated=self._clock(),
             text=handle.text,
             upstream_id=handle.upstream_id,
+            details=handle.details,
             message=handle.message,
         )
         if not task.done():
@@ -265,7 +238,8 @@ class Jobs:
             return replace(row, state=state, result=result)
         return job_replies.failed(row, error)
 
-    async def _find(self, job_id: str) -> JobRow:
+    async def find(self, job_id: str) -> JobRow:
+        """A job as it stands. Raises `NOT_FOUND`."""
         if job := self._running.get(job_id):
             return self._row(job)
         if row := await self._table.find(job_id):
@@ -292,7 +266,7 @@ class Jobs:
             return row
         if leased := await self._table.lease(row):
             job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
-            job.handle.text, job.handle.upstream_id = row.text, row.upstream_id
+            job.handle.go_on(row.text, row.upstream_id, row.details)
             self._follow(job)
         return leased or row
 

@@ -41,6 +41,8 @@ FAILURES = (
     ExceptionGroup,
 )
 """What a connection that does not work raises; FastMCP wraps some of it in RuntimeError."""
+ANSWERS = {mt.INVALID_PARAMS, mt.METHOD_NOT_FOUND, mt.INTERNAL_ERROR, mt.REQUEST_TIMEOUT}
+"""Errors of one request, on a connection that works."""
 
 T = TypeVar("T")
 
@@ -158,9 +160,14 @@ class McpServer:
             raise ServerError(f"{self.name} did not start: {reason}.") from None
 
     def _broken(self, client: Client, error: BaseException) -> bool:
-        ended = isinstance(self._transport, StdioProcess) and self._transport.ended
-        closed = isinstance(error, MCPError) and error.error.code == mt.CONNECTION_CLOSED
-        return ended or closed or not client.is_connected()
+        """Whether the connection has to be opened anew."""
+        if not client.is_connected():
+            return True
+        code = error.error.code if isinstance(error, MCPError) else 0
+        if isinstance(self._transport, StdioProcess):
+            return self._transport.ended or code == mt.CONNECTION_CLOSED
+        # A server that was restarted knows the session no more, and says so in many ways.
+        return code not in ANSWERS
 
 
 def _transport(config: ServerConfig) -> ClientTransport:

@@ -83,18 +83,44 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("tools", "plugins"):
         listed = options.get(name) or []
         if not (isinstance(listed, list) and all(isinstance(item, Mapping) for item in listed)):
-            raise OpenRouterError(
-                Code.INVALID_INPUT,
-                f"options.{name} takes a list of objects. Correct that and call again.",
-            )
+            raise _wrong(name, "a list of objects")
+    for tool in options.get("tools") or []:
+        if not isinstance(tool.get("parameters") or {}, Mapping):
+            raise _wrong("tools", "tools whose parameters are an object")
     return dict(options)
+
+
+def models(options: Mapping[str, Any]) -> list[str]:
+    """The fallbacks that `options.models` names: a list or one bare name. Raises `INVALID_INPUT`."""
+    named = options.get("models") or []
+    if isinstance(named, str):
+        return [named]
+    if not (isinstance(named, list) and all(isinstance(name, str) for name in named)):
+        raise _wrong("models", "a list of model names")
+    return named
+
+
+def output_limit(options: dict[str, Any]) -> int:
+    """Take the output limit (tokens) out of `options`, under either name; 0 when none is set.
+
+    Raises `INVALID_INPUT`.
+    """
+    limit = 0
+    for name in ("max_tokens", "max_completion_tokens"):
+        given = str(options.pop(name, None) or 0)
+        if not given.isdecimal():
+            raise _wrong(name, "a whole number of tokens")
+        limit = int(given) or limit
+    return limit
 
 
 def headers(options: dict[str, Any], settings: Settings) -> dict[str, str]:
     """What OpenRouter takes as headers: `cache` (true, seconds, "refresh", false)."""
     sent = {"X-OpenRouter-Metadata": "enabled"}
-    if beta := options.pop("anthropic_beta", ""):
-        sent["x-anthropic-beta"] = str(beta)
+    if beta := str(options.pop("anthropic_beta", None) or ""):
+        if not (beta.isascii() and beta.isprintable()):
+            raise _wrong("anthropic_beta", "names in printable ASCII, with commas between them")
+        sent["x-anthropic-beta"] = beta
     cache = options.pop("cache", settings.cache_responses or None)
     if cache is None:
         return sent
@@ -104,11 +130,7 @@ def headers(options: dict[str, Any], settings: Settings) -> dict[str, str]:
     elif isinstance(cache, int) and not isinstance(cache, bool) and 1 <= cache <= 86_400:
         sent["X-OpenRouter-Cache-TTL"] = str(cache)
     elif not isinstance(cache, bool):
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            'options.cache takes true, false, "refresh" or seconds (1 to 86400). Correct that and '
-            "call again.",
-        )
+        raise _wrong("cache", 'true, false, "refresh" or seconds (1 to 86400)')
     return sent
 
 
@@ -122,18 +144,17 @@ def provider(options: dict[str, Any], settings: Settings) -> dict[str, Any]:
         if isinstance(names := merged.get(name), str | list | tuple):
             listed = [names] if isinstance(names, str) else names
             merged[name] = [str(slug).strip().lower().replace(" ", "-") for slug in listed]
-    if isinstance(prices := merged.get("max_price"), Mapping):
-        merged["max_price"] = {kind: _plain(price) for kind, price in prices.items()}
+    if prices := mapping(merged, "max_price", "provider.max_price"):
+        priced = {kind: price for kind, price in prices.items() if price is not None}
+        merged["max_price"] = {kind: _plain(price) for kind, price in priced.items()}
     return dict(sorted(merged.items()))
 
 
-def mapping(options: dict[str, Any], name: str) -> Mapping[str, Any]:
-    """Take the object called `name` out of `options`. Raises `INVALID_INPUT`."""
+def mapping(options: dict[str, Any], name: str, path: str = "") -> Mapping[str, Any]:
+    """Take the object called `name`, found at `path`, out of `options`. Raises `INVALID_INPUT`."""
     value = options.pop(name, None) or {}
     if not isinstance(value, Mapping):
-        raise OpenRouterError(
-            Code.INVALID_INPUT, f"options.{name} takes an object. Correct that and call again."
-        )
+        raise _wrong(path or name, "an object")
     return value
 
 
@@ -148,11 +169,20 @@ def doubts(options: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(price: object) -> str:
-    """A price without exponent, as 0.00001 and not 1e-05."""
+    """A price without exponent, as 0.00001 and not 1e-05. Raises `INVALID_INPUT`."""
     try:
-        return f"{Decimal(str(price)):f}"
+        amount = Decimal(str(price))
     except InvalidOperation:
-        return str(price)
+        amount = Decimal("nan")
+    if not amount.is_finite() or amount < 0:
+        raise _wrong("provider.max_price", "prices in USD per million tokens")
+    return f"{amount:f}"
+
+
+def _wrong(name: str, takes: str) -> OpenRouterError:
+    return OpenRouterError(
+        Code.INVALID_INPUT, f"options.{name} takes {takes}. Correct that and call again."
+    )
 
 
 def _provider_defaults(settings: Settings) -> dict[str, Any]:

@@ -20,6 +20,8 @@ OUTPUT_OF_ROUTERS = 4096
 DEFAULT_SEARCH_PRICE = Decimal("0.007")
 """One web search by the engine for models without one of their own (OpenRouter's documentation)."""
 TOKENS_PER_SEARCH = 5000
+UNLIMITED_SEARCHES = 10
+"""Searches where the request sets no `max_uses`: OpenRouter stops at 50 results, 5 a search."""
 COMPLETION_RATIO = 5
 LONGEST_CALL = timedelta(minutes=15)
 

@@ -17,6 +17,7 @@ from mcp.types import TextContent
 from openrouter_mcp import receipts, replies
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.receipts import Receipt, dollars, money
 from openrouter_mcp.reservation import Reservation
@@ -125,28 +126,30 @@ class Purchase:
             bill = Bill(reservation)
             begun = time.monotonic()
             yield bill
-            seconds = time.monotonic() - begun
-            await self._look_up(bill)
-            receipt = receipts.of_usage(
-                plan.model,
-                bill.usage,
-                answered=bill.model,
-                provider=bill.provider,
-                generation_id=bill.generation_id,
-                seconds=seconds,
-            )
-            pending = receipt.cost is None and bool(receipt.generation_id)
-            receipt = replace(receipt, cost_pending=pending)
-            await reservation.settle(
-                receipt.cost,
-                model=receipt.model,
-                provider=receipt.provider,
-                input_tokens=receipt.input_tokens,
-                output_tokens=receipt.output_tokens,
-                duration=receipt.seconds,
-                generation_id=receipt.generation_id,
-            )
-            self._receipts.append(receipt)
+            self._receipts.append(await self._settled(bill, time.monotonic() - begun))
+
+    async def _settled(self, bill: Bill, seconds: float) -> Receipt:
+        """The receipt of a request that is done, written into the ledger."""
+        await self._look_up(bill)
+        receipt = receipts.of_usage(
+            self._plan.model,
+            bill.usage,
+            answered=bill.model,
+            provider=bill.provider,
+            generation_id=bill.generation_id,
+            seconds=seconds,
+        )
+        await bill.reservation.settle(
+            receipt.cost,
+            model=receipt.model,
+            provider=receipt.provider,
+            input_tokens=receipt.input_tokens,
+            output_tokens=receipt.output_tokens,
+            duration=receipt.seconds,
+            generation_id=receipt.generation_id,
+        )
+        pending = receipt.cost is None and bool(receipt.generation_id)
+        return replace(receipt, cost_pending=pending)
 
     async def receipt(self, quantity: str = "") -> Receipt:
         """One receipt for all requests, once they are done, and the audit line for it."""
@@ -172,12 +175,30 @@ class Purchase:
 
 
 Perform = Callable[[Purchase], Coroutine[Any, Any, ToolResult]]
+PerformAsJob = Callable[[Purchase, Handle], Coroutine[Any, Any, ToolResult]]
 
 
 async def carry_out(
     app: App,
     plan: Plan,
     perform: Perform,
+    *,
+    max_cost: float,
+    dry_run: bool,
+    progress: Progress,
+) -> ToolResult:
+    """`as_job` for what ends with the server."""
+
+    def work(purchase: Purchase, _handle: Handle) -> Coroutine[Any, Any, ToolResult]:
+        return perform(purchase)
+
+    return await as_job(app, plan, work, max_cost=max_cost, dry_run=dry_run, progress=progress)
+
+
+async def as_job(
+    app: App,
+    plan: Plan,
+    perform: PerformAsJob,
     *,
     max_cost: float,
     dry_run: bool,
@@ -200,7 +221,7 @@ async def carry_out(
     return await app.jobs.run(
         plan.tool,
         plan.model.id,
-        lambda handle: perform(Purchase(app, plan, limit, handle.report)),
+        lambda handle: perform(Purchase(app, plan, limit, handle.report), handle),
         progress,
     )
 

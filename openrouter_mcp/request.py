@@ -9,7 +9,7 @@ from typing import Any
 from openrouter_mcp import media_parts
 from openrouter_mcp.catalogue import Resolution
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.options import checked, doubts, headers, mapping, provider
+from openrouter_mcp.options import checked, doubts, headers, mapping, output_limit, provider
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.structured import response_format
 
@@ -130,8 +130,8 @@ def compose_text(
     options.pop("include_reasoning", None)
     body: dict[str, Any] = {"model": model.id, "prompt": prompt}
     options.pop("model", None)
-    limit = max_tokens or options.pop("max_tokens", 0) or settings.max_tokens
-    if limit:
+    given_limit = output_limit(options)
+    if limit := max_tokens or given_limit or settings.max_tokens:
         body["max_tokens"] = limit
     if stop:
         options["stop"] = list(stop)
@@ -167,6 +167,14 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
                 f"messages[{position}].role is missing or unknown. Use one of "
                 f"{', '.join(sorted(ROLES))}.",
             )
+        for name, kind in (("content", "text or a list of parts"), ("tool_calls", "a list")):
+            value = message.get(name) or []
+            if not (_are_objects(value) or (name == "content" and isinstance(value, str))):
+                raise OpenRouterError(
+                    Code.INVALID_INPUT,
+                    f"messages[{position}].{name} takes {kind}, each an object with a type. "
+                    "Correct that and call again.",
+                )
     if ask.prompt.strip():
         messages = [{"role": "user", "content": ask.prompt}]
     if ask.attachments:
@@ -176,6 +184,10 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
         return [*earlier, *messages]
     earlier = [message for message in earlier if message["role"] != "system"]
     return [{"role": "system", "content": ask.system}, *earlier, *messages]
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
 
 
 def _attached(message: dict[str, Any], attachments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -223,8 +235,8 @@ def _add_search(options: dict[str, Any], model: Resolution) -> None:
 
 def _limits(ask: Ask, options: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The output limit under the name that is not deprecated; the argument wins, then options."""
-    given = [options.pop(name, None) for name in ("max_completion_tokens", "max_tokens")]
-    limit = ask.max_tokens or given[0] or given[1] or settings.max_tokens
+    given = output_limit(options)
+    limit = ask.max_tokens or given or settings.max_tokens
     return {"max_completion_tokens": limit} if limit else {}
 
 

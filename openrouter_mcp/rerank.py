@@ -31,6 +31,30 @@ HIGHEST_PRICE = Decimal("0.01")
 """USD for one search unit, above which a model is not chosen unasked."""
 
 
+def estimate(model: Model | None, units: int, tokens: int) -> Decimal | None:
+    """USD that the order can cost at most; None where the catalogue lists no price."""
+    if model is None:
+        return None
+    if model.is_free:
+        return Decimal(0)
+    price = units * model.pricing.get("request", Decimal(0))
+    price += tokens * max(Decimal(0), model.pricing.get("prompt", Decimal(0)))
+    return price or None
+
+
+async def _price_per_unit(model: Model) -> Decimal | None:
+    return estimate(model, 1, CHUNK_TOKENS * CHUNKS_PER_UNIT)
+
+
+WANTED = Wanted(
+    output=("rerank",),
+    default="default_rerank_model",
+    price=_price_per_unit,
+    below=HIGHEST_PRICE,
+    unit="a search",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RerankPlan(Plan):
     """A rerank request, ready to be sent."""
@@ -60,14 +84,7 @@ async def plan(
         )
     extra = request_options.checked(options)
     named = model or str(extra.pop("model", ""))
-    wanted = Wanted(
-        output=("rerank",),
-        default="default_rerank_model",
-        price=_price_per_unit,
-        below=HIGHEST_PRICE,
-        unit="a search",
-    )
-    chosen = await selection.choose(app, named, wanted)
+    chosen = await selection.choose(app, named, WANTED)
     body: dict[str, Any] = {
         **extra,
         "model": chosen.id,
@@ -136,21 +153,6 @@ def search_units(sizes: Sequence[int]) -> int:
     """Search units for documents of these sizes (tokens, with the query), on the high side."""
     chunks = sum(-(-size // CHUNK_TOKENS) for size in sizes)
     return max(1, -(-chunks // CHUNKS_PER_UNIT))
-
-
-def estimate(model: Model | None, units: int, tokens: int) -> Decimal | None:
-    """USD that the order can cost at most; None where the catalogue lists no price."""
-    if model is None:
-        return None
-    if model.is_free:
-        return Decimal(0)
-    price = units * model.pricing.get("request", Decimal(0))
-    price += tokens * max(Decimal(0), model.pricing.get("prompt", Decimal(0)))
-    return price or None
-
-
-async def _price_per_unit(model: Model) -> Decimal | None:
-    return estimate(model, 1, CHUNK_TOKENS * CHUNKS_PER_UNIT)
 
 
 def _bounded(body: Mapping[str, Any], price: Decimal) -> dict[str, Any]:

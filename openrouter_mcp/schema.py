@@ -33,6 +33,7 @@ MIGRATIONS = (
         PRIMARY KEY(thread_id, position)
     );
     """,
+    "ALTER TABLE jobs ADD COLUMN details TEXT;",
 )
 """SQL that leads from each version to the next. Money is nano-dollars, times are unix seconds."""
 

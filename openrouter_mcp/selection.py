@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openrouter_mcp.catalogue import Snapshot
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -31,6 +31,11 @@ def any_model(_model: Model) -> bool:
     return True
 
 
+def any_endpoint(_endpoint: Mapping[str, Any]) -> bool:
+    """The requirement of work that every endpoint of a model can do."""
+    return True
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a model must be able to do, and for what price it may be chosen without being named."""
@@ -38,15 +43,16 @@ class Wanted:
     output: tuple[str, ...]
     """OpenRouter's output modalities, any of which will do."""
     default: str
-    """The field of the settings that names a model."""
+    """The field of the settings that names a model; empty if none does."""
     price: Price
     below: Decimal
     """USD per unit."""
     unit: str
     """What the price is for, as `an image`."""
     fits: Callable[[Model], bool] = any_model
+    endpoint: Callable[[Mapping[str, Any]], bool] = any_endpoint
     ability: str = ""
-    """What `fits` asks for, in words: `takes images`."""
+    """What `fits` or `endpoint` ask for, in words: `images as input`."""
 
 
 async def choose(app: App, name: str, wanted: Wanted) -> Resolution:
@@ -56,29 +62,34 @@ async def choose(app: App, name: str, wanted: Wanted) -> Resolution:
     with models that can when the named one cannot do what is wanted.
     """
     snapshot = await app.catalogue.models()
-    default = str(getattr(app.settings, wanted.default))
+    default = str(getattr(app.settings, wanted.default)) if wanted.default else ""
     if name.strip():
-        return _named(snapshot, name.strip(), wanted)
+        return await _named(app, snapshot, name.strip(), wanted)
     if default:
-        found = _named(snapshot, default, wanted)
+        found = await _named(app, snapshot, default, wanted)
         return replace(found, how=f"named by {variable(wanted.default)}")
     return await _popular(app, snapshot, wanted)
 
 
-def _named(snapshot: Snapshot, name: str, wanted: Wanted) -> Resolution:
+async def _named(app: App, snapshot: Snapshot, name: str, wanted: Wanted) -> Resolution:
     found = snapshot.resolve(name, _output_of(snapshot, name, wanted))
-    if found.model and not _can(found.model, wanted):
-        makes = " and ".join(sorted(found.model.output_modalities)) or "something else"
-        wants = " or ".join(wanted.output) + (f" and {wanted.ability}" if wanted.ability else "")
-        able = [model.id for model in snapshot.models if _can(model, wanted)][:SUGGESTED]
-        there_are = f"These can: {', '.join(able)}." if able else "No model of the catalogue can."
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            f"{found.id} makes {makes}, and what is wanted here is {wants}. {there_are} Name one "
-            "of them, or none to have one chosen.",
-            suggestions=able,
-        )
-    return found
+    if found.model is None:
+        return found
+    if _can(found.model, wanted) and any(map(wanted.endpoint, await _endpoints(app, found.model))):
+        return found
+    makes = " and ".join(sorted(found.model.output_modalities)) or "something else"
+    wants = " or ".join(wanted.output) + (f" with {wanted.ability}" if wanted.ability else "")
+    able = []
+    for model in snapshot.models:
+        if len(able) < SUGGESTED and _can(model, wanted):
+            able += [model.id] * any(map(wanted.endpoint, await _endpoints(app, model)))
+    there_are = f"These can: {', '.join(able)}." if able else "No model of the catalogue can."
+    raise OpenRouterError(
+        Code.INVALID_INPUT,
+        f"{found.id} makes {makes}, and what is wanted here is {wants}. {there_are} Name one "
+        "of them, or none to have one chosen.",
+        suggestions=able,
+    )
 
 
 def _output_of(snapshot: Snapshot, name: str, wanted: Wanted) -> str:
@@ -100,11 +111,11 @@ async def _popular(app: App, snapshot: Snapshot, wanted: Wanted) -> Resolution:
         price = await wanted.price(model)
         if price is None:
             unpriced.append(model)
-        elif price <= wanted.below and await _healthy(app, model):
+        elif price <= wanted.below and await _healthy(app, model, wanted):
             how = f"most used below {dollars(wanted.below)} for {wanted.unit}"
             return Resolution(model.id, model, how)
     for model in unpriced:
-        if await _healthy(app, model):
+        if await _healthy(app, model, wanted):
             return Resolution(model.id, model, "most used, its price is not listed")
     kind = " or ".join(wanted.output)
     raise OpenRouterError(
@@ -134,13 +145,19 @@ async def _by_use(app: App, models: Sequence[Model]) -> list[Model]:
     return sorted(models, key=lambda model: (rank.get(model.id, len(rank)), -model.created))
 
 
-async def _healthy(app: App, model: Model) -> bool:
-    """Whether an endpoint is up; a model whose endpoints cannot be had is given the benefit."""
-    try:
-        endpoints = await app.catalogue.endpoints(model.id)
-    except OpenRouterError:
-        return True
-    return not endpoints or any(
-        (row.get("status") or 0) >= 0 and (row.get("uptime_last_30m") or 100) >= LEAST_UPTIME
-        for row in endpoints
+async def _healthy(app: App, model: Model, wanted: Wanted) -> bool:
+    """Whether an endpoint that can do the work is up."""
+    return any(
+        wanted.endpoint(row)
+        and (row.get("status") or 0) >= 0
+        and (row.get("uptime_last_30m") or 100) >= LEAST_UPTIME
+        for row in await _endpoints(app, model)
     )
+
+
+async def _endpoints(app: App, model: Model) -> Sequence[Mapping[str, Any]]:
+    """Who serves a model; one that nothing is known of where that cannot be had."""
+    try:
+        return await app.catalogue.endpoints(model.id) or [{}]
+    except OpenRouterError:
+        return [{}]

@@ -7,7 +7,7 @@ import difflib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp.types as mt
 from fastmcp import FastMCP
@@ -18,11 +18,14 @@ from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.function_tool import FunctionTool
 from pydantic import ValidationError as PydanticError
 
-from openrouter_mcp import __version__, replies
+from openrouter_mcp import __version__
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.tools import account, chat, models, resources
+
+if TYPE_CHECKING:
+    from openrouter_mcp.client import OpenRouter
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ def build(settings: Settings) -> FastMCP:
 
     @lifespan
     async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
-        app = App.make(settings)
+        app = App(settings)
         try:
             yield {"app": app}
         finally:
@@ -133,11 +136,11 @@ class Boundary(Middleware):
             self._check(name, arguments)
             return await call_next(context.copy(message=message))
         except OpenRouterError as error:
-            return replies.failed(error)
+            return _failed(error)
         except ValidationError as error:
-            return replies.failed(_invalid(name, error))
+            return _failed(_invalid(name, error))
         except ToolError:
-            return replies.failed(
+            return _failed(
                 OpenRouterError(Code.INTERNAL, f"{name} failed. {NEXT_STEP[Code.INTERNAL]}")
             )
 
@@ -162,13 +165,22 @@ class Boundary(Middleware):
             return
         self._warming = True
         app: App = server.lifespan_context["app"]
-        thread = threading.Thread(target=app.client.warm_up, name="warm-up", daemon=True)
-        loop = asyncio.get_running_loop()
-        loop.call_later(WARM_UP_DELAY, thread.start)
-        loop.call_later(WARM_UP_DELAY, self._preload, app)
+        asyncio.get_running_loop().call_later(WARM_UP_DELAY, self._load, app)
 
-    def _preload(self, app: App) -> None:
+    def _load(self, app: App) -> None:
+        threading.Thread(target=_import_the_rest, args=[app.client], daemon=True).start()
         self._preloading = asyncio.create_task(app.catalogue.preload())
+
+
+def _import_the_rest(client: OpenRouter) -> None:
+    """Everything that the first paid call needs and that the handshake did without."""
+    client.warm_up()
+
+
+def _failed(error: OpenRouterError) -> ToolResult:
+    from openrouter_mcp import replies
+
+    return replies.failed(error)
 
 
 def _unknown(what: str, name: str, known: list[str]) -> OpenRouterError:

@@ -65,7 +65,8 @@ class Toolbox:
         if tool is None:
             return Outcome(self._unknown(name), failed=True)
         try:
-            given = tool.arguments(arguments)
+            # In a thread: a schema's patterns are the server's, and may take forever.
+            given = await asyncio.to_thread(tool.arguments, arguments)
         except ValueError as error:
             said = f"{name} was not run: {error}. Correct the arguments and call it again."
             return Outcome(said, failed=True)
@@ -104,7 +105,8 @@ async def opened(
     for server, reply in zip(servers, replies, strict=True):
         if isinstance(reply, ServerError):
             continue
-        for tool in convert(server.name, reply, [*offered, *withheld]):
+        taken = [*offered, *withheld]
+        for tool in await asyncio.to_thread(convert, server.name, reply, taken):
             if not globs or tool.matches(globs):
                 free = tool.read_only or tool.matches(allow)
                 (offered if free else withheld)[tool.name] = tool

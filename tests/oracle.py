@@ -61,6 +61,7 @@ REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatRequest, CHAT_REQUEST_EXTRAS),
     "/generation/feedback": (components.SubmitGenerationFeedbackRequest, NONE),
     "/rerank": (operations.CreateRerankRequestBody, NONE),
+    "/audio/transcriptions": (components.STTRequest, NONE),
     "/audio/speech": (components.SpeechRequest, NONE),
     "/images": (components.ImageGenerationRequest, NONE),
     "/embeddings": (operations.CreateEmbeddingsRequestBody, NONE),
@@ -88,6 +89,7 @@ RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatResult, CHAT_RESULT_EXTRAS),
     "/generation": (components.GenerationResponse, NONE),
     "/rerank": (operations.CreateRerankResponseBody, NONE),
+    "/audio/transcriptions": (components.STTResponse, NONE),
     "/images": (components.ImageGenerationResponse, NONE),
     "/embeddings": (operations.CreateEmbeddingsResponseBody, NONE),
 }

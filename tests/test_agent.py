@@ -138,7 +138,7 @@ def work(desk, tmp_path):
         resolution = Resolution("acme/large", Model.parse(ROW), "")
         ask = Ask(prompt="Tidy up.", options={"tools": tools})
         request = compose(ask, resolution, [], Settings(api_key=None))
-        watch = Watch(silent, lambda _: None, Transcript(tmp_path, days=1))
+        watch = Watch(silent, lambda _step: None, Transcript(tmp_path, days=1))
         return await Agent(request, box, model, replace(LIMITS, **limits), watch).work()
 
     return run

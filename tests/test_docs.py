@@ -702,7 +702,7 @@ async def test_a_failure_is_asked_about_once_a_minute(docs, website, clock):
 
 @pytest.fixture
 async def app(simulated, tmp_path):
-    app = App.make(configured(simulated.origin, tmp_path))
+    app = App(configured(simulated.origin, tmp_path))
     yield app
     await app.aclose()
 

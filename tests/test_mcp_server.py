@@ -2,11 +2,16 @@
 
 import asyncio
 import os
+import socket
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastmcp import FastMCP
 
 from openrouter_mcp import mcp_process, mcp_server
 from openrouter_mcp.mcp_config import ServerConfig
@@ -155,3 +160,44 @@ async def test_a_cancelled_start_leaves_nothing_behind(start, monkeypatch) -> No
     await server.aclose()
     while runs(spawned[0].pid):
         await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def address() -> Iterator[Callable[[], ServerConfig]]:
+    """Starts a server at one address, anew each time it is called."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+    port = 0
+
+    def stop() -> None:
+        for server, thread in running:
+            server.should_exit = True
+            thread.join()
+        running.clear()
+
+    def start() -> ServerConfig:
+        nonlocal port
+        stop()
+        listener = socket.create_server(("127.0.0.1", port))
+        port = listener.getsockname()[1]
+        peer = FastMCP("net")
+        peer.tool(lambda: "here", name="where")
+        config = uvicorn.Config(
+            peer.http_app(), log_level="critical", ws="none", timeout_graceful_shutdown=0
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        running.append((server, thread))
+        return ServerConfig("net", url=f"http://127.0.0.1:{port}/mcp", headers={"X-Who": "me"})
+
+    yield start
+    stop()
+
+
+async def test_a_remote_server_is_used_and_found_again_after_its_restart(address) -> None:
+    server = McpServer(await asyncio.to_thread(address))
+    assert await said(server, "where") == "here"
+    await asyncio.to_thread(address)
+    assert [tool.name for tool in await server.tools()] == ["where"]
+    assert await said(server, "where") == "here"
+    await server.aclose()

@@ -27,7 +27,7 @@ BODY = {"model": PLAN.model.id, "query": "a", "documents": ["a"]}
 async def app(configure, monkeypatch) -> AsyncIterator[App]:
     monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0, 0.0))
     configure(OPENROUTER_MAX_COST_PER_DAY="1")
-    app = App.make(settings.load())
+    app = App(settings.load())
     yield app
     await app.aclose()
 

@@ -28,7 +28,7 @@ SMALL, QWEN = "openai/text-embedding-3-small", "qwen/qwen3-embedding-0.6b"
 
 @pytest.fixture
 async def app(configure) -> AsyncIterator[App]:
-    app = App.make(settings.load())
+    app = App(settings.load())
     yield app
     await app.aclose()
 
@@ -54,7 +54,7 @@ async def test_a_model_of_another_kind_is_refused_with_those_that_can(app) -> No
 
 async def test_the_default_of_the_settings_comes_before_the_catalogue(app, configure) -> None:
     configure(OPENROUTER_DEFAULT_EMBEDDING_MODEL=QWEN)
-    other = App.make(settings.load())
+    other = App(settings.load())
     found = await selection.choose(other, "", EMBEDDER)
     await other.aclose()
     assert (found.id, found.how) == (QWEN, "named by OPENROUTER_DEFAULT_EMBEDDING_MODEL")

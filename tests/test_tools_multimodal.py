@@ -12,8 +12,20 @@ import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import purchase, retries, server, settings, speech, vectors
+from openrouter_mcp import (
+    ffmpeg,
+    purchase,
+    recordings,
+    retries,
+    server,
+    settings,
+    speech,
+    vectors,
+)
+from openrouter_mcp.ffmpeg import Part
+from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.simulator import media_discovery
+from openrouter_mcp.simulator import transcription as simulated_transcription
 from openrouter_mcp.tools import multimodal
 
 META = "openrouter/receipt"
@@ -24,6 +36,7 @@ TOOLS = [
     multimodal.embed_texts,
     multimodal.generate_image,
     multimodal.generate_audio,
+    multimodal.transcribe_audio,
 ]
 FOXES = ["a lazy dog", "the quick red fox", "a red door"]
 
@@ -681,3 +694,166 @@ async def test_the_price_of_speech_is_told(client, simulator) -> None:
     known = {"text": "x" * 1000, "model": VOICE, "voice": "aria"}
     result = await call(client, "generate_audio", **known, dry_run=True)
     assert result.meta[ESTIMATE]["usd_most"] == "0.015000"
+
+
+SCRIBE = "lumen/scribe-1"
+
+
+def recording(seconds: float = 2.0) -> bytes:
+    return Pcm(b"\x01\x02" * int(8000 * seconds), 8000).wav()
+
+
+@pytest.fixture
+def talk(tmp_path, monkeypatch) -> Path:
+    """A recording of two seconds, on a computer without ffmpeg."""
+    monkeypatch.setattr(ffmpeg, "at_hand", lambda: "")
+    path = tmp_path / "talk.wav"
+    path.write_bytes(recording())
+    return path
+
+
+async def test_a_recording_arrives_byte_by_byte_and_comes_back_as_text(client, simulator, talk):
+    result = await call(client, "transcribe_audio", file=str(talk), model=SCRIBE, language="EN")
+    body = paid(simulator)[0].body
+    assert base64.b64decode(body["input_audio"]["data"]) == recording()
+    assert body["input_audio"]["format"] == "wav"
+    assert {**body, "input_audio": {}} == {"model": SCRIBE, "language": "en", "input_audio": {}}
+    assert result.content[0].text == "First of 2.0 seconds. Then the rest."
+    assert result.meta["openrouter/untrusted"] is True
+    line = result.content[-1].text.splitlines()[-1]
+    assert line.startswith("-- lumen/scribe-1")
+    assert " | 2.0 s of sound | " in line
+    assert " | $0.0002 | " in line
+
+
+async def test_times_and_speakers_are_asked_for_and_told(client, simulator, talk) -> None:
+    known = {"file": str(talk), "model": SCRIBE}
+    result = await call(client, "transcribe_audio", **known, timestamps="segment", speakers=True)
+    body = paid(simulator)[0].body
+    assert body["response_format"] == "verbose_json"
+    assert body["timestamp_granularities"] == ["segment"]
+    assert body["diarize"] is True
+    assert result.content[0].text.splitlines() == [
+        "[00:00] Speaker 0: First of 2.0 seconds.",
+        "[00:01] Speaker 1: Then the rest.",
+    ]
+    plain = await call(client, "transcribe_audio", **known, speakers=True)
+    assert plain.content[0].text.splitlines()[1] == "Speaker 1: Then the rest."
+    words = await call(client, "transcribe_audio", **known, timestamps="word")
+    assert words.content[0].text.splitlines()[1] == "[00:00.29] of"
+
+
+async def test_speakers_are_told_apart_by_a_model_that_can(client, simulator, talk) -> None:
+    chosen = await call(client, "transcribe_audio", file=str(talk), speakers=True)
+    assert not chosen.is_error
+    assert paid(simulator)[0].body["model"] == SCRIBE
+    refused = await call(
+        client, "transcribe_audio", file=str(talk), speakers=True, model="openai/whisper-1"
+    )
+    assert refused.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert refused.meta[ERROR]["suggestions"] == [SCRIBE]
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("talk.srt", "1\n00:00:00,000 --> 00:00:01,000\nFirst of 2.0 seconds.\n\n2\n"),
+        ("talk.vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nFirst of 2.0 seconds.\n"),
+        ("talk.txt", "First of 2.0 seconds. Then the rest."),
+        ("talk.json", '{\n "text": "First of 2.0 seconds. Then the rest.",'),
+    ],
+)
+async def test_the_ending_of_the_name_is_the_format(
+    client, simulator, talk, output, name, begins
+) -> None:
+    result = await call(client, "transcribe_audio", file=str(talk), model=SCRIBE, save_to=name)
+    assert (output / name).read_text().startswith(begins)
+    assert str(output / name) in text(result)
+
+
+async def test_a_long_transcript_is_shown_by_its_head(
+    configure, client, simulator, talk, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        simulated_transcription, "segments", lambda *_args, **_kwargs: [segment] * 2000
+    )
+    segment = {"id": 0, "start": 0.0, "end": 1.0, "text": "on and on and on and on"}
+    result = await call(
+        client, "transcribe_audio", file=str(talk), model=SCRIBE, timestamps="segment"
+    )
+    assert len(text(result)) < 45_000
+    assert "all are in" in text(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("missing.wav", "NOT_FOUND"),
+        ("notes.txt", "UNSUPPORTED_FORMAT"),
+        ("film.mp4", "UNSUPPORTED_FORMAT"),
+        ("old.aiff", "UNSUPPORTED_FORMAT"),
+        ("long.wav", "TOO_LARGE"),
+        ("../../etc/passwd", "UNSAFE_PATH"),
+        ("http://127.0.0.1/a.wav", "UNSAFE_URL"),
+    ],
+)
+async def test_what_cannot_be_written_down_is_refused_before_paying(
+    client, simulator, talk, tmp_path, monkeypatch, name, code
+) -> None:
+    monkeypatch.setattr(recordings, "LARGEST", 50_000)
+    (tmp_path / "notes.txt").write_text("words")
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
+    (tmp_path / "old.aiff").write_bytes(b"FORM\0\0\0\x20AIFF" + bytes(100))
+    (tmp_path / "long.wav").write_bytes(recording(4))
+    file = name if name.startswith("http") else str(tmp_path / name)
+    if name.startswith(".."):
+        file = "/etc/passwd"
+    result = await call(client, "transcribe_audio", file=file, model=SCRIBE)
+    assert result.meta[ERROR]["code"] == code
+    if code == "TOO_LARGE":
+        assert "Install ffmpeg" in text(result)
+    assert paid(simulator) == []
+
+
+async def test_a_long_recording_is_written_down_in_parts(
+    client, simulator, talk, monkeypatch
+) -> None:
+    monkeypatch.setattr(recordings, "LONGEST", 1.5)
+    monkeypatch.setattr(ffmpeg, "at_hand", lambda: "/usr/bin/ffmpeg")
+
+    async def duration(_file: Path) -> float:
+        return 2.0
+
+    async def silences(_file: Path) -> list[Part]:
+        return [Part(0.9, 1.1)]
+
+    async def extract(_file: Path, part: Part, target: Path) -> None:
+        target.write_bytes(recording(part.end - part.start))
+
+    for stand_in in (duration, silences, extract):
+        monkeypatch.setattr(ffmpeg, stand_in.__name__, stand_in)
+    known = {"file": str(talk), "model": SCRIBE, "timestamps": "segment"}
+    result = await call(client, "transcribe_audio", **known)
+    assert result.content[0].text.splitlines() == [
+        "[00:00] First of 1.0 seconds.",
+        "[00:00] Then the rest.",
+        "[00:01] First of 1.0 seconds.",
+        "[00:01] Then the rest.",
+    ]
+    assert result.meta[META]["requests"] == 2
+    assert "in 2 parts, cut where nobody speaks" in text(result)
+    simulator.balance = Decimal("0.00015")
+    partly = await call(client, "transcribe_audio", **known)
+    assert partly.is_error
+    assert partly.content[0].text.startswith("[00:00] First of 1.0 seconds.")
+    assert "Only 1 of 2 parts" in text(partly)
+
+
+async def test_the_price_of_a_transcript_is_told_and_kept(client, simulator, talk) -> None:
+    simulator.model(SCRIBE)["pricing"]["prompt"] = "0.006"
+    known = {"file": str(talk), "model": SCRIBE}
+    shown = await call(client, "transcribe_audio", **known, dry_run=True)
+    assert float(shown.meta[ESTIMATE]["usd_most"]) == pytest.approx(0.006 / 60 * 2, rel=0.01)
+    refused = await call(client, "transcribe_audio", **known, max_cost=0.00001)
+    assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert paid(simulator) == []

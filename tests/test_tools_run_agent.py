@@ -31,7 +31,7 @@ TOOL = FunctionTool.from_function(run_agent, description=inspect.getdoc(run_agen
 @lifespan
 async def share(_server: FastMCP) -> AsyncIterator[dict]:
     loaded = settings.load()
-    app, servers = App.make(loaded), McpServers(loaded)
+    app, servers = App(loaded), McpServers(loaded)
     try:
         yield {"app": app, "mcp_servers": servers}
     finally:
@@ -200,7 +200,7 @@ async def test_a_model_without_tools_is_refused_with_the_nearest_that_has(
 ) -> None:
     without = next(
         row["id"]
-        for row in simulator.catalogue.models
+        for row in simulator.catalogue
         if "tools" not in row["supported_parameters"]
         and row["architecture"]["output_modalities"] == ["text"]
         and not row["id"].startswith("openrouter/")

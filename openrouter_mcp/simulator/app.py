@@ -28,6 +28,7 @@ from openrouter_mcp.simulator import (
     models,
     rerank,
     speech,
+    transcription,
     wire_faults,
 )
 from openrouter_mcp.simulator.call import Call, Endpoint, Handler, authenticate, authorize
@@ -67,6 +68,7 @@ ENDPOINTS = [
     Endpoint("POST", "/embeddings", embeddings.embed, "inference"),
     Endpoint("POST", "/images", images.draw, "inference"),
     Endpoint("POST", "/audio/speech", speech.speak, "inference"),
+    Endpoint("POST", "/audio/transcriptions", transcription.transcribe, "inference"),
     Endpoint("POST", "/rerank", rerank.order, "inference"),
 ]
 WEBSITE = [

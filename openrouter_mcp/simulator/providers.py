@@ -65,6 +65,7 @@ OWN = {
     "perplexity": ("perplexity", "azure"),
 }
 OPEN = ("deepinfra", "together", "fireworks", "groq", "novita")
+DIARIZING = {"lumen/scribe-1"}
 TIERS = {"flex": Decimal("0.5"), "priority": Decimal(2)}
 """Service tiers with endpoints of their own, and what they multiply the price by."""
 
@@ -127,7 +128,7 @@ def endpoint(
         "supported_parameters": model["supported_parameters"],
         "supports_implicit_caching": "input_cache_read" in model["pricing"],
         "supports_voice_cloning": False,
-        "supports_diarization": False,
+        "supports_diarization": model["id"] in DIARIZING,
         "supports_tool_choice": dict.fromkeys(("auto", "none", "required", "function"), tools),
         "native_tools": {},
         "service_tier": tier or None,

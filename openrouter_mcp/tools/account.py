@@ -7,10 +7,8 @@ from fastmcp.tools import ToolResult
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from openrouter_mcp import account, docs_replies, job_replies, thread_replies
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Text
-from openrouter_mcp.docs import Docs
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.context import LOOK_UP, CurrentApp, CurrentProgress, tool
@@ -79,6 +77,9 @@ async def search_docs(
     app: App = CurrentApp,
 ) -> ToolResult:
     """Search OpenRouter's docs and skills, or read one page (path, URL or title)."""
+    from openrouter_mcp import docs_replies
+    from openrouter_mcp.docs import Docs
+
     docs = Docs(app.settings, app.cache)
     if bool(query.strip()) is bool(page.strip()):
         raise OpenRouterError(
@@ -92,6 +93,8 @@ async def search_docs(
 @tool(title="Get account", tags={"account"}, annotations=LOOK_UP)
 async def get_account(app: App = CurrentApp) -> dict[str, Any]:
     """Is it working? Key, credits, limits, free quota, budgets, health. Never billed."""
+    from openrouter_mcp import account
+
     return await account.overview(app)
 
 
@@ -102,6 +105,8 @@ async def get_usage(
     app: App = CurrentApp,
 ) -> dict[str, Any]:
     """What was spent (USD): the local ledger; the whole account with a management key."""
+    from openrouter_mcp import account
+
     return await account.usage(app, days, by)
 
 
@@ -112,6 +117,8 @@ async def get_generation(
     app: App = CurrentApp,
 ) -> dict[str, Any]:
     """What really ran: route, fallbacks, native tokens, cost, latency (ms)."""
+    from openrouter_mcp import account
+
     return await account.generation(app, generation_id, content=content)
 
 
@@ -124,6 +131,8 @@ async def get_job(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """Wait for, read or cancel a call that became a job."""
+    from openrouter_mcp import job_replies
+
     if not job_id:
         return job_replies.listed(await app.jobs.list())
     if cancel:
@@ -137,6 +146,8 @@ async def list_threads(
     app: App = CurrentApp,
 ) -> ToolResult:
     """Conversations, newest first."""
+    from openrouter_mcp import thread_replies
+
     if not thread_id:
         return thread_replies.listed(await app.threads.list(), time.time())
     row, messages = await app.threads.show(thread_id)

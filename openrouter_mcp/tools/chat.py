@@ -1,4 +1,8 @@
-"""Conversation: one answer from any model."""
+"""Conversation: one answer from any model, or the answers of several side by side.
+
+What a tool needs of the package it imports when it is called: the start of the server is the
+shorter for it.
+"""
 
 from typing import Annotated
 
@@ -6,12 +10,9 @@ from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 from pydantic import Field
 
-from openrouter_mcp import comparing, completion, conversation, media_parts
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
-from openrouter_mcp.conversation import Call
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.request import Ask
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
 
@@ -59,6 +60,10 @@ async def chat(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Ask any model on OpenRouter. The last line tells model, provider, tokens and cost."""
+    from openrouter_mcp import conversation, media_parts
+    from openrouter_mcp.conversation import Call
+    from openrouter_mcp.request import Ask
+
     attached = await app.files.parts(files, image_detail=media_parts.detail(options))
     ask = Ask(
         prompt=prompt,
@@ -94,6 +99,10 @@ async def compare_models(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """One prompt on several models at once: a table of cost, speed, tokens, and the answers."""
+    from openrouter_mcp import comparing, media_parts
+    from openrouter_mcp.conversation import Call
+    from openrouter_mcp.request import Ask
+
     attached = await app.files.parts(files, image_detail=media_parts.detail(options))
     ask = Ask(
         prompt=prompt,
@@ -121,6 +130,10 @@ async def complete_text(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """Raw text completion, for base models; for questions use chat."""
+    from openrouter_mcp import completion, conversation
+    from openrouter_mcp.conversation import Call
+    from openrouter_mcp.request import Ask
+
     call = Call("complete_text", Ask(options=options), model, max_cost=max_cost)
     request = await completion.compose(app, call, prompt, max_tokens, stop)
     if dry_run:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from fastmcp import tools
+from fastmcp import prompts, resources, tools
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.context import Context
 from mcp.types import ToolAnnotations
@@ -25,14 +25,28 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def tool(**fields: Any) -> Callable[[Function], Function]:
-    """FastMCP's `tool`, with the docstring moved into the description.
+    """FastMCP's `tool`, with the docstring moved into the description."""
+    return _described(tools.tool, fields)
 
-    A docstring that FastMCP finds it also parses, with a library that loads slowly.
-    """
+
+def prompt(**fields: Any) -> Callable[[Function], Function]:
+    """FastMCP's `prompt`, with the docstring moved into the description."""
+    return _described(prompts.prompt, fields)
+
+
+def resource(uri: str, **fields: Any) -> Callable[[Function], Function]:
+    """FastMCP's `resource`, with the docstring moved into the description."""
+    return _described(partial(resources.resource, uri), fields)
+
+
+def _described(
+    register: Callable[..., Any], fields: dict[str, Any]
+) -> Callable[[Function], Function]:
+    """A docstring that FastMCP finds it also parses, with a library that loads slowly."""
 
     def decorate(function: Function) -> Function:
         description, function.__doc__ = inspect.getdoc(function), None
-        return tools.tool(description=description, **fields)(function)
+        return register(description=description, **fields)(function)
 
     return decorate
 

@@ -5,11 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from openrouter_mcp import cards, lookup
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import Text, Texts, Usd
-from openrouter_mcp.filters import ModelFilter
-from openrouter_mcp.market import Market
 from openrouter_mcp.schemas import Advice, FoundModels, ModelCard, Providers, Ranking
 from openrouter_mcp.tools.context import LOOK_UP, CurrentApp, tool
 
@@ -45,6 +42,10 @@ async def find_models(
     app: App = CurrentApp,
 ) -> FoundModels:
     """Search OpenRouter's live models. Prices are USD per million tokens."""
+    from openrouter_mcp import cards, lookup
+    from openrouter_mcp.filters import ModelFilter
+    from openrouter_mcp.market import Market
+
     snapshot = await app.catalogue.models()
     wanted = ModelFilter(
         query=query,
@@ -84,6 +85,9 @@ async def get_model(
 
     An endpoint's tag pins it: options {"provider": {"only": [tag]}}.
     """
+    from openrouter_mcp import lookup
+    from openrouter_mcp.market import Market
+
     snapshot = await app.catalogue.models()
     found = lookup.resolve(snapshot, model)
     market = Market(app.client, app.cache)
@@ -111,7 +115,8 @@ async def recommend_model(
     app: App = CurrentApp,
 ) -> Advice:
     """At most five models for a task, from live benchmarks, price, use and endpoint health."""
-    from openrouter_mcp import advice  # not needed before its first call
+    from openrouter_mcp import advice
+    from openrouter_mcp.market import Market
 
     question = advice.Question(task, needs, max_price, min_context, prompt)
     market = Market(app.client, app.cache)
@@ -137,7 +142,8 @@ async def get_rankings(
     app: App = CurrentApp,
 ) -> Ranking:
     """Benchmarks, models and apps by tokens, models by task, cost of agent sessions. Cite it."""
-    from openrouter_mcp import rankings  # not needed before its first call
+    from openrouter_mcp import rankings
+    from openrouter_mcp.market import Market
 
     snapshot = await app.catalogue.models()
     asked = rankings.Question(kind, category, source, limit, start_date, end_date)
@@ -151,6 +157,9 @@ async def list_providers(
     app: App = CurrentApp,
 ) -> Providers:
     """Who runs the models: slugs for routing, seat, datacenters, data policy."""
+    from openrouter_mcp import lookup
+    from openrouter_mcp.market import Market
+
     rows, missing = await lookup.provider_table(Market(app.client, app.cache), query)
     answer: Providers = {"providers": rows, "total": len(rows)}
     if missing:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastmcp.tools import ToolResult, tool
 from pydantic import Field
 
 from openrouter_mcp import documents as documents_of
-from openrouter_mcp import embeddings, image_generation, rerank, saved_vectors, speech
+from openrouter_mcp import (
+    embeddings,
+    image_generation,
+    rerank,
+    saved_vectors,
+    speech,
+    transcription,
+)
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.documents import Documents
@@ -175,6 +182,37 @@ async def generate_audio(
         options=options,
     )
     perform = partial(speech.perform, plan)
+    return await carry_out(
+        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
+    )
+
+
+@tool(title="Transcribe audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
+async def transcribe_audio(
+    file: Annotated[Text, Field(description="Path or URL.")],
+    model: Model = "",
+    language: Annotated[Text, Field(description="en, de...; empty = it is recognised.")] = "",
+    timestamps: Literal["none", "segment", "word"] = "none",
+    speakers: Annotated[bool, Field(description="Tell speakers apart.")] = False,
+    save_to: Annotated[Text, Field(description=".txt, .srt, .vtt or .json.")] = "",
+    max_cost: MaxCost = 0,
+    dry_run: DryRun = False,
+    options: Options = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Speech to text, with times and speakers on request; subtitles by save_to."""
+    plan = await transcription.plan(
+        app,
+        file,
+        model=model,
+        language=language,
+        timestamps=timestamps,
+        speakers=speakers,
+        save_to=save_to,
+        options=options,
+    )
+    perform = partial(transcription.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )

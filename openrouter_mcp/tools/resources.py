@@ -4,8 +4,6 @@ import json
 import time
 from typing import Annotated
 
-from fastmcp.prompts import prompt
-from fastmcp.resources import resource
 from fastmcp.server.dependencies import get_context
 from mcp.types import (
     CompletionArgument,
@@ -15,11 +13,9 @@ from mcp.types import (
 )
 from pydantic import Field
 
-from openrouter_mcp import lookup
 from openrouter_mcp.app import App
-from openrouter_mcp.market import Market
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.tools.context import CurrentApp, CurrentProgress
+from openrouter_mcp.tools.context import CurrentApp, CurrentProgress, prompt, resource
 
 COMPLETIONS = 50
 MODEL_ARGUMENTS = {"model", "models", "id"}
@@ -28,6 +24,9 @@ MODEL_ARGUMENTS = {"model", "models", "id"}
 @resource("openrouter://models/{id*}", name="Model", mime_type="application/json")
 async def model(id: str, app: App = CurrentApp) -> str:
     """One model in full, as get_model tells it."""
+    from openrouter_mcp import lookup
+    from openrouter_mcp.market import Market
+
     snapshot = await app.catalogue.models()
     found = lookup.resolve(snapshot, id)
     market = Market(app.client, app.cache)

@@ -16,7 +16,9 @@ RERANK = {"model": "cohere/rerank-v3.5", "query": "red fox", "documents": ["a do
 EMBED = {"model": "openai/text-embedding-3-small", "input": ["red fox " * 20, "a dog"]}
 DRAW = {"model": "bytedance-seed/seedream-4.5", "prompt": "a red fox"}
 SPEAK = {"model": "lumen/voice-1", "input": "hello there", "voice": "aria"}
+HEAR = {"model": "lumen/scribe-1", "input_audio": {"data": "UklGRg==", "format": "wav"}}
 REQUESTS: dict[str, dict[str, Any]] = {
+    "/audio/transcriptions": HEAR,
     "/rerank": RERANK,
     "/embeddings": EMBED,
     "/images": DRAW,
@@ -138,3 +140,28 @@ def test_speech_is_samples_unless_mp3_is_asked_for(api: Api):
 def test_speech_needs_a_known_voice_and_a_short_text(api: Api, fields):
     reply = api.http.post("/audio/speech", json=SPEAK | fields)
     assert (reply.status_code, reply.headers["content-type"]) == (400, "application/json")
+
+
+def test_a_transcript_has_times_words_and_speakers_if_asked_for(api: Api):
+    plain = api.http.post("/audio/transcriptions", json=HEAR).json()
+    assert oracle.check_response("/audio/transcriptions", plain) == []
+    assert "segments" not in plain
+    wanted = {"response_format": "verbose_json", "timestamp_granularities": ["segment", "word"]}
+    full = api.http.post("/audio/transcriptions", json=HEAR | wanted | {"diarize": True}).json()
+    assert oracle.check_response("/audio/transcriptions", full) == []
+    assert [segment["speaker"] for segment in full["segments"]] == [0, 1]
+    assert len(full["words"]) == len(full["text"].split())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"diarize": True},
+        {"diarize": True, "response_format": "verbose_json", "model": "openai/whisper-1"},
+        {"input_audio": {"data": "data:audio/wav;base64,AA==", "format": "wav"}},
+        {"input_audio": {"data": "AAA", "format": "wav"}},
+        {"input_audio": {"data": "AAAA", "format": "aiff"}},
+    ],
+)
+def test_what_cannot_be_written_down_is_refused(api: Api, fields):
+    assert api.http.post("/audio/transcriptions", json=HEAR | fields).status_code == 400

@@ -1,0 +1,241 @@
+"""Speech to text, with times and speakers, as a reply or a file of subtitles.
+
+Source: `POST /audio/transcriptions`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp import encoded, media_replies, recordings, replies, selection, subtitles
+from openrouter_mcp import options as request_options
+from openrouter_mcp.catalogue import unreadable
+from openrouter_mcp.destinations import Destination, destination
+from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.media_replies import Made
+from openrouter_mcp.model import Model
+from openrouter_mcp.purchase import Plan, Purchase
+from openrouter_mcp.recordings import Recording
+from openrouter_mcp.selection import Wanted
+from openrouter_mcp.subtitles import Spoken
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+PATH = "/audio/transcriptions"
+MIME = {
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".txt": "text/plain",
+    ".json": "application/json",
+}
+TIMESTAMPS = ("none", "segment", "word")
+HOUR = 3600
+HIGHEST_PRICE = Decimal("0.5")
+"""USD for an hour, above which a model is not chosen unasked."""
+# The catalogue does not say for what unit a price is; its order of magnitude does.
+PER_HOUR = Decimal("0.05")
+PER_MINUTE = Decimal("0.0005")
+TOKENS_PER_SECOND = 15
+PROVIDER = frozenset({"options", "zdr", "data_collection"})
+"""The routing preferences that `/audio/transcriptions` knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscriptionPlan(Plan):
+    """The request for each part of a recording; its bytes are put in when it is sent."""
+
+    recording: Recording
+    body: Mapping[str, Any]
+    timestamps: str
+    destination: Destination | None
+
+
+async def plan(
+    app: App,
+    file: str,
+    *,
+    model: str,
+    language: str,
+    timestamps: str,
+    speakers: bool,
+    save_to: str,
+    options: Mapping[str, Any],
+) -> TranscriptionPlan:
+    """The request for these arguments; nothing is sent.
+
+    Raises `INVALID_INPUT`, `UNSAFE_PATH`, `NOT_FOUND`, `UNSUPPORTED_FORMAT`, `TOO_LARGE`,
+    `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
+    """
+    extra = request_options.checked(options)
+    recording = await recordings.find(app.files, file)
+    stem = PurePath(recording.name).stem or "transcript"
+    place = None
+    if save_to:
+        place = await asyncio.to_thread(destination, app.settings, save_to, stem, *MIME)
+    named = model or str(extra.pop("model", ""))
+    found = await selection.choose(app, named, _wanted(speakers=speakers))
+    subtitled = place is not None and place.suffix in {".srt", ".vtt"}
+    body: dict[str, Any] = {**extra, "model": found.id}
+    if language.strip():
+        body["language"] = language.strip().lower()
+    if timestamps != "none" or speakers or subtitled:
+        body["response_format"] = "verbose_json"
+        granularities = ["segment", "word"] if timestamps == "word" else ["segment"]
+        body["timestamp_granularities"] = granularities
+    if speakers:
+        body["diarize"] = True
+    preferences = request_options.provider(extra, app.settings)
+    if preferences := {k: v for k, v in preferences.items() if k in PROVIDER}:
+        body["provider"] = preferences
+    return TranscriptionPlan(
+        tool="transcribe_audio",
+        model=found,
+        path=PATH,
+        request={**body, "input_audio": f"{recording.name} ({recording.data.size:,} bytes)"},
+        most=estimate(found.model, recording.seconds),
+        subject=recording.name,
+        recording=recording,
+        body=body,
+        timestamps=timestamps,
+        destination=place,
+    )
+
+
+def _wanted(*, speakers: bool) -> Wanted:
+    async def price(model: Model) -> Decimal | None:
+        return estimate(model, HOUR)
+
+    def tells_speakers(endpoint: Mapping[str, Any]) -> bool:
+        return endpoint.get("supports_diarization", True) is True
+
+    return Wanted(
+        output=("transcription",),
+        default="default_transcription_model",
+        price=price,
+        below=HIGHEST_PRICE,
+        unit="an hour",
+        endpoint=tells_speakers if speakers else selection.any_endpoint,
+        ability="telling speakers apart" if speakers else "",
+    )
+
+
+async def perform(plan: TranscriptionPlan, purchase: Purchase) -> ToolResult:
+    """Pay for the transcript, show it, and save it where that is wanted.
+
+    Raises `OpenRouterError`; when a later part fails, what came before it is shown all the same.
+    """
+    if plan.destination:
+        await asyncio.to_thread(plan.destination.prepare)
+    done: list[tuple[float, Spoken]] = []
+    error: OpenRouterError | None = None
+    seconds = 0.0
+    async with recordings.divided(plan.recording) as parts:
+        for part, recording in parts:
+            if len(parts) > 1:
+                await purchase.report(f"{plan.model.id}: part {len(done) + 1} of {len(parts)}")
+            try:
+                spoken, length = await _written_down(plan, recording, purchase, len(parts))
+            except OpenRouterError as failure:
+                if not done:
+                    raise
+                error = failure
+                break
+            done.append((part.start, spoken))
+            seconds += length
+    notes = [*plan.notes]
+    if len(parts) > 1:
+        notes.append(f"It was written down in {len(parts)} parts, cut where nobody speaks.")
+        if plan.body.get("diarize"):
+            notes.append("Each part counts its speakers anew.")
+    if error:
+        notes.append(f"Only {len(done)} of {len(parts)} parts could be written down.")
+    whole = subtitles.joined(done)
+    receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
+    made = await asyncio.to_thread(_made, plan, whole, notes)
+    text, more = await purchase.app.shortened(
+        subtitles.lines(whole, plan.timestamps) or "[Nothing was said.]", receipt.generation_id
+    )
+    return media_replies.files(
+        text,
+        made,
+        receipt,
+        notes=[*notes, *more],
+        error=error,
+        meta={replies.UNTRUSTED_META: True},
+    )
+
+
+async def _written_down(
+    plan: TranscriptionPlan, recording: Recording, purchase: Purchase, parts: int
+) -> tuple[Spoken, float]:
+    """The transcript of one part, and the seconds that are billed for it (0 = not told)."""
+    body = encoded.streamed(
+        {**plan.body, "input_audio": {"data": recording.data, "format": recording.format}}
+    )
+    if body is None:
+        raise AssertionError("a recording is a file")
+    most = None if plan.most is None else plan.most / parts
+    async with purchase.request(most) as bill:
+        reply = await purchase.app.client.post(PATH, body, report=purchase.report)
+        await bill.identify(reply.headers)
+        if isinstance(reply.body, dict):
+            bill.read(reply.body)
+    if not isinstance(reply.body, dict) or not isinstance(reply.body.get("text"), str):
+        raise unreadable("the transcript")
+    told = bill.usage.get("seconds")
+    return subtitles.read(reply.body), float(told) if isinstance(told, int | float) else 0.0
+
+
+def _made(plan: TranscriptionPlan, spoken: Spoken, notes: list[str]) -> list[Made]:
+    """The transcript as a file, in the format that its name says. Blocks."""
+    place = plan.destination
+    if place is None:
+        return []
+    suffix = place.suffix or ".txt"
+    if suffix in {".srt", ".vtt"} and not spoken.cues:
+        notes.append(f"{plan.model.id} told no times, so that there are no subtitles.")
+        suffix = ".txt"
+    text = {
+        ".srt": lambda: subtitles.srt(spoken.cues),
+        ".vtt": lambda: subtitles.vtt(spoken.cues),
+        ".txt": lambda: subtitles.lines(spoken, plan.timestamps),
+        ".json": lambda: _json(spoken),
+    }[suffix]()
+    return [Made(place.save(text.encode(), suffix), MIME[suffix])]
+
+
+def _json(spoken: Spoken) -> str:
+    about = {
+        "text": spoken.text,
+        "language": spoken.language,
+        "segments": [vars(cue) for cue in spoken.segments],
+        "words": [vars(cue) for cue in spoken.words],
+    }
+    return json.dumps(about, ensure_ascii=False, indent=1)
+
+
+def estimate(model: Model | None, seconds: float) -> Decimal | None:
+    """USD that the transcript can cost at most; None where the catalogue lists no price."""
+    if model is None:
+        return None
+    if model.is_free:
+        return Decimal(0)
+    prompt = model.pricing.get("prompt", Decimal(0))
+    completion = model.pricing.get("completion", Decimal(0))
+    length = Decimal(str(seconds))
+    if completion > 0:
+        return length * TOKENS_PER_SECOND * (prompt + completion)
+    if prompt <= 0:
+        return None
+    if prompt >= PER_HOUR:
+        return prompt * length / HOUR
+    return prompt * length / 60 if prompt >= PER_MINUTE else prompt * length

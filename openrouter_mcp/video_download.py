@@ -1,0 +1,155 @@
+"""A finished video, from OpenRouter to disk in pieces; what breaks off is taken up again.
+
+Source: `GET /videos/{id}/content`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openrouter_mcp import media, paths
+from openrouter_mcp.destinations import Destination, Saved
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.media import Draft
+from openrouter_mcp.media_kinds import HEAD
+from openrouter_mcp.media_replies import Made
+from openrouter_mcp.retries import Report
+from openrouter_mcp.settings import variable
+from openrouter_mcp.signatures import MediaType, media_type
+from openrouter_mcp.wire import typed
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from openrouter_mcp.app import App
+
+FRUITLESS = 4
+"""Attempts in a row that bring nothing, after which a download is given up."""
+PAUSE = 0.5
+"""Seconds before the second attempt; doubled each time."""
+RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
+
+
+async def download(app: App, job_id: str, index: int, place: Destination, report: Report) -> Made:
+    """Save one video of a job; where it cannot be written, in the temporary directory.
+
+    Raises `UPSTREAM_ERROR`, `NETWORK`, `TOO_LARGE`, `INTERNAL`.
+    """
+    try:
+        return await _into(app, job_id, index, place, report)
+    except OSError as error:
+        kept = Destination(Path(tempfile.mkdtemp(prefix="openrouter-")), place.stem, place.suffix)
+        try:
+            made = await _into(app, job_id, index, kept, report)
+        except OSError as failure:
+            raise OpenRouterError(
+                Code.INTERNAL,
+                f"The video {job_id} could not be written anywhere ({failure.strerror or failure})."
+                " Make room on the disk and call again.",
+            ) from None
+        note = (
+            f"It could not be saved in {paths.display(place.directory)} "
+            f"({error.strerror or error}) and is kept here for now."
+        )
+        return replace(made, saved=replace(made.saved, note=note))
+
+
+async def _into(app: App, job_id: str, index: int, place: Destination, report: Report) -> Made:
+    with ExitStack() as stack:
+        file = await asyncio.to_thread(stack.enter_context, media.draft(place.directory))
+        size = await _Download(app, job_id, index, file, report).whole()
+        kind = await asyncio.to_thread(_kind, file)
+        path = await asyncio.to_thread(file.publish, place.stem, kind.suffix)
+    renamed = place.suffix not in {"", kind.suffix}
+    note = f"Named {kind.suffix}, because that is what it is." if renamed else ""
+    return Made(Saved(path, size, note), kind.mime)
+
+
+def _kind(file: Draft) -> MediaType:
+    """What was downloaded, told from its bytes. Raises `UPSTREAM_ERROR` if it is no video."""
+    file.content.seek(0)
+    head = file.content.read(HEAD)
+    file.content.seek(0, 2)
+    found = media_type(head)
+    if found is None or not found.mime.startswith("video/"):
+        raise OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "What OpenRouter sent is no video. Ask for the job once more with get_job, or for the "
+            "generation with get_generation.",
+            retryable=True,
+        )
+    return found
+
+
+class _Download:
+    """One file on its way; `size` bytes of it are there."""
+
+    def __init__(self, app: App, job_id: str, index: int, file: Draft, report: Report) -> None:
+        self._app = app
+        self._path = f"/videos/{job_id}/content?index={index}"
+        self._file = file
+        self._report = report
+        self._size = 0
+        self._total = 0
+
+    async def whole(self) -> int:
+        """Fetch it, again from where it broke off; its size."""
+        fruitless = 0
+        while True:
+            before = self._size
+            try:
+                await self._attempt()
+            except OpenRouterError as error:
+                fruitless = 0 if self._size > before else fruitless + 1
+                if not error.retryable or fruitless >= FRUITLESS:
+                    raise
+                await self._report(f"the download broke off at {self._size:,} bytes; going on")
+                await asyncio.sleep(PAUSE * 2**fruitless)
+            else:
+                return self._size
+
+    async def _attempt(self) -> None:
+        headers = {"Range": f"bytes={self._size}-"} if self._size else {}
+        async with self._app.client.open("get", self._path, headers=headers) as response:
+            await self._begin(response)
+            await typed(partial(self._read, response))
+        if self._total and self._size < self._total:
+            raise OpenRouterError(
+                Code.NETWORK, "The video ended before its time. Call again.", retryable=True
+            )
+
+    async def _begin(self, response: httpx2.Response) -> None:
+        """Go on where it broke off; from the beginning if that is what is sent."""
+        part = RANGE.fullmatch(response.headers.get("content-range", ""))
+        length = response.headers.get("content-length", "")
+        if response.status_code == 206 and part and int(part[1]) == self._size:
+            self._total = 0 if part[2] == "*" else int(part[2])
+        else:
+            self._size = 0
+            self._total = int(length) if length.isdecimal() else 0
+            await asyncio.to_thread(self._file.content.seek, 0)
+            await asyncio.to_thread(self._file.content.truncate)
+        self._check(self._total)
+
+    async def _read(self, response: httpx2.Response) -> None:
+        async for piece in response.aiter_bytes():
+            self._check(self._size + len(piece))
+            await asyncio.to_thread(self._file.content.write, piece)
+            self._size += len(piece)
+            await self._report(f"downloading the video: {self._size:,} bytes")
+
+    def _check(self, size: int) -> None:
+        limit = self._app.settings.video_gen_max_bytes
+        if size > limit:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"The video has more than the {limit:,} bytes that "
+                f"{variable('video_gen_max_bytes')} allows. Raise that and ask again.",
+            )
