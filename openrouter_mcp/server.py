@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import importlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -174,6 +175,7 @@ class Boundary(Middleware):
 
 def _import_the_rest(client: OpenRouter) -> None:
     """Everything that the first paid call needs and that the handshake did without."""
+    importlib.import_module("openrouter_mcp.conversation")
     client.warm_up()
 
 
