@@ -156,6 +156,13 @@ class Budget:
                 concluded += await self._store.run(partial(ledger.conclude, entry=end))
         return concluded
 
+    async def settle(self, generation_id: str, cost: Decimal) -> None:
+        """The request of a process that died has cost this many USD, unless that is known."""
+        if entry := await self.find(generation_id):
+            settled_at = max(entry.at, self._clock())
+            end = replace(entry, state=State.SETTLED, cost=cost, settled_at=settled_at)
+            await self._store.run(partial(ledger.conclude, entry=end))
+
     async def usage(self, by: Literal["model", "tool", "day"], days: int) -> list[Usage]:
         """What was spent on the last `days` UTC days, today included."""
         now = self._clock()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 
 from fastmcp.tools import ToolResult
+from mcp.types import InputRequiredResult, TextContent
 
-from openrouter_mcp import comparison, conversation, receipts, replies
+from openrouter_mcp import comparison, conversation, estimates, receipts, replies, spending
 from openrouter_mcp.app import App
 from openrouter_mcp.comparison import Candidate, Verdict
 from openrouter_mcp.conversation import Call
@@ -21,21 +25,60 @@ from openrouter_mcp.receipts import Receipt
 from openrouter_mcp.request import Ask, ChatRequest
 
 
+PACE = 0.5
+"""Seconds between two looks at what has been answered so far."""
+
+
+class _Share(Handle):
+    """The handle of one model's answer, which shows in the text of the whole comparison."""
+
+    def __init__(self, candidate: Candidate, whole: _Whole) -> None:
+        super().__init__(candidate.model, whole.handle.keep)
+        self._candidate = candidate
+        self._whole = whole
+
+    async def report(self, message: str) -> None:
+        """Tell it among the others' news."""
+        self._candidate.so_far = self.text
+        await self._whole.report(message)
+
+
+class _Whole:
+    """What all models have answered so far, as the text of one job."""
+
+    def __init__(self, handle: Handle, candidates: Sequence[Candidate]) -> None:
+        self.handle = handle
+        self._candidates = candidates
+        self._shown_at = 0.0
+        handle.billing_note = "Some of the providers may bill the whole answer."
+
+    async def report(self, message: str) -> None:
+        """Show it now and then: there may be many news."""
+        if time.monotonic() - self._shown_at >= PACE:
+            await self.show(message)
+
+    async def show(self, message: str = "") -> None:
+        """Show what there is, and how many have answered."""
+        self._shown_at = time.monotonic()
+        done = sum(1 for each in self._candidates if each.exchange or each.error)
+        self.handle.text = comparison.answers(self._candidates)
+        told = f"{done} of {len(self._candidates)} models have answered"
+        await self.handle.report(f"{told}; {message}" if message else told)
+
+
 async def compare(
     app: App, call: Call, models: Sequence[str], judge: str, progress: Progress
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Ask every model the same and lay the answers side by side, within one `max_cost`.
 
     Raises what concerns all of them before anything is paid: `INVALID_INPUT`, `MODEL_NOT_FOUND`,
     `BUDGET_EXCEEDED`.
     """
     chosen, notes = await _chosen(app, models)
-    shares = len(chosen) + bool(judge)
-    calls = [replace(call, model=model, max_cost=call.max_cost / shares) for model in chosen]
-    judging = replace(call, max_cost=call.max_cost / shares, model=judge)
-    requests = [await conversation.compose_for(app, each) for each in calls]
-    if judge:
-        await app.resolve(judge)
+    calls, judging = _shared(call, chosen, judge)
+    requests = await _composed(app, calls, judge)
+    if question := await _question(app, call, requests, judge, progress):
+        return question
 
     async def work(handle: Handle) -> ToolResult:
         candidates = await _ask_all(app, calls, requests, handle)
@@ -45,13 +88,18 @@ async def compare(
     return await app.jobs.run(call.tool, f"{len(chosen)} models", work, progress)
 
 
-async def dry_run(app: App, call: Call, models: Sequence[str]) -> ToolResult:
+async def dry_run(app: App, call: Call, models: Sequence[str], judge: str) -> ToolResult:
     """What comparing would send and cost, model by model."""
     chosen, _ = await _chosen(app, models)
-    calls = [replace(call, model=m, max_cost=call.max_cost / len(chosen)) for m in chosen]
-    each = [await conversation.dry_run(app, one) for one in calls]
+    calls, _ = _shared(call, chosen, judge)
+    requests = await _composed(app, calls, judge)
+    each = [await conversation.dry_run_of(app, request) for request in requests]
+    content = [block for result in each for block in result.content]
+    if judge:
+        told = f"Beside these, {judge} reads the question and all answers as the judge."
+        content.append(TextContent(type="text", text=told))
     return ToolResult(
-        content=[block for result in each for block in result.content],
+        content=content,
         meta={
             replies.ESTIMATE_META: [(result.meta or {})[replies.ESTIMATE_META] for result in each]
         },
@@ -72,26 +120,68 @@ async def _chosen(app: App, models: Sequence[str]) -> tuple[list[str], list[str]
     return list(models), []
 
 
+def _shared(call: Call, models: Sequence[str], judge: str) -> tuple[list[Call], Call]:
+    """One call for each model and one for the judge, each with an equal share of `max_cost`."""
+    share = call.max_cost / (len(models) + bool(judge))
+    calls = [replace(call, model=model, max_cost=share) for model in models]
+    return calls, replace(call, model=judge, max_cost=share)
+
+
+async def _composed(app: App, calls: Sequence[Call], judge: str) -> list[ChatRequest]:
+    """Every model's request. Raises what is wrong with any of them, or with the judge's name."""
+    if judge:
+        await app.resolve(judge)
+    try:
+        return [await conversation.compose_for(app, each) for each in calls]
+    except OpenRouterError as error:
+        if error.code is not Code.BUDGET_EXCEEDED:
+            raise
+        shares = len(calls) + bool(judge)
+        raise OpenRouterError(
+            error.code,
+            f"Each of the {shares} calls has an equal share of max_cost. {error.message} For all "
+            f"of them together max_cost is {shares} times that.",
+        ) from error
+
+
+async def _question(
+    app: App, call: Call, requests: Sequence[ChatRequest], judge: str, progress: Progress
+) -> InputRequiredResult | None:
+    """What to ask the user before all of them are paid; None = nothing."""
+    now = datetime.now(UTC)
+    each = [estimates.estimate(request, now).most for request in requests]
+    known = [most for most in each if most is not None]
+    most = sum(known, Decimal(0)) if len(known) == len(each) else None
+    if judge:
+        # What it reads is not known yet; its share of the limit bounds it.
+        most = call.limit
+    what = f"{call.tool} with {len(requests)} models"
+    return await spending.question(app.settings, progress, what, most, call.limit)
+
+
 async def _ask_all(
     app: App, calls: Sequence[Call], requests: Sequence[ChatRequest], handle: Handle
 ) -> list[Candidate]:
     """Every model's answer or failure; one that is slow or fails holds up no other."""
     candidates = [Candidate(request.model.id) for request in requests]
-    parts = [Handle(request.model.id, handle.keep) for request in requests]
+    whole = _Whole(handle, candidates)
 
-    async def one(candidate: Candidate, call: Call, request: ChatRequest, part: Handle) -> None:
+    async def one(candidate: Candidate, call: Call, request: ChatRequest) -> None:
         try:
-            candidate.exchange = await conversation.ask(app, call, request, part)
+            share = _Share(candidate, whole)
+            candidate.exchange = await conversation.ask(app, call, request, share)
             app.audit(call.tool, candidate.exchange.receipt, request.preview())
         except OpenRouterError as error:
             candidate.error = error
-        done = sum(1 for each in candidates if each.exchange or each.error)
-        handle.text = comparison.answers(candidates)
-        await handle.report(f"{done} of {len(candidates)} models have answered")
+        await whole.show()
 
-    async with asyncio.TaskGroup() as group:
-        for each in zip(candidates, calls, requests, parts, strict=True):
-            group.create_task(one(*each))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in zip(candidates, calls, requests, strict=True):
+                group.create_task(one(*each))
+    except asyncio.CancelledError:
+        await whole.show()
+        raise
     return candidates
 
 
@@ -115,7 +205,10 @@ async def _judged(app: App, call: Call, candidates: Sequence[Candidate], handle:
     app.audit(call.tool, exchange.receipt, "judge")
     if exchange.error:
         return Verdict(call.model, exchange=exchange, error=exchange.error.message)
-    return Verdict(call.model, comparison.ranking(exchange.value, answered), exchange)
+    ranked = comparison.ranking(exchange.value, answered)
+    if not ranked:
+        return Verdict(call.model, exchange=exchange, error="It ranked none of the answers.")
+    return Verdict(call.model, ranked, exchange)
 
 
 async def _reply(

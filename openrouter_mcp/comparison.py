@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ class Candidate:
     exchange: Exchange | None = None
     error: OpenRouterError | None = None
     label: str = ""
+    so_far: str = ""
+    """What has come while the answer is not whole yet."""
 
     @property
     def text(self) -> str:
@@ -111,14 +114,16 @@ def brief(question: str, answered: Sequence[Candidate]) -> str:
 
 
 def ranking(value: Mapping[str, Any], answered: Sequence[Candidate]) -> list[tuple[Candidate, str]]:
-    """The judge's labels mapped back; what it did not rank comes last."""
+    """The judge's labels mapped back; what it did not rank comes last. Empty if it ranked none."""
     by_label = {candidate.label: candidate for candidate in answered}
     ranked = []
     for entry in value.get("ranking") or []:
-        candidate = by_label.pop(str(entry.get("answer", "")).strip().upper()[-1:], None)
+        label = re.search(r"\b[A-H]\b(?!.*\b[A-H]\b)", str(entry.get("answer", "")).upper())
+        candidate = by_label.pop(label.group(), None) if label else None
         if candidate:
             ranked.append((candidate, str(entry.get("reason", ""))))
-    return [*ranked, *((candidate, "not ranked") for candidate in by_label.values())]
+    unranked = [(candidate, "not ranked") for candidate in by_label.values()]
+    return [*ranked, *unranked] if ranked else []
 
 
 def table(candidates: Sequence[Candidate]) -> str:
@@ -149,7 +154,7 @@ def answers(candidates: Sequence[Candidate]) -> str:
     """Every answer in full under its model's name, and every failure."""
     parts = []
     for candidate in candidates:
-        said = candidate.text
+        said = candidate.text or candidate.so_far
         failed = candidate.error or (candidate.exchange.error if candidate.exchange else None)
         if failed:
             said = f"{said}\n\n[{failed.message}]".strip()

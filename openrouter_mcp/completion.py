@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from fastmcp.tools import ToolResult
+from mcp.types import InputRequiredResult
 
 from openrouter_mcp import conversation, estimates
 from openrouter_mcp.app import App
@@ -19,16 +20,29 @@ from openrouter_mcp.request import ChatRequest, compose_text
 async def compose(
     app: App, call: Call, prompt: str, max_tokens: int, stop: Sequence[str]
 ) -> ChatRequest:
-    """The request that goes on where `prompt` ends, within the call's `max_cost`."""
+    """The request that goes on where `prompt` ends, within the call's `max_cost`.
+
+    Raises `INVALID_INPUT` for a router, `MODEL_NOT_FOUND` or `BUDGET_EXCEEDED`.
+    """
     model = await app.resolve(call.model or str(call.ask.options.get("model") or ""))
+    if model.model and model.model.is_router:
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{model.id} chooses by a conversation and takes no raw text. Name the model that is "
+            "to complete it (find_models), or use chat.",
+        )
     request = compose_text(prompt, model, max_tokens, stop, call.ask.options, app.settings)
     if call.limit:
         return estimates.within(request, call.limit, datetime.now(UTC))
     return request
 
 
-async def complete(app: App, call: Call, request: ChatRequest, progress: Progress) -> ToolResult:
+async def complete(
+    app: App, call: Call, request: ChatRequest, progress: Progress
+) -> ToolResult | InputRequiredResult:
     """The completion and its receipt. Source: `POST /completions`."""
+    if question := await conversation.question_of(app, call, request, progress):
+        return question
 
     async def work(handle: Handle) -> ToolResult:
         try:

@@ -119,14 +119,20 @@ async def ask(app: App, call: Call, request: ChatRequest, handle: Handle) -> Exc
     return await converse(request, send, continuations=turns, limit=call.limit)
 
 
+async def question_of(
+    app: App, call: Call, request: ChatRequest, progress: Progress
+) -> InputRequiredResult | None:
+    """What to ask the user before this request is paid; None = nothing."""
+    most = estimates.estimate(request, datetime.now(UTC)).most
+    what = f"{call.tool} with {request.model.id}"
+    return await spending.question(app.settings, progress, what, most, call.limit)
+
+
 async def _question(app: App, call: Call, progress: Progress) -> InputRequiredResult | None:
     """What to ask the user before this call; None = nothing."""
     if not app.settings.confirm_above:
         return None
-    request = await compose_for(app, await _so_far(app, call))
-    most = estimates.estimate(request, datetime.now(UTC)).most
-    what = f"{call.tool} with {request.model.id}"
-    return await spending.question(app.settings, progress, what, most, call.limit)
+    return await question_of(app, call, await compose_for(app, await _so_far(app, call)), progress)
 
 
 async def _so_far(app: App, call: Call) -> Call:

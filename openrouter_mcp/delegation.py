@@ -12,15 +12,13 @@ from difflib import SequenceMatcher
 from heapq import nlargest
 from typing import Any
 
-import mcp.types as mt
-from fastmcp.server.context import Context
 from fastmcp.tools import ToolResult
+from mcp.types import InputRequiredResult
 
-from openrouter_mcp import agent_replies, estimates, history, replies, toolbox, turns
+from openrouter_mcp import agent_replies, estimates, history, replies, spending, toolbox, turns
 from openrouter_mcp.agent import Agent, Limits, Run, Step, Watch
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
-from openrouter_mcp.consent import confirm
 from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.filters import supports
 from openrouter_mcp.jobs import Handle
@@ -92,29 +90,44 @@ class Delegation:
             raise await self._without_tools(model)
         return model
 
-    async def consent(self, context: Context) -> frozenset[str] | mt.InputRequiredResult:
-        """The withheld tools that the user allows for this run, asked only for what is named."""
-        capabilities = context.session.client_capabilities
-        if not self._task.tools or not (capabilities and capabilities.elicitation):
+    async def consent(
+        self, model: Resolution, progress: Progress
+    ) -> frozenset[str] | InputRequiredResult:
+        """The withheld tools that the user allows for this run; asked only for what is named.
+
+        Where the cost needs a yes too, it is one question. Raises `BUDGET_EXCEEDED` for a no to it.
+        """
+        names = await self._named_but_withheld()
+        listed = f"use these tools, which may change something: {', '.join(sorted(names))}"
+        task = clean(self._task.task, SHOWN_TASK)
+        if self._is_dear:
+            tools = f", which can {listed}," if names else ""
+            what = f"{TOOL} with {model.id} ({task}){tools}"
+            settings, most = self._app.settings, self._limits.dollars
+            return await spending.question(settings, progress, what, most, None) or names
+        if not names:
+            return names
+        digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
+        question = f"Let {model.id} {listed}? For this run only. Its task: {task}"
+        answer = await progress.confirm(f"tools-{digest}", question)
+        if isinstance(answer, InputRequiredResult):
+            return answer
+        return names if answer else frozenset()
+
+    @property
+    def _is_dear(self) -> bool:
+        """Whether the user has to agree to the cost, which no argument has limited."""
+        threshold, most = self._app.settings.confirm_above, self._limits.dollars
+        return bool(threshold and not self._task.max_cost) and (most is None or most > threshold)
+
+    async def _named_but_withheld(self) -> frozenset[str]:
+        if not self._task.tools:
             return frozenset()
         try:
             async with asyncio.timeout(ASKING):
-                box = await self._opened(silent)
+                return frozenset((await self._opened(silent)).withheld)
         except TimeoutError:
             return frozenset()
-        if not box.withheld:
-            return frozenset()
-        names = sorted(box.withheld)
-        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
-        answer = await confirm(
-            context,
-            f"allow_{digest}",
-            f"Let a model use these tools, which may change something, in this run: "
-            f"{', '.join(names)}? Its task: {clean(self._task.task, SHOWN_TASK)}",
-        )
-        if isinstance(answer, mt.InputRequiredResult):
-            return answer
-        return frozenset(names) if answer else frozenset()
 
     async def dry_run(self, model: Resolution) -> ToolResult:
         """The first request and what the run may cost. Servers are started, nothing is paid."""

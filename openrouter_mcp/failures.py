@@ -32,6 +32,8 @@ BY_AVAILABILITY = {
 
 AVAILABILITY_STEP = {
     "wrong_endpoint": "Use the tool made for that kind of model.",
+    "model_deprecated": "Choose another model (find_models).",
+    "model_unavailable_upstream": "Choose another model (find_models).",
     "temporarily_unavailable": "Call again in a moment, or name another model.",
     "region_restricted": "Choose a model that is offered in your region.",
     "privacy_restricted": "Loosen the data policy at https://openrouter.ai/settings/privacy (or "
@@ -109,6 +111,8 @@ def failure(
     retryable = bool(availability.get("retryable", code in RETRYABLE))
     fallbacks = [clean(model, 80) for model in _list(availability.get("fallback_models"))]
     step = AVAILABILITY_STEP.get(str(availability.get("code")), NEXT_STEP[code])
+    if "max_price" in _list(availability.get("excluded_by")):
+        step = "Raise max_cost or provider.max_price, or name a cheaper model (find_models)."
     if code is Code.RATE_LIMITED and retry_after:
         step = f"Call again in {duration(retry_after)}, or name another model."
     if fallbacks:
@@ -212,6 +216,7 @@ def _what(
         *_list(availability.get("excluded_by")),
         *(constraint[name] for name in ("field", "detail") if constraint.get(name)),
     ]
+    reasons = [reason for reason in reasons if clean(reason).rstrip(".") not in said]
     if reasons:
         detail += f" [{', '.join(clean(reason, 60) for reason in reasons[:REASONS_LIMIT])}]"
     return f"OpenRouter: {said.rstrip('.')}{detail}."

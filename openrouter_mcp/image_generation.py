@@ -49,7 +49,6 @@ ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IG
 class ImagePlan(Plan):
     """The requests for all images, ready to be sent."""
 
-    prompt: str
     bodies: Sequence[Mapping[str, Any]]
     images: int
     destination: Destination
@@ -62,48 +61,50 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
     `UNSUPPORTED_FORMAT`, `TOO_LARGE`, `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
     """
     image_request.check(ask)
-    asked = ask.parameters()
     extra = request_options.checked(ask.options)
+    asked = {name: extra.pop(name) for name in image_request.NAMES if name in extra}
+    asked |= ask.parameters()
     stem = " ".join(ask.prompt.split()[:STEM_WORDS])
     place = await asyncio.to_thread(
         destination, app.settings, ask.save_to, stem, *image_request.SUFFIXES
     )
     sent = [await asyncio.to_thread(images.reference, app.settings, r) for r in ask.references]
-    found = await selection.choose(app, ask.model or str(extra.pop("model", "")), _wanted(app, ask))
+    named = ask.model or str(extra.pop("model", ""))
+    found = await selection.choose(app, named, _wanted(app, ask))
     endpoints = await _endpoints(app, found.id)
     body: dict[str, Any] = {**extra, **asked, "model": found.id}
     provider = request_options.provider(extra, app.settings)
     if provider := image_request.routing(provider) if endpoints else provider:
         body["provider"] = provider
     if endpoints:
-        fit = image_request.fit(found.id, endpoints, asked, place.suffix, body)
-        bodies = image_request.bodies(body, ask, sent, image_parameters.most_images(fit))
-        most = image_parameters.estimate(
-            fit,
-            prompt=ask.prompt,
-            images=ask.n,
-            references=len(sent),
-            requests=len(bodies),
-            resolution=str(body.get("resolution", "")),
-        )
+        able = image_request.fit(found.id, endpoints, asked, place.suffix, body)
+        bodies = image_request.bodies(body, ask, sent, image_parameters.most_images(able))
+        most = _estimate(able, ask, len(bodies))
     else:
-        image_parameters.fitting(
-            found.id, [{"supported_parameters": image_parameters.ON_CHAT}], asked
-        )
+        image_request.fit(found.id, [image_parameters.ON_CHAT], asked, "", {})
         bodies = image_request.chat_bodies(body, found.model, ask, sent)
         most = image_parameters.estimate_on_chat(found.model, ask.prompt, ask.n)
-    shown = {k: v for k, v in body.items() if k != "model"}
     return ImagePlan(
         tool="generate_image",
         model=found,
         path=PATH if endpoints else chat_media.PATH,
-        request={"prompt": ask.prompt, "n": ask.n, "references": [*ask.references], **shown},
+        request={"prompt": ask.prompt, "n": ask.n, "references": [*ask.references], **body},
         most=most,
         subject=ask.prompt,
-        prompt=ask.prompt,
         bodies=bodies,
         images=ask.n,
         destination=place,
+    )
+
+
+def _estimate(endpoints: Sequence[Mapping[str, Any]], ask: Ask, requests: int) -> Decimal | None:
+    return image_parameters.estimate(
+        endpoints,
+        prompt=ask.prompt,
+        images=ask.n,
+        references=len(ask.references),
+        requests=requests,
+        resolution=ask.resolution.strip().upper(),
     )
 
 
@@ -112,14 +113,7 @@ def _wanted(app: App, ask: Ask) -> Wanted:
         endpoints = await _endpoints(app, model.id)
         if not endpoints:
             return image_parameters.estimate_on_chat(model, ask.prompt, 1)
-        return image_parameters.estimate(
-            endpoints,
-            prompt=ask.prompt,
-            images=1,
-            references=len(ask.references),
-            requests=1,
-            resolution=ask.resolution.upper(),
-        )
+        return _estimate(endpoints, replace(ask, n=1), 1)
 
     def takes_images(model: Model) -> bool:
         return "image" in model.input_modalities

@@ -12,17 +12,19 @@ from openrouter_mcp.model import Model
 
 Descriptor = Mapping[str, Any]
 
-ON_CHAT: dict[str, Descriptor] = {
-    "aspect_ratio": {
-        "type": "enum",
-        "values": [
-            *("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"),
-        ],
-    },
-    "resolution": {"type": "enum", "values": ["1K", "2K", "4K"]},
-    "seed": {"type": "boolean"},
+ON_CHAT: Mapping[str, Any] = {
+    "supported_parameters": {
+        "aspect_ratio": {
+            "type": "enum",
+            "values": [
+                *("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9"),
+            ],
+        },
+        "resolution": {"type": "enum", "values": ["1K", "2K", "4K"]},
+        "seed": {"type": "boolean"},
+    }
 }
-"""What a model takes that draws in a chat (`image_config`)."""
+"""What a model takes that draws in a chat (`image_config`), as an endpoint would say it."""
 MEGAPIXELS = {
     "512": Decimal("0.3"),
     "768": Decimal("0.7"),

@@ -48,9 +48,9 @@ ON CONFLICT (id) DO UPDATE SET
 """
 # A lease that ends much later than one taken now is from before the clock was set back.
 TAKE = """
-UPDATE jobs SET owner = :owner, lease = :until, updated = :now
-WHERE id = :id AND owner = :former AND state = 'running'
-    AND lease NOT BETWEEN :now AND :believable
+UPDATE jobs SET owner = :owner, lease = :until, updated = :now, state = 'running', error = NULL
+WHERE id = :id AND owner = :former AND state = :state
+    AND (state = 'failed' OR lease NOT BETWEEN :now AND :believable)
 """
 
 
@@ -92,6 +92,12 @@ class JobRow:
     """What a process that goes on with it has to know beside the id."""
     message: str = ""
     """The last progress message; known only to the process that runs the job."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether somebody may go on with it: it runs, or failed for now."""
+        failed_for_now = self.error is not None and self.error.retryable
+        return self.state is State.RUNNING or (self.state is State.FAILED and failed_for_now)
 
     @property
     def seconds(self) -> float:
@@ -149,13 +155,14 @@ class JobTable:
         await self._store.run(work)
 
     async def lease(self, job: JobRow) -> JobRow | None:
-        """Take over a running job whose owner is dead; None if it lives or another was faster."""
-        if await self._store.alive(job.owner):
+        """Take over a job that nobody runs any more; None if somebody does or was faster."""
+        if job.state is State.RUNNING and await self._store.alive(job.owner):
             return None
         now, owner = self._clock(), self._store.owner
         fields = {
             "id": job.id,
             "former": job.owner,
+            "state": job.state.value,
             "owner": owner,
             "now": now,
             "until": now + LEASE,
@@ -165,7 +172,9 @@ class JobTable:
         def work(connection: sqlite3.Connection) -> bool:
             return connection.execute(TAKE, fields).rowcount == 1
 
-        return replace(job, owner=owner, updated=now) if await self._store.run(work) else None
+        if not await self._store.run(work):
+            return None
+        return replace(job, owner=owner, updated=now, state=State.RUNNING, error=None)
 
     async def _select(self, condition: str, value: Any) -> list[JobRow]:
         now = self._clock()

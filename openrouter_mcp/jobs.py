@@ -153,7 +153,7 @@ class Jobs:
         async def keep() -> None:
             await self._keep(job)
 
-        handle = Handle(row.title, keep)
+        handle = Handle(row.title, keep, row.id)
         # An empty context: the work outlives the call that began it.
         task = asyncio.create_task(work(handle), context=contextvars.Context())
         task.add_done_callback(lambda _: handle.wake())
@@ -260,9 +260,9 @@ class Jobs:
         return row if resumable else job_replies.lost(row)
 
     async def _taken_over(self, row: JobRow) -> JobRow:
-        """The job, run by this process from now on if its own has died and OpenRouter has it."""
+        """The job, run by this process from now on if nobody runs it and OpenRouter has it."""
         resumer = self._resumers.get(row.tool)
-        if resumer is None or not row.upstream_id or row.state is not State.RUNNING:
+        if resumer is None or not row.upstream_id or not row.unfinished:
             return row
         if leased := await self._table.lease(row):
             job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))

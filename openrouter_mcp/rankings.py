@@ -10,6 +10,7 @@ from typing import Any
 from openrouter_mcp import tables
 from openrouter_mcp.cache import Document
 from openrouter_mcp.catalogue import Snapshot
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.evidence import as_of, cite
 from openrouter_mcp.filters import one_of
 from openrouter_mcp.market import CATEGORIES, Market
@@ -76,7 +77,8 @@ async def ranking(snapshot: Snapshot, market: Market, asked: Question, now: floa
 
 
 async def _benchmarks(snapshot: Snapshot, market: Market, asked: Question) -> _Table:
-    source = one_of("source of benchmarks", asked.source or SOURCES[0], SOURCES)
+    usual = SOURCES[0] if asked.category in ("", *tables.INDEXES) else SOURCES[1]
+    source = one_of("source of benchmarks", asked.source or usual, SOURCES)
     if source == "design-arena":
         arena, slash, category = asked.category.rpartition("/")
         arena = one_of("arena", arena, ARENAS) if slash else ARENAS[0]
@@ -104,8 +106,7 @@ async def _models(snapshot: Snapshot, market: Market, asked: Question, now: floa
         query |= {"category": category, "period": "week"}
     else:
         query |= {"modality": category} if category else {}
-        week = datetime.fromtimestamp(now, UTC) - timedelta(days=USUAL_DAYS)
-        query.setdefault("start_date", f"{week:%Y-%m-%d}")
+        query.setdefault("start_date", _week_before(asked.end_date, now))
     document = await market.daily_rankings(**query)
     meta: Mapping[str, Any] = document.data["meta"]
     about = (
@@ -126,6 +127,17 @@ async def _apps(market: Market, asked: Question) -> _Table:
         meta.get("end_date")
     )
     return _Table(document, about, tables.apps(document.data["data"]))
+
+
+def _week_before(end_date: str, now: float) -> str:
+    """The first day of the week that ends on a date, or today. Raises INVALID_INPUT."""
+    try:
+        end = datetime.fromisoformat(end_date) if end_date else datetime.fromtimestamp(now, UTC)
+    except ValueError:
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "end_date is no date. Write it as YYYY-MM-DD."
+        ) from None
+    return f"{end - timedelta(days=USUAL_DAYS):%Y-%m-%d}"
 
 
 def _dates(asked: Question) -> dict[str, str]:

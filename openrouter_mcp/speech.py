@@ -10,35 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp import chat_media, media_replies, pcm, selection, sentences
+from openrouter_mcp import chat_media, media_replies, pcm, selection, speech_request
 from openrouter_mcp import options as request_options
 from openrouter_mcp.destinations import Destination, destination
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.media_replies import Made
 from openrouter_mcp.model import Model
+from openrouter_mcp.names import Resolution
 from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.purchase import Plan, Purchase
 from openrouter_mcp.selection import Wanted
-from openrouter_mcp.signatures import AAC, AIFF, FLAC, MP3, OGG, WAV, MediaType, media_type
+from openrouter_mcp.signatures import AAC, AIFF, FLAC, MP3, OGG, WAV, media_type
 from openrouter_mcp.speech_reply import Sound, fetch, unreadable
+from openrouter_mcp.speech_request import Ask
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
 
 PATH = "/audio/speech"
-FORMATS = {"mp3": MP3, "wav": WAV}
 PLAYABLE = {MP3, WAV, FLAC, OGG, AAC, AIFF}
-LONGEST_PIECE = 4000
-"""Characters in one request; the common limit is 4,096."""
 AT_ONCE = 3
 TOKENS_PER_CHARACTER = 5
 """Tokens of sound for a character of text, on the high side: 0.1 s of 50 tokens a second."""
 HIGHEST_PRICE = Decimal("0.035")
 """USD for a thousand characters, above which a model is not chosen unasked."""
-SHOWN_VOICES = 30
 STEM_WORDS = 6
-READ_ALOUD = "Read the user's text aloud, word for word. Say nothing else."
-CHAT_VOICE = "alloy"
 PROVIDER = frozenset({"options", "zdr", "data_collection"})
 """The routing preferences that `/audio/speech` knows."""
 
@@ -53,82 +49,68 @@ class SpeechPlan(Plan):
     destination: Destination
 
 
-async def plan(
-    app: App,
-    text: str,
-    *,
-    model: str,
-    voice: str,
-    format: str,  # noqa: A002 - OpenRouter's and the tool's name for it
-    instructions: str,
-    save_to: str,
-    options: Mapping[str, Any],
-) -> SpeechPlan:
-    """The requests for these arguments; nothing is sent.
+async def plan(app: App, ask: Ask) -> SpeechPlan:
+    """The requests for what is asked; nothing is sent.
 
     Raises `INVALID_INPUT` with the right voices for a wrong one, `UNSAFE_PATH`,
     `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
     """
-    if not text.strip():
+    if not ask.text.strip():
         raise OpenRouterError(Code.INVALID_INPUT, "text is empty. Say what is to be heard.")
-    extra = request_options.checked(options)
-    stem = " ".join(text.split()[:STEM_WORDS])
-    place = await asyncio.to_thread(
-        destination, app.settings, save_to, stem, *(kind.suffix for kind in FORMATS.values())
-    )
-    wanted_format = _format(format, place)
-    named = model or str(extra.pop("model", ""))
-    found = await selection.choose(app, named, _wanted(voice, named))
+    extra = request_options.checked(ask.options)
+    stem = " ".join(ask.text.split()[:STEM_WORDS])
+    suffixes = [kind.suffix for kind in speech_request.FORMATS.values()]
+    place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *suffixes)
+    wanted = speech_request.media_format(ask.format, place.suffix)
+    if ask.format.strip():
+        place = replace(place, suffix=wanted.suffix)
+    named = ask.model or str(extra.pop("model", ""))
+    found = await selection.choose(app, named, _wanted(app, ask.voice, named))
     row = found.model
     speaks = row is None or "speech" in row.output_modalities
-    voice, notes = _voice(row, voice, speaks=speaks)
-    preferences = request_options.provider(extra, app.settings)
+    voice, notes = speech_request.voice_of(row, ask.voice, speaks=speaks)
+    shared = _shared(app, extra, found, speaks=speaks)
+    bodies = [speech_request.chat_body(shared, row, ask, voice, wanted)]
     if speaks:
-        preferences = {k: v for k, v in preferences.items() if k in PROVIDER}
-    shared = {**extra, "model": found.id} | ({"provider": preferences} if preferences else {})
-    if speaks:
-        bodies = _speech_bodies(shared, text, voice, wanted_format, instructions)
-        if wanted_format is MP3 and len(bodies) > 1:
+        bodies = speech_request.bodies(shared, ask, voice, wanted)
+        if wanted is MP3 and len(bodies) > 1:
             notes.append("The text is long: its pieces are joined as WAV.")
-    else:
-        bodies = [_chat_body(shared, row, text, voice, wanted_format, instructions)]
-    if format.strip():
-        place = replace(place, suffix=wanted_format.suffix)
-    characters = len(text.strip())
     return SpeechPlan(
         tool="generate_audio",
         model=found,
         path=PATH if speaks else chat_media.PATH,
         request={**bodies[0], "requests": len(bodies)},
-        most=estimate(row, characters),
-        subject=text,
+        most=estimate(row, len(ask.text)),
+        subject=ask.text,
         notes=tuple(notes),
         bodies=bodies,
-        characters=characters,
+        characters=len(ask.text.strip()),
         voice=voice,
         destination=place,
     )
 
 
-def _format(asked: str, place: Destination) -> MediaType:
-    kind = asked.strip().lower().removeprefix(".") or place.suffix.removeprefix(".") or "mp3"
-    if kind not in FORMATS:
-        raise OpenRouterError(
-            Code.INVALID_INPUT, f"format {asked[:20]!r} is not offered. It takes mp3 or wav."
-        )
-    return FORMATS[kind]
+def _shared(app: App, extra: dict[str, Any], model: Resolution, *, speaks: bool) -> dict[str, Any]:
+    """What every request has in common; `/audio/speech` knows few routing preferences."""
+    provider = request_options.provider(extra, app.settings)
+    if speaks:
+        provider = {name: value for name, value in provider.items() if name in PROVIDER}
+    body = {**extra, "model": model.id}
+    return {**body, "provider": provider} if provider else body
 
 
-def _wanted(voice: str, named: str) -> Wanted:
+def _wanted(app: App, voice: str, named: str) -> Wanted:
+    by_name = bool(named or app.settings.default_speech_model)
+
     def has_voice(model: Model) -> bool:
         voices = {each.casefold() for each in model.supported_voices}
-        return bool(named) or not voice.strip() or voice.strip().casefold() in voices
+        return by_name or not voice.strip() or voice.strip().casefold() in voices
 
     async def price(model: Model) -> Decimal | None:
         return estimate(model, 1000)
 
     return Wanted(
-        output=("speech", "audio") if named else ("speech",),
+        output=("speech", "audio") if by_name else ("speech",),
         default="default_speech_model",
         price=price,
         below=HIGHEST_PRICE,
@@ -136,66 +118,6 @@ def _wanted(voice: str, named: str) -> Wanted:
         fits=has_voice,
         ability=f"the voice {voice}" if voice.strip() else "",
     )
-
-
-def _voice(model: Model | None, asked: str, *, speaks: bool) -> tuple[str, list[str]]:
-    """The voice as the model spells it, and what there is to say about it.
-
-    Raises `INVALID_INPUT` with the voices that there are.
-    """
-    voices = model.supported_voices if model else ()
-    known = {voice.casefold(): voice for voice in voices}
-    asked = asked.strip()
-    if asked and known and asked.casefold() not in known:
-        shown = ", ".join(voices[:SHOWN_VOICES])
-        more = f" and {len(voices) - SHOWN_VOICES} more" if len(voices) > SHOWN_VOICES else ""
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            f"{model.id if model else 'The model'} has no voice {asked[:60]!r}. It has {shown}"
-            f"{more}.",
-            suggestions=voices[:SHOWN_VOICES],
-        )
-    if asked:
-        return known.get(asked.casefold(), asked), []
-    if voices:
-        return voices[0], [f"No voice was named; {voices[0]} is one of {len(voices)}."]
-    converses = model is not None and "audio" in model.input_modalities
-    return (CHAT_VOICE, []) if converses and not speaks else ("", [])
-
-
-def _speech_bodies(
-    shared: Mapping[str, Any], text: str, voice: str, wanted: MediaType, instructions: str
-) -> list[dict[str, Any]]:
-    """One request for each piece; what is joined or wrapped afterwards comes as samples."""
-    parts = sentences.pieces(text, LONGEST_PIECE)
-    body = {**shared, "response_format": "mp3" if wanted is MP3 and len(parts) == 1 else "pcm"}
-    if voice:
-        body["voice"] = voice
-    if instructions.strip():
-        body["instructions"] = instructions.strip()
-    return [{**body, "input": part} for part in parts]
-
-
-def _chat_body(
-    shared: Mapping[str, Any],
-    model: Model | None,
-    text: str,
-    voice: str,
-    wanted: MediaType,
-    instructions: str,
-) -> dict[str, Any]:
-    """A chat whose answer is sound. OpenAI's models stream samples only."""
-    converses = model is not None and "audio" in model.input_modalities
-    told = instructions.strip() or (READ_ALOUD if converses else "")
-    samples = wanted is WAV or str(shared["model"]).startswith("openai/")
-    audio = {"format": "pcm16" if samples else wanted.format}
-    messages = [{"role": "system", "content": told}] if told else []
-    return {
-        **shared,
-        "messages": [*messages, {"role": "user", "content": text}],
-        "modalities": ["text", "audio"],
-        "audio": {**audio, "voice": voice} if voice else audio,
-    }
 
 
 async def perform(plan: SpeechPlan, purchase: Purchase) -> ToolResult:

@@ -152,10 +152,10 @@ class Threads:
         if row := await self._store.read(work):
             return _thread_row(row)
         recent = [row.id for row in await self.list()][:SUGGESTED]
-        known = f"The last ones are {', '.join(recent)}; list_threads shows all." if recent else ""
+        known = f"The last ones are {', '.join(recent)}; list_threads shows all. " if recent else ""
         raise OpenRouterError(
             Code.NOT_FOUND,
-            f"No conversation {clean(thread_id, 40)!r} is kept; it may have expired. {known} "
+            f"No conversation {clean(thread_id, 40)!r} is kept; it may have expired. {known}"
             f'Begin one with thread_id="{NEW}".',
             suggestions=recent,
         )

@@ -37,7 +37,6 @@ MIME = {
     ".txt": "text/plain",
     ".json": "application/json",
 }
-TIMESTAMPS = ("none", "segment", "word")
 HOUR = 3600
 HIGHEST_PRICE = Decimal("0.5")
 """USD for an hour, above which a model is not chosen unasked."""
@@ -83,19 +82,14 @@ async def plan(
         place = await asyncio.to_thread(destination, app.settings, save_to, stem, *MIME)
     named = model or str(extra.pop("model", ""))
     found = await selection.choose(app, named, _wanted(speakers=speakers))
-    subtitled = place is not None and place.suffix in {".srt", ".vtt"}
-    body: dict[str, Any] = {**extra, "model": found.id}
+    body = {**extra, "model": found.id}
     if language.strip():
         body["language"] = language.strip().lower()
-    if timestamps != "none" or speakers or subtitled:
-        body["response_format"] = "verbose_json"
-        granularities = ["segment", "word"] if timestamps == "word" else ["segment"]
-        body["timestamp_granularities"] = granularities
-    if speakers:
-        body["diarize"] = True
-    preferences = request_options.provider(extra, app.settings)
-    if preferences := {k: v for k, v in preferences.items() if k in PROVIDER}:
-        body["provider"] = preferences
+    subtitled = place is not None and place.suffix in {".srt", ".vtt"}
+    body |= _detail(timestamps, speakers=speakers, subtitled=subtitled)
+    provider = request_options.provider(body, app.settings)
+    if provider := {name: value for name, value in provider.items() if name in PROVIDER}:
+        body["provider"] = provider
     return TranscriptionPlan(
         tool="transcribe_audio",
         model=found,
@@ -108,6 +102,15 @@ async def plan(
         timestamps=timestamps,
         destination=place,
     )
+
+
+def _detail(timestamps: str, *, speakers: bool, subtitled: bool) -> dict[str, Any]:
+    """How much a reply is to tell beside the text."""
+    if timestamps == "none" and not speakers and not subtitled:
+        return {}
+    granularities = ["segment", "word"] if timestamps == "word" else ["segment"]
+    detail = {"response_format": "verbose_json", "timestamp_granularities": granularities}
+    return {**detail, "diarize": True} if speakers else detail
 
 
 def _wanted(*, speakers: bool) -> Wanted:
@@ -135,29 +138,14 @@ async def perform(plan: TranscriptionPlan, purchase: Purchase) -> ToolResult:
     """
     if plan.destination:
         await asyncio.to_thread(plan.destination.prepare)
-    done: list[tuple[float, Spoken]] = []
-    error: OpenRouterError | None = None
-    seconds = 0.0
-    async with recordings.divided(plan.recording) as parts:
-        for part, recording in parts:
-            if len(parts) > 1:
-                await purchase.report(f"{plan.model.id}: part {len(done) + 1} of {len(parts)}")
-            try:
-                spoken, length = await _written_down(plan, recording, purchase, len(parts))
-            except OpenRouterError as failure:
-                if not done:
-                    raise
-                error = failure
-                break
-            done.append((part.start, spoken))
-            seconds += length
+    done, seconds, parts, error = await _all_parts(plan, purchase)
     notes = [*plan.notes]
-    if len(parts) > 1:
-        notes.append(f"It was written down in {len(parts)} parts, cut where nobody speaks.")
+    if parts > 1:
+        notes.append(f"It was written down in {parts} parts, cut where nobody speaks.")
         if plan.body.get("diarize"):
             notes.append("Each part counts its speakers anew.")
     if error:
-        notes.append(f"Only {len(done)} of {len(parts)} parts could be written down.")
+        notes.append(f"Only {len(done)} of {parts} parts could be written down.")
     whole = subtitles.joined(done)
     receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
     made = await asyncio.to_thread(_made, plan, whole, notes)
@@ -172,6 +160,30 @@ async def perform(plan: TranscriptionPlan, purchase: Purchase) -> ToolResult:
         error=error,
         meta={replies.UNTRUSTED_META: True},
     )
+
+
+async def _all_parts(
+    plan: TranscriptionPlan, purchase: Purchase
+) -> tuple[list[tuple[float, Spoken]], float, int, OpenRouterError | None]:
+    """What is said in the parts and when each begins, the seconds billed, the number of parts.
+
+    Also why there are not more, where a later part failed.
+    """
+    done: list[tuple[float, Spoken]] = []
+    seconds = 0.0
+    async with recordings.divided(plan.recording) as parts:
+        for part, recording in parts:
+            if len(parts) > 1:
+                await purchase.report(f"{plan.model.id}: part {len(done) + 1} of {len(parts)}")
+            try:
+                spoken, length = await _written_down(plan, recording, purchase, len(parts))
+            except OpenRouterError as failure:
+                if not done:
+                    raise
+                return done, seconds, len(parts), failure
+            done.append((part.start, spoken))
+            seconds += length
+        return done, seconds, len(parts), None
 
 
 async def _written_down(

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from openrouter_mcp import media, paths
 from openrouter_mcp.destinations import Destination, Saved
@@ -40,7 +41,7 @@ RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
 async def download(app: App, job_id: str, index: int, place: Destination, report: Report) -> Made:
     """Save one video of a job; where it cannot be written, in the temporary directory.
 
-    Raises `UPSTREAM_ERROR`, `NETWORK`, `TOO_LARGE`, `INTERNAL`.
+    Raises `UPSTREAM_ERROR`, `NETWORK`, `TOO_LARGE`, `INTERNAL`, all of them worth another call.
     """
     try:
         return await _into(app, job_id, index, place, report)
@@ -52,7 +53,8 @@ async def download(app: App, job_id: str, index: int, place: Destination, report
             raise OpenRouterError(
                 Code.INTERNAL,
                 f"The video {job_id} could not be written anywhere ({failure.strerror or failure})."
-                " Make room on the disk and call again.",
+                " Make room on the disk.",
+                retryable=True,
             ) from None
         note = (
             f"It could not be saved in {paths.display(place.directory)} "
@@ -63,13 +65,17 @@ async def download(app: App, job_id: str, index: int, place: Destination, report
 
 async def _into(app: App, job_id: str, index: int, place: Destination, report: Report) -> Made:
     with ExitStack() as stack:
-        file = await asyncio.to_thread(stack.enter_context, media.draft(place.directory))
+        file = await asyncio.to_thread(_opened, stack, place.directory)
         size = await _Download(app, job_id, index, file, report).whole()
         kind = await asyncio.to_thread(_kind, file)
         path = await asyncio.to_thread(file.publish, place.stem, kind.suffix)
     renamed = place.suffix not in {"", kind.suffix}
     note = f"Named {kind.suffix}, because that is what it is." if renamed else ""
     return Made(Saved(path, size, note), kind.mime)
+
+
+def _opened(stack: ExitStack, directory: Path) -> Draft:
+    return stack.enter_context(media.draft(directory))
 
 
 def _kind(file: Draft) -> MediaType:
@@ -81,8 +87,7 @@ def _kind(file: Draft) -> MediaType:
     if found is None or not found.mime.startswith("video/"):
         raise OpenRouterError(
             Code.UPSTREAM_ERROR,
-            "What OpenRouter sent is no video. Ask for the job once more with get_job, or for the "
-            "generation with get_generation.",
+            "What OpenRouter sent is no video.",
             retryable=True,
         )
     return found
@@ -93,7 +98,7 @@ class _Download:
 
     def __init__(self, app: App, job_id: str, index: int, file: Draft, report: Report) -> None:
         self._app = app
-        self._path = f"/videos/{job_id}/content?index={index}"
+        self._path = f"/videos/{quote(job_id, safe='')}/content?index={index}"
         self._file = file
         self._report = report
         self._size = 0
@@ -121,9 +126,7 @@ class _Download:
             await self._begin(response)
             await typed(partial(self._read, response))
         if self._total and self._size < self._total:
-            raise OpenRouterError(
-                Code.NETWORK, "The video ended before its time. Call again.", retryable=True
-            )
+            raise OpenRouterError(Code.NETWORK, "The download broke off.", retryable=True)
 
     async def _begin(self, response: httpx2.Response) -> None:
         """Go on where it broke off; from the beginning if that is what is sent."""
@@ -151,5 +154,6 @@ class _Download:
             raise OpenRouterError(
                 Code.TOO_LARGE,
                 f"The video has more than the {limit:,} bytes that "
-                f"{variable('video_gen_max_bytes')} allows. Raise that and ask again.",
+                f"{variable('video_gen_max_bytes')} allows. Raise that and restart this server.",
+                retryable=True,
             )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from fastmcp.tools import ToolResult
 
@@ -18,7 +20,6 @@ from openrouter_mcp import media_replies, receipts
 from openrouter_mcp.catalogue import unreadable
 from openrouter_mcp.destinations import Destination
 from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
-from openrouter_mcp.media_replies import Made
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.receipts import Receipt, dollars
 from openrouter_mcp.settings import variable
@@ -28,7 +29,7 @@ from openrouter_mcp.video_generation import PATH
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
     from openrouter_mcp.job_handle import Handle
-    from openrouter_mcp.purchase import Purchase
+    from openrouter_mcp.purchase import Bill, Purchase
     from openrouter_mcp.video_generation import VideoPlan
 
 ENDED = {"completed", "failed", "cancelled", "expired"}
@@ -73,9 +74,9 @@ async def perform(plan: VideoPlan, purchase: Purchase, handle: Handle) -> ToolRe
     async with purchase.request(plan.most) as bill:
         # From here on nobody's leaving may lose what is paid.
         handle.lasting = True
-        job_id = await _undisturbed(_submit(app, plan, handle))
-        await bill.identify({"x-generation-id": job_id})
-        ended = await _ended(app, handle, job_id)
+        job_id = await _undisturbed(_submit(plan, purchase, bill, handle))
+        with _to_go_on(handle):
+            ended = await _ended(app, handle, job_id)
         bill.usage = ended.get("usage") or {}
         bill.generation_id = str(ended.get("generation_id") or job_id)
     return await _deliver(app, order, job_id, ended, await purchase.receipt("1 video"), handle)
@@ -84,7 +85,9 @@ async def perform(plan: VideoPlan, purchase: Purchase, handle: Handle) -> ToolRe
 async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     """Go on with a video that a process which died had ordered; nothing is paid again."""
     order = Order(**json.loads(handle.details))
-    ended = await _ended(app, handle, job_id)
+    handle.billing_note = BILLED_ON
+    with _to_go_on(handle):
+        ended = await _ended(app, handle, job_id)
     generation_id = str(ended.get("generation_id") or job_id)
     receipt = receipts.of_usage(
         Resolution(order.model, None, ""), ended.get("usage") or {}, generation_id=generation_id
@@ -101,10 +104,10 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     return await _deliver(app, order, job_id, ended, receipt, handle)
 
 
-async def _submit(app: App, plan: VideoPlan, handle: Handle) -> str:
+async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handle) -> str:
     """Order it, and keep its id before anything else can fail."""
     try:
-        reply = await app.client.post(PATH, plan.body, report=handle.report)
+        reply = await purchase.app.client.post(PATH, plan.body, report=handle.report)
     except BaseException:
         handle.lasting = False
         raise
@@ -113,6 +116,7 @@ async def _submit(app: App, plan: VideoPlan, handle: Handle) -> str:
         raise unreadable("the video that was ordered")
     handle.billing_note = BILLED_ON
     await handle.upstream(job_id)
+    await bill.identify({"x-generation-id": job_id})
     return job_id
 
 
@@ -131,7 +135,7 @@ async def _undisturbed(submitting: Any) -> str:
 async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
     """The status of a video once it is done, whatever became of it.
 
-    Raises `JOB_FAILED` when it takes longer than the setting allows, `NOT_FOUND`.
+    Raises `UPSTREAM_TIMEOUT` when it takes longer than the setting allows, `NOT_FOUND`.
     """
     loop = asyncio.get_running_loop()
     begun, longest = loop.time(), app.settings.video_poll_interval_ms / 1000
@@ -140,7 +144,7 @@ async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
     while True:
         status: Mapping[str, Any] = {}
         try:
-            reply = await app.client.get(f"{PATH}/{job_id}")
+            reply = await app.client.get(f"{PATH}/{quote(job_id, safe='')}")
             status = reply if isinstance(reply, dict) else {}
             unknown = 0
         except OpenRouterError as error:
@@ -152,15 +156,32 @@ async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
         passed = loop.time() - begun
         if passed + wait > most:
             raise OpenRouterError(
-                Code.JOB_FAILED,
-                f"The video {job_id} was not done after {duration(passed)}. OpenRouter may still "
-                "finish and bill it (get_generation); "
-                f"{variable('video_max_wait_ms')} sets how long it is waited for.",
+                Code.UPSTREAM_TIMEOUT,
+                f"The video is not done after {duration(passed)}, for which "
+                f"{variable('video_max_wait_ms')} lets it be waited for.",
+                retryable=True,
             )
         said = str(status.get("status") or "no answer").replace("_", " ")
         await handle.report(f"video {job_id}: {said} after {duration(passed)}")
         await asyncio.sleep(wait)
         wait = min(longest, wait * SLOWER)
+
+
+@contextmanager
+def _to_go_on(handle: Handle) -> Generator[None]:
+    """What is paid is not lost: whatever is worth another attempt can be had by the job's id."""
+    try:
+        yield
+    except OpenRouterError as error:
+        if not error.retryable:
+            raise
+        raise OpenRouterError(
+            error.code,
+            f'{error.message} get_job(job_id="{handle.job_id}") goes on with it; nothing is paid '
+            "again.",
+            retryable=True,
+            http_status=error.http_status,
+        ) from error
 
 
 async def _deliver(
@@ -175,10 +196,9 @@ async def _deliver(
     if ended["status"] != "completed":
         raise _failed(ended, receipt)
     count = max(1, len(ended.get("unsigned_urls") or []))
-    made: list[Made] = []
-    for index in range(count):
-        file = await download(app, job_id, index, order.destination, handle.report)
-        made.append(file)
+    place = order.destination
+    with _to_go_on(handle):
+        made = [await download(app, job_id, index, place, handle.report) for index in range(count)]
     head = f"{'The video' if count == 1 else f'{count} videos'} by {order.model}:"
     extend = f'To go on with it: generate_video(extend="{job_id}").'
     return media_replies.files(head, made, receipt, notes=[extend])

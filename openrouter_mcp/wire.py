@@ -129,9 +129,10 @@ def network(error: Exception) -> OpenRouterError:
 
 def _foreign(headers: Mapping[str, str]) -> OpenRouterError:
     kind = headers.get("content-type", "nothing readable").split(";")[0]
+    what = "empty or broken JSON" if kind == "application/json" else f"{kind}, not JSON"
     return OpenRouterError(
         Code.UPSTREAM_ERROR,
-        f"The reply was {kind} instead of OpenRouter's JSON. Call again; if it persists, check "
+        f"OpenRouter's reply was {what}. Call again; if it persists, check "
         "OPENROUTER_BASE_URL and the proxy.",
         retryable=True,
     )

@@ -383,6 +383,8 @@ async def test_all_parameters_are_sent_under_openrouters_names(
         ({"aspect_ratio": "7:5"}, "It takes 1:1, 16:9, 9:16."),
         ({"quality": "low"}, "takes no quality. It takes aspect_ratio: 1:1, 16:9, 9:16; n: 1 to 4"),
         ({"background": "transparent", "format": "jpeg"}, "needs the format png or webp"),
+        ({"options": {"output_compression": 50}}, "takes no output_compression"),
+        ({"options": {"seed": 1, "quality": "low"}}, "takes no quality"),
         ({"options": {"size": "10x10"}, "resolution": "1K"}, "Give one or the other"),
         ({"prompt": " "}, "prompt is empty"),
         ({"references": ["x"] * 17}, "16 are the most"),

@@ -1,6 +1,5 @@
 """`run_agent` as a client sees it, in both protocol eras."""
 
-import inspect
 import json
 import re
 import stat
@@ -25,7 +24,7 @@ PEER = str(Path(__file__).with_name("mcp_peer.py"))
 MODEL = "anthropic/claude-sonnet-5"
 ERROR = "openrouter/error"
 AGENT = "openrouter/agent"
-TOOL = FunctionTool.from_function(run_agent, description=inspect.getdoc(run_agent))
+TOOL = FunctionTool.from_function(run_agent)
 
 
 @lifespan
@@ -147,6 +146,35 @@ async def test_the_users_yes_widens_it_for_this_run(delegate, simulator, folder,
     assert len(questions) == 1
     assert "files__write" in questions[0]
     assert (folder / "b.txt").exists() is ok
+
+
+async def test_money_and_tools_are_one_question(delegate, simulator, folder, configure) -> None:
+    configure(OPENROUTER_CONFIRM_ABOVE="0.5")
+    questions = []
+
+    async def handler(message, response_type, params, context):
+        questions.append(message)
+        names = params.requested_schema["properties"]
+        return ElicitResult(action="accept", content=dict.fromkeys(names, True))
+
+    simulator.answer(writes(folder / "b.txt"))
+    simulator.answer("Done.")
+    await delegate(handler=handler, tools=["files__*"])
+    assert len(questions) == 1
+    assert "files__write" in questions[0]
+    assert "can cost" in questions[0]
+    assert (folder / "b.txt").exists()
+
+
+async def test_what_is_dear_and_cannot_be_asked_needs_a_limit(
+    delegate, simulator, configure
+) -> None:
+    configure(OPENROUTER_CONFIRM_ABOVE="0.5")
+    refused = await delegate()
+    assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert sent(simulator) == []
+    simulator.answer("Done.")
+    assert not (await delegate(max_cost=0.6)).is_error
 
 
 async def test_nobody_is_asked_when_the_caller_names_no_tools(delegate, simulator) -> None:

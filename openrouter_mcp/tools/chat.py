@@ -97,7 +97,7 @@ async def compare_models(
     options: JsonObject = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """One prompt on several models at once: a table of cost, speed, tokens, and the answers."""
     from openrouter_mcp import comparing, media_parts
     from openrouter_mcp.conversation import Call
@@ -113,7 +113,7 @@ async def compare_models(
     )
     call = Call("compare_models", ask, max_cost=max_cost)
     if dry_run:
-        return await comparing.dry_run(app, call, models)
+        return await comparing.dry_run(app, call, models, judge)
     return await comparing.compare(app, call, models, judge, progress)
 
 
@@ -128,7 +128,7 @@ async def complete_text(
     options: JsonObject = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Raw text completion, for base models; for questions use chat."""
     from openrouter_mcp import completion, conversation
     from openrouter_mcp.conversation import Call

@@ -12,15 +12,16 @@ from openrouter_mcp import documents as documents_of
 from openrouter_mcp import (
     embeddings,
     image_generation,
+    image_request,
     rerank,
     saved_vectors,
     speech,
+    speech_request,
     transcription,
 )
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.documents import Documents
-from openrouter_mcp.image_request import Ask
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.purchase import carry_out
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
@@ -133,7 +134,7 @@ async def generate_image(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """Draw or edit images. They are saved as files; previews are shown."""
-    ask = Ask(
+    ask = image_request.Ask(
         prompt=prompt,
         model=model,
         references=references,
@@ -171,9 +172,8 @@ async def generate_audio(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """Speech, music or sound as a file. A wrong voice is answered with the right ones."""
-    plan = await speech.plan(
-        app,
-        text,
+    ask = speech_request.Ask(
+        text=text,
         model=model,
         voice=voice,
         format=format,
@@ -181,6 +181,7 @@ async def generate_audio(
         save_to=save_to,
         options=options,
     )
+    plan = await speech.plan(app, ask)
     perform = partial(speech.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress

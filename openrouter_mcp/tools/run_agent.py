@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-import mcp.types as mt
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.context import Context
-from fastmcp.tools import ToolResult, tool
+from fastmcp.tools import ToolResult
+from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.mcp_servers import McpServers
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
+from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
 
 def _servers(context: Context = CurrentContext()) -> McpServers:
@@ -36,9 +36,8 @@ async def run_agent(
     options: JsonObject = {},
     app: App = CurrentApp,
     mcp_servers: McpServers = CurrentServers,
-    context: Context = CurrentContext(),
     progress: Progress = CurrentProgress,
-) -> ToolResult | mt.InputRequiredResult:
+) -> ToolResult | InputRequiredResult:
     """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
     # It loads FastMCP's client, which takes a while: not on the way to the handshake.
     from openrouter_mcp.delegation import Delegation, Task
@@ -48,7 +47,7 @@ async def run_agent(
     chosen = await delegation.check()
     if dry_run:
         return await delegation.dry_run(chosen)
-    allowed = await delegation.consent(context)
-    if isinstance(allowed, mt.InputRequiredResult):
+    allowed = await delegation.consent(chosen, progress)
+    if isinstance(allowed, InputRequiredResult):
         return allowed
     return await delegation.work(chosen, allowed, progress)
