@@ -7,6 +7,7 @@ that may change something are used only where OPENROUTER_AGENT_ALLOW names them.
 """
 
 import asyncio
+import contextlib
 import sys
 from typing import Any
 
@@ -100,4 +101,5 @@ async def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else ""))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else ""))

@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
-from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError, duration
 from openrouter_mcp.receipts import money
 
 SETTLING_TIME = 5.0
+PATIENCE = 10.0
+"""Seconds: for what earlier processes left open, and for one look-up of a call that must answer."""
 STATISTICS_DELAYS = (0.5, 1.0, 2.0, 3.0)
 """Seconds between looks for a generation whose statistics OpenRouter is still writing."""
 KEY_FIELDS = (
@@ -64,14 +66,14 @@ NEED_MANAGEMENT = (
 async def overview(app: App) -> dict[str, Any]:
     """Whether everything works and what is left; where something does not, why. USD, ms."""
     await _settled(app)
-    key, latency = await _key(app)
+    (key, latency), balance = await asyncio.gather(_key(app), _credits(app))
     left = await app.budget.left()
     budgets = {name: _usd(value) for name, value in asdict(left).items()}
     return {
         "version": __version__,
         "openrouter": {"address": app.settings.base_url, **latency},
         "key": key,
-        "credits": await _credits(app),
+        "credits": balance,
         "budgets": {**budgets, "per_call_cap": _usd(app.settings.max_cost_per_call)},
         "state": {
             "directory": str(app.settings.state_dir),
@@ -119,6 +121,8 @@ async def generation(app: App, generation_id: str, *, content: bool) -> dict[str
         }
     else:
         found = {name: statistics[name] for name in GENERATION_FIELDS if statistics.get(name)}
+        # A cost of nothing is worth telling, other zeros are not.
+        found["total_cost"] = statistics.get("total_cost")
     if entry:
         found["ledger"] = {
             "tool": entry.tool,
@@ -142,14 +146,27 @@ async def _settled(app: App) -> None:
         return
 
 
+async def _quickly(app: App, path: str, *, management: bool = False) -> Any:
+    """Look something up for as long as a call that has more to tell can wait for it."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await app.client.get(path, management=management)
+    except TimeoutError:
+        raise OpenRouterError(
+            Code.UPSTREAM_TIMEOUT,
+            f"OpenRouter did not answer within {duration(PATIENCE)}. Call again later.",
+            retryable=True,
+        ) from None
+
+
 async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the key is good for, and how long OpenRouter took to say so."""
     begun = time.monotonic()
     path = "/key" if app.settings.api_key else "/models/count"
     try:
-        reply = await app.client.get(path)
+        reply = await _quickly(app, path)
     except OpenRouterError as error:
-        reached = error.code is not Code.NETWORK
+        reached = error.code not in {Code.NETWORK, Code.UPSTREAM_TIMEOUT}
         return {"works": False, "why": error.message}, {"reachable": reached}
     latency = {"reachable": True, "latency_ms": round((time.monotonic() - begun) * 1000)}
     if app.settings.api_key is None:
@@ -167,7 +184,7 @@ async def _credits(app: App) -> dict[str, Any]:
     if not (app.settings.management_key or app.settings.api_key):
         return {"why": NEED_MANAGEMENT}
     try:
-        reply = await app.client.get("/credits", management=True)
+        reply = await _quickly(app, "/credits", management=True)
     except OpenRouterError as error:
         known = error.http_status in {401, 403}
         return {"why": NEED_MANAGEMENT if known else error.message}
@@ -181,7 +198,7 @@ async def _credits(app: App) -> dict[str, Any]:
 async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
     """The account's last completed UTC days by model or day; OpenRouter knows no tools."""
     try:
-        reply = await app.client.get("/activity", management=True)
+        reply = await _quickly(app, "/activity", management=True)
     except OpenRouterError as error:
         return {"why": error.message}
     rows = reply.get("data") or []

@@ -6,12 +6,11 @@ import asyncio
 import json
 import logging
 from datetime import UTC, datetime
-from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,9 +81,12 @@ class App:
     @cached_property
     def jobs(self) -> Jobs:
         """The paid calls, and what became of those that take long."""
+        from openrouter_mcp import video_generation, video_job
         from openrouter_mcp.jobs import Jobs
 
-        return Jobs(self.settings, self.store)
+        jobs = Jobs(self.settings, self.store)
+        jobs.resume(video_generation.TOOL, partial(video_job.resume, self))
+        return jobs
 
     @cached_property
     def threads(self) -> Threads:
@@ -127,18 +129,9 @@ class App:
 
     async def settle(self) -> int:
         """Ask OpenRouter what unfinished requests cost; the number of those that are settled."""
-        return await self.budget.settle_leftovers(self._cost)
+        from openrouter_mcp.payment import cost_of
 
-    async def _cost(self, generation_id: str) -> Decimal | None:
-        try:
-            reply = await self.client.get("/generation", params={"id": generation_id})
-        except OpenRouterError as error:
-            if error.code is Code.NOT_FOUND:
-                return None
-            raise
-        from openrouter_mcp.receipts import money
-
-        return money((reply.get("data") or {}).get("total_cost"))
+        return await self.budget.settle_leftovers(partial(cost_of, self.client))
 
     async def shortened(self, text: str, name: str) -> tuple[str, list[str]]:
         """What to show of a reply, and where the whole is when that is not all of it."""

@@ -24,7 +24,6 @@ from openrouter_mcp.progress import Progress
 from openrouter_mcp.receipts import Receipt
 from openrouter_mcp.request import Ask, ChatRequest
 
-
 PACE = 0.5
 """Seconds between two looks at what has been answered so far."""
 

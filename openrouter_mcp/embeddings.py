@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from openrouter_mcp.app import App
 
 PATH = "/embeddings"
+STEM = "vectors"
+ALREADY = "These files hold vectors already. Give query to search them."
 BATCH = 96
 """Texts in one request; no provider is known to take fewer."""
 BATCH_TOKENS = 100_000
@@ -64,24 +66,19 @@ async def plan(
     save_to: str,
     options: Mapping[str, Any],
 ) -> EmbedPlan:
-    """The requests for these arguments; nothing is sent.
-
-    Raises `INVALID_INPUT`, `UNSAFE_PATH`, `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
-    """
-    if saved and not query.strip():
-        raise OpenRouterError(
-            Code.INVALID_INPUT, "These files hold vectors already. Give query to search them."
-        )
+    """The requests for these arguments. Raises what `selection` and `destination` raise."""
+    query = query.strip()
+    if saved and not query:
+        raise OpenRouterError(Code.INVALID_INPUT, ALREADY)
     extra = request_options.checked(options)
     named = model or str(extra.pop("model", ""))
     chosen = await _model(app, named, saved)
     place = None
-    if documents.items and (save_to or not query.strip()):
-        place = await asyncio.to_thread(destination, app.settings, save_to, "vectors", NPY, JSONL)
+    if documents.items and (save_to or not query):
+        place = await asyncio.to_thread(destination, app.settings, save_to, STEM, NPY, JSONL)
     body = _body(app, extra, chosen)
-    texts = [document.text for document in documents.items]
-    if query.strip():
-        texts.insert(0, query)
+    asked = [query] if query else []
+    texts = [*asked, *(document.text for document in documents.items)]
     return EmbedPlan(
         tool="embed_texts",
         model=chosen,
@@ -93,7 +90,7 @@ async def plan(
         texts=texts,
         documents=documents.items,
         saved=saved,
-        query=query.strip(),
+        query=query,
         top_k=top_k,
         body=body,
         destination=place,

@@ -64,9 +64,14 @@ def bounded(request: ChatRequest, limit: Decimal | None, now: datetime) -> ChatR
     try:
         return within(request, limit, now)
     except OpenRouterError:
-        if request.output_limit:
-            return request
-        return replace(request, body={**request.body, request.limit_name: LEAST_OUTPUT})
+        body = {**request.body, request.limit_name: request.output_limit or LEAST_OUTPUT}
+        if _rates(request, _demand(request), now) is None:
+            ratio, prompt = pricing.COMPLETION_RATIO, pricing.DEAREST_INPUT
+            dearest = {"prompt": f"{prompt:f}", "completion": f"{ratio * prompt:f}"}
+            provider = body.get("provider") or {}
+            own = provider.get("max_price") or {}
+            body["provider"] = {**provider, "max_price": {**dearest, **own}}
+        return replace(request, body=body)
 
 
 def _demand(request: ChatRequest) -> Demand:
@@ -111,8 +116,8 @@ def _capped_price(request: ChatRequest, demand: Demand, limit: Decimal) -> ChatR
     if prices is None:
         raise OpenRouterError(
             Code.BUDGET_EXCEEDED,
-            f"Web search alone can cost more than {dollars(limit)}. Raise max_cost or leave web "
-            "out.",
+            f"{dollars(limit)} leaves nothing for an answer"
+            f"{' after web search' if demand.searches else ''}. Raise max_cost, or ask for less.",
         )
     provider = dict(request.body.get("provider") or {})
     own = provider.get("max_price") or {}

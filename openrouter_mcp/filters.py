@@ -130,6 +130,8 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
     near = [choices[key] for key in get_close_matches(word.casefold(), choices, n=3, cutoff=0.5)]
     shown = sorted(choices.values())
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(shown[:30])}."
+    if not choices:
+        hint = "There is none at present."
     message = f'"{word[:60]}" is no {what}. {hint}'
     raise OpenRouterError(Code.INVALID_INPUT, message, suggestions=near)
 

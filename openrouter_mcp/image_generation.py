@@ -57,17 +57,16 @@ class ImagePlan(Plan):
 async def plan(app: App, ask: Ask) -> ImagePlan:
     """The requests for what is asked; nothing is sent, but references are read.
 
-    Raises `INVALID_INPUT` with the right values for a wrong one, `UNSAFE_PATH`, `NOT_FOUND`,
-    `UNSUPPORTED_FORMAT`, `TOO_LARGE`, `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
+    Raises `INVALID_INPUT` with the right values for a wrong one, and what `images.reference`,
+    `destination` and `selection.choose` raise.
     """
     image_request.check(ask)
     extra = request_options.checked(ask.options)
     asked = {name: extra.pop(name) for name in image_request.NAMES if name in extra}
     asked |= ask.parameters()
     stem = " ".join(ask.prompt.split()[:STEM_WORDS])
-    place = await asyncio.to_thread(
-        destination, app.settings, ask.save_to, stem, *image_request.SUFFIXES
-    )
+    known = image_request.SUFFIXES
+    place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *known)
     sent = [await asyncio.to_thread(images.reference, app.settings, r) for r in ask.references]
     named = ask.model or str(extra.pop("model", ""))
     found = await selection.choose(app, named, _wanted(app, ask))

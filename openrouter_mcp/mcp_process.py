@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -45,7 +46,7 @@ class StdioProcess(ClientTransport):
     ) -> None:
         self._command = [command, *args]
         self._env = {**get_default_environment(), **env}
-        self._cwd = cwd or None
+        self._cwd = str(Path(cwd).expanduser()) if cwd else None
         self._last_words = b""
         self.ended = False
         """Whether it is over without having been stopped."""

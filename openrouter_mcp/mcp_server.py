@@ -108,23 +108,23 @@ class McpServer:
     async def _asked(self, ask: Callable[[Client], Awaitable[T]], seconds: float) -> T:
         """The answer to one question; a connection that broke is closed, to be opened anew."""
         client = await self._connected()
+        opening, transport = self._opening, self._transport
         try:
             # The SDK's own limit comes first and tells the server to stop.
             async with asyncio.timeout(seconds + SLACK):
                 return await ask(client)
         except FAILURES as error:
-            if self._broken(client, error):
-                transport = self._transport
-                await self.aclose()
+            if _broken(client, transport, error):
+                # Another call may have opened it anew already.
+                if self._opening is opening:
+                    await self.aclose()
                 said = transport.farewell() if isinstance(transport, StdioProcess) else clean(error)
-                raise ServerError(
-                    f"{self.name} is gone: {said}. It is started again at its next use."
-                ) from None
-            if isinstance(error, TimeoutError) or _timed_out(error):
-                raise ServerError(
-                    f"{self.name} did not answer within {duration(seconds)}."
-                ) from None
-            raise ServerError(f"{self.name} answered: {clean(error)}") from None
+                message = f"{self.name} is gone: {said}. It is started again at its next use."
+            elif isinstance(error, TimeoutError) or _timed_out(error):
+                message = f"{self.name} did not answer within {duration(seconds)}."
+            else:
+                message = f"{self.name} answered: {clean(error)}"
+            raise ServerError(message) from None
 
     async def _connected(self) -> Client:
         if self.config.problem:
@@ -158,16 +158,6 @@ class McpServer:
                 await client.close()
             reason = _reason(transport, error, time.monotonic() - begun)
             raise ServerError(f"{self.name} did not start: {reason}.") from None
-
-    def _broken(self, client: Client, error: BaseException) -> bool:
-        """Whether the connection has to be opened anew."""
-        if not client.is_connected():
-            return True
-        code = error.error.code if isinstance(error, MCPError) else 0
-        if isinstance(self._transport, StdioProcess):
-            return self._transport.ended or code == mt.CONNECTION_CLOSED
-        # A server that was restarted knows the session no more, and says so in many ways.
-        return code not in ANSWERS
 
 
 def _transport(config: ServerConfig) -> ClientTransport:
@@ -206,6 +196,17 @@ def _reason(transport: ClientTransport, error: BaseException, seconds: float) ->
     while error.__cause__:
         error = error.__cause__
     return clean(error) or type(error).__name__
+
+
+def _broken(client: Client, transport: ClientTransport | None, error: BaseException) -> bool:
+    """Whether the connection has to be opened anew."""
+    if not client.is_connected():
+        return True
+    code = error.error.code if isinstance(error, MCPError) else 0
+    if isinstance(transport, StdioProcess):
+        return transport.ended or code == mt.CONNECTION_CLOSED
+    # A server that was restarted knows the session no more, and says so in many ways.
+    return code not in ANSWERS
 
 
 def _timed_out(error: BaseException) -> bool:

@@ -91,7 +91,7 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def models(options: Mapping[str, Any]) -> list[str]:
-    """The fallbacks that `options.models` names: a list or one bare name. Raises `INVALID_INPUT`."""
+    """The fallbacks in `options.models`, a list or one bare name. Raises `INVALID_INPUT`."""
     named = options.get("models") or []
     if isinstance(named, str):
         return [named]

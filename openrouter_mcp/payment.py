@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 from openrouter_mcp import estimates, receipts
 from openrouter_mcp.answer import Answer, Listener, complete
 from openrouter_mcp.budget import Budget
 from openrouter_mcp.client import OpenRouter
-from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.request import ChatRequest
 from openrouter_mcp.reservation import Reservation
 
@@ -70,7 +72,7 @@ async def pay(
 
     Raises `BUDGET_EXCEEDED` before anything is sent, and what `complete` raises.
     """
-    request, held = await _reserved(budget, tool, request, limit)
+    request, held = await _reserved(client, budget, tool, request, limit)
     async with held as reservation:
         await reservation.sent()
 
@@ -93,24 +95,48 @@ async def pay(
         return answer
 
 
+async def cost_of(client: OpenRouter, generation_id: str) -> Decimal | None:
+    """USD that a generation cost; None while OpenRouter does not know it (`GET /generation`)."""
+    try:
+        reply = await client.get("/generation", params={"id": generation_id})
+    except OpenRouterError as error:
+        if error.code is Code.NOT_FOUND:
+            return None
+        raise
+    return receipts.money((reply.get("data") or {}).get("total_cost"))
+
+
 async def _reserved(
-    budget: Budget, tool: str, request: ChatRequest, limit: Decimal | None
+    client: OpenRouter, budget: Budget, tool: str, request: ChatRequest, limit: Decimal | None
 ) -> tuple[ChatRequest, Reservation]:
     """The request, bounded by what may be spent now, and the money for it.
 
-    Money that calls under way hold comes back when they cost less: it is waited for a while.
+    Money that calls under way hold comes back when they cost less: it is waited for a while. What
+    dead processes hold is asked for.
     """
     deadline = time.monotonic() + PATIENCE
+    settled = False
     while True:
         now = datetime.now(UTC)
         allowance = await budget.allowance(limit)
         bounded = estimates.bounded(request, allowance, now)
         most = estimates.estimate(bounded, now).most
         try:
-            return bounded, await budget.reserve(tool, request.model.id, most, limit)
+            held = await budget.reserve(tool, request.model.id, most, limit)
         except OpenRouterError as error:
             if not error.retryable or time.monotonic() > deadline:
                 raise
+        else:
+            if allowance is None or (most is not None and most <= allowance):
+                return bounded, held
+            # Money has come back meanwhile: it pays for more than the least.
+            await held.release()
+            continue
+        if not settled:
+            settled = True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await budget.settle_leftovers(partial(cost_of, client))
         await asyncio.sleep(PAUSE)
 
 

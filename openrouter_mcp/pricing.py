@@ -23,6 +23,9 @@ TOKENS_PER_SEARCH = 5000
 UNLIMITED_SEARCHES = 10
 """Searches where the request sets no `max_uses`: OpenRouter stops at 50 results, 5 a search."""
 COMPLETION_RATIO = 5
+DEAREST_INPUT = Decimal(15)
+"""USD per million tokens: a model that a router chooses need not be dearer, whatever is allowed,
+and one call should not hold all the money that is left."""
 LONGEST_CALL = timedelta(minutes=15)
 
 
@@ -132,14 +135,14 @@ def affordable_output(demand: Demand, rate: Rates, limit: Decimal) -> int | None
 def bounding_prices(demand: Demand, limit: Decimal) -> dict[str, Decimal] | None:
     """`provider.max_price` (USD per million tokens) at which `demand` costs no more than `limit`.
 
-    Output is commonly several times dearer than input, so the money is divided that way. None
-    when nothing is left for tokens.
+    Output is commonly several times dearer than input, so the money is divided that way. Never
+    more than `DEAREST_INPUT`; None when nothing is left for tokens.
     """
     weight = demand.billed_input_tokens + COMPLETION_RATIO * demand.output_tokens
     left = limit - demand.searches * DEFAULT_SEARCH_PRICE
     if left <= 0 or not weight:
         return None
-    prompt = left / weight * MILLION
+    prompt = min(left / weight * MILLION, DEAREST_INPUT)
     return {"prompt": prompt, "completion": COMPLETION_RATIO * prompt}
 
 

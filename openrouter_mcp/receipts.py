@@ -100,6 +100,7 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
     own_key = bool(usage.get("is_byok"))
     upstream = _part(usage, "cost_details").get("upstream_inference_cost")
     age = answer.headers.get("x-openrouter-cache-age", "")
+    cost = money(usage.get("cost"))
     return Receipt(
         model=answer.model or request.model.id,
         requested_model=request.model.id,
@@ -109,7 +110,7 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
         cached_tokens=_count(prompt, "cached_tokens"),
         output_tokens=_count(usage, "completion_tokens"),
         reasoning_tokens=_count(completion, "reasoning_tokens"),
-        cost=money(usage.get("cost")),
+        cost=cost,
         upstream_cost=money(upstream) if own_key else None,
         web_searches=_web_searches(usage),
         seconds=answer.seconds,
@@ -118,6 +119,7 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
         from_cache=answer.from_cache,
         cache_age=float(age) if age.isdecimal() else None,
         generation_id=answer.generation_id,
+        cost_pending=cost is None and bool(answer.generation_id) and not answer.from_cache,
     )
 
 

@@ -16,6 +16,7 @@ from openrouter_mcp.catalogue import unreadable
 from openrouter_mcp.documents import Documents, count_tokens
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.model import Model
+from openrouter_mcp.names import Resolution
 from openrouter_mcp.purchase import Plan, Purchase
 from openrouter_mcp.receipts import Receipt
 from openrouter_mcp.selection import Wanted
@@ -85,16 +86,7 @@ async def plan(
     extra = request_options.checked(options)
     named = model or str(extra.pop("model", ""))
     chosen = await selection.choose(app, named, WANTED)
-    body: dict[str, Any] = {
-        **extra,
-        "model": chosen.id,
-        "query": query,
-        "documents": [document.text for document in documents.items],
-    }
-    if top_n:
-        body["top_n"] = min(top_n, len(documents.items))
-    if provider := request_options.provider(extra, app.settings):
-        body["provider"] = provider
+    body = _body(app, extra, chosen, query, documents, top_n)
     sizes = [count_tokens(query) + document.tokens for document in documents.items]
     units = search_units(sizes)
     return RerankPlan(
@@ -109,6 +101,27 @@ async def plan(
         body=body,
         units=units,
     )
+
+
+def _body(
+    app: App,
+    extra: dict[str, Any],
+    model: Resolution,
+    query: str,
+    documents: Documents,
+    top_n: int,
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        **extra,
+        "model": model.id,
+        "query": query,
+        "documents": [document.text for document in documents.items],
+    }
+    if top_n:
+        body["top_n"] = min(top_n, len(documents.items))
+    if provider := request_options.provider(extra, app.settings):
+        body["provider"] = provider
+    return body
 
 
 async def perform(plan: RerankPlan, purchase: Purchase) -> ToolResult:

@@ -23,7 +23,7 @@ from openrouter_mcp import __version__
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.tools import account, chat, models, resources
+from openrouter_mcp.tools import account, chat, models, multimodal, resources
 
 if TYPE_CHECKING:
     from openrouter_mcp.client import OpenRouter
@@ -40,6 +40,11 @@ TOOLS: list[Callable[..., Any]] = [
     models.recommend_model,
     models.get_rankings,
     models.list_providers,
+    multimodal.generate_image,
+    multimodal.generate_audio,
+    multimodal.transcribe_audio,
+    multimodal.embed_texts,
+    multimodal.rerank_documents,
     account.get_account,
     account.get_usage,
     account.get_generation,
@@ -66,7 +71,7 @@ def build(settings: Settings) -> FastMCP:
     offered, unknown = _offered(settings.tools)
     problems = [*settings.problems]
     if unknown:
-        problems.append(f"OPENROUTER_TOOLS: no module or tool is named {', '.join(unknown)}")
+        problems.append(f"OPENROUTER_TOOLS: no module or tool is named {', '.join(unknown)}.")
     for problem in problems:
         log.error(problem)
 

@@ -14,6 +14,8 @@ FENCE = re.compile(r"```(?:json)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
 STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])', re.DOTALL)
 
 LITERAL_KEYWORDS = {"enum", "const", "default", "examples"}
+COMBINING_KEYWORDS = {"allOf", "not", "if", "then", "else"}
+"""Closing one part of a combination would forbid what another part of it asks for."""
 NAMING_KEYWORDS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 
 
@@ -79,14 +81,15 @@ def _closed(schema: Any) -> Any:
         return schema
     closed = {name: _closed_keyword(name, value) for name, value in schema.items()}
     properties = closed.get("properties")
-    if closed.get("type") == "object" and isinstance(properties, dict):
+    combined = not closed.keys().isdisjoint({*COMBINING_KEYWORDS, "anyOf", "oneOf", "$ref"})
+    if closed.get("type") == "object" and isinstance(properties, dict) and not combined:
         closed.setdefault("additionalProperties", False)
         closed.setdefault("required", list(properties))
     return closed
 
 
 def _closed_keyword(name: str, value: Any) -> Any:
-    if name in LITERAL_KEYWORDS:
+    if name in LITERAL_KEYWORDS | COMBINING_KEYWORDS:
         return value
     if name in NAMING_KEYWORDS and isinstance(value, dict):
         return {named: _closed(schema) for named, schema in value.items()}

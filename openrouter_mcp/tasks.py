@@ -95,7 +95,7 @@ PROFILES = (
         words=r"translat|locali[sz]",
         index="intelligence",
         category="translation",
-        usage="translat",
+        usage="translation",
     ),
     Profile(name="roleplay", words=r"role-?play|companion", category="roleplay", usage="roleplay"),
     Profile(
@@ -118,7 +118,7 @@ PROFILES = (
         words=r"marketing|\bseo\b|advert|slogan",
         index="intelligence",
         category="marketing",
-        usage="market",
+        usage="marketing",
     ),
     Profile(name="law", words=r"legal|\blaw|contracts?\b", index="intelligence", category="legal"),
     Profile(

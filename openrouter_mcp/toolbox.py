@@ -16,6 +16,8 @@ from openrouter_mcp.tool_results import Outcome, outcome
 ALLOW = variable("agent_allow")
 NEAREST = 3
 SHOWN_NAMES = 12
+MOST_TOOLS = 128
+"""Functions that some providers take in one request."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Toolbox:
                     f"{name} printed {server.strayed:,} lines on stdout that are no MCP messages; "
                     "they were ignored."
                 )
+        if len(self.offered) > MOST_TOOLS:
+            notes.append(
+                f"The model was given {len(self.offered)} tools, and some providers take "
+                f"{MOST_TOOLS} at most. Name fewer servers, or narrow them with tools."
+            )
         if self.withheld:
             names = list(self.withheld)
             more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""

@@ -69,11 +69,7 @@ async def plan(
     save_to: str,
     options: Mapping[str, Any],
 ) -> TranscriptionPlan:
-    """The request for these arguments; nothing is sent.
-
-    Raises `INVALID_INPUT`, `UNSAFE_PATH`, `NOT_FOUND`, `UNSUPPORTED_FORMAT`, `TOO_LARGE`,
-    `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
-    """
+    """The request for these arguments. Raises what `recordings.find` and `destination` raise."""
     extra = request_options.checked(options)
     recording = await recordings.find(app.files, file)
     stem = PurePath(recording.name).stem or "transcript"
@@ -87,9 +83,7 @@ async def plan(
         body["language"] = language.strip().lower()
     subtitled = place is not None and place.suffix in {".srt", ".vtt"}
     body |= _detail(timestamps, speakers=speakers, subtitled=subtitled)
-    provider = request_options.provider(body, app.settings)
-    if provider := {name: value for name, value in provider.items() if name in PROVIDER}:
-        body["provider"] = provider
+    body |= _routing(request_options.provider(body, app.settings))
     return TranscriptionPlan(
         tool="transcribe_audio",
         model=found,
@@ -102,6 +96,11 @@ async def plan(
         timestamps=timestamps,
         destination=place,
     )
+
+
+def _routing(preferences: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in preferences.items() if name in PROVIDER}
+    return {"provider": known} if known else {}
 
 
 def _detail(timestamps: str, *, speakers: bool, subtitled: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 FORM = {"type": "object", "properties": {"name": {"type": "string"}}}
 TOOLS = {"environment": True, "process_id": True, "die": True, "flood": True, "sleep": True}
-TOOLS |= {"ask": True, "sample": True, "write": False, "read": True}
+TOOLS |= {"research": True, "ask": True, "sample": True, "write": False, "read": True}
 
 
 def send(**message) -> None:
@@ -23,7 +23,8 @@ def listed(name: str, reads: bool) -> dict:
     schema = {"type": "object", "properties": {"path": {"type": "string"}}}
     if name in {"read", "write"}:
         schema["required"] = ["path"]
-    return {"name": name, "inputSchema": schema, "annotations": {"readOnlyHint": reads}}
+    tool = {"name": name, "inputSchema": schema, "annotations": {"readOnlyHint": reads}}
+    return tool | ({"execution": {"taskSupport": "required"}} if name == "research" else {})
 
 
 def asked(method: str, **params) -> str:
@@ -68,6 +69,14 @@ def answer(method: str, params: dict) -> dict | None:
             return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
         case "tools/list":
             return {"tools": [listed(name, reads) for name, reads in TOOLS.items()]}
+        case "tools/call" if params["name"] == "research":
+            if "task" not in params:
+                return None
+            then = "2026-01-01T00:00:00Z"
+            task = {"taskId": "t1", "status": "working", "ttl": None}
+            return {"task": {**task, "createdAt": then, "lastUpdatedAt": then}}
+        case "tasks/result":
+            return {"content": [{"type": "text", "text": f"found for {params['taskId']}"}]}
         case "tools/call":
             try:
                 said, failed = called(params["name"], **params.get("arguments") or {}), False

@@ -15,6 +15,7 @@ from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Recorded, Simulator
+from openrouter_mcp.wire import parsed
 
 CHAT = "/chat/completions"
 BODY = {
@@ -518,3 +519,9 @@ async def test_warming_up_sends_nothing_and_can_be_repeated(simulator: Simulator
 
 async def test_closing_an_unused_client_is_free(connect):
     await connect().aclose()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"choices": ['])
+def test_json_that_does_not_parse_is_called_empty_or_broken(content: bytes) -> None:
+    with pytest.raises(OpenRouterError, match="reply was empty or broken JSON"):
+        parsed(content, {"content-type": "application/json"})

@@ -438,3 +438,24 @@ def test_whatever_comes_ends_with_a_next_step(status, body, headers, finding):
 
 def test_a_page_where_openrouter_should_be_is_not_about_the_model() -> None:
     assert failure(404, "<html>Not found</html>").code is Code.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize("code", ["model_deprecated", "model_unavailable_upstream"])
+def test_for_a_model_that_is_gone_no_provider_option_is_blamed(code: str):
+    error = failure(404, {"error": {"message": "Gone.", "availability": {"code": code}}})
+    assert error.message == "OpenRouter: Gone. Choose another model (find_models)."
+
+
+def test_a_price_ceiling_that_left_nobody_is_named_once_with_what_may_have_set_it():
+    said = "No allowed providers are available"
+    constraint = {"field": "provider.max_price", "detail": f"{said}."}
+    availability = {
+        "code": "constraint_filtered",
+        "excluded_by": ["max_price"],
+        "constraint": constraint,
+    }
+    error = failure(404, {"error": {"message": said, "availability": availability}})
+    assert error.message == (
+        f"OpenRouter: {said} [max_price, provider.max_price]. Raise max_cost or "
+        "provider.max_price, or name a cheaper model (find_models)."
+    )

@@ -178,6 +178,25 @@ async def test_a_killed_server_leaves_the_truth_to_the_next_one(environment, sim
     assert "usd_not_settled" not in row
 
 
+async def test_the_money_of_a_killed_server_comes_back_to_the_next_call(
+    environment, simulator
+) -> None:
+    simulator.answer(Script(text="one two three four five six " * 20, chunk_delay=0.3))
+    environment = {**environment, "OPENROUTER_MAX_COST_PER_DAY": "0.02"}
+    ask = {"prompt": "Count", "model": "anthropic/claude-opus-5"}
+    async with stdio.server(environment) as first:
+        await first.initialize()
+        first.call("chat", **ask)
+        await until(lambda: upstream_chats(simulator))
+        await asyncio.sleep(0.5)
+        first.process.kill()
+        await first.process.wait()
+    async with stdio.server(environment) as second:
+        await second.initialize()
+        answer = (await second.reply(second.call("chat", **ask)))["result"]
+    assert not answer.get("isError"), answer
+
+
 async def test_two_servers_on_one_file_keep_one_cap_together(environment, simulator) -> None:
     environment = {**environment, "OPENROUTER_MAX_COST_PER_DAY": "0.003"}
     ask = {"prompt": "Hello", "model": "anthropic/claude-opus-5", "max_tokens": 20}

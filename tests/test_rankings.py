@@ -4,6 +4,7 @@ import pytest
 
 from openrouter_mcp.cache import Document, DocumentCache
 from openrouter_mcp.catalogue import Snapshot
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.market import MAX_AGE, Market
 from openrouter_mcp.rankings import Question, ranking
 
@@ -45,6 +46,11 @@ async def market(clock, tmp_path):
     [
         (Question("models"), "/datasets/rankings-daily", {"start_date": "2026-09-14"}),
         (
+            Question("models", end_date="2026-02-08"),
+            "/datasets/rankings-daily",
+            {"start_date": "2026-02-01", "end_date": "2026-02-08"},
+        ),
+        (
             Question("models", "tool_calling", start_date="2026-01-01"),
             "/datasets/rankings-daily",
             {"modality": "tool_calling", "start_date": "2026-01-01"},
@@ -66,11 +72,25 @@ async def market(clock, tmp_path):
         ),
         (Question("benchmarks"), "/benchmarks", {"source": "artificial-analysis"}),
     ],
-    ids=["week", "modality", "category", "group", "subcategory", "benchmarks"],
+    ids=["week", "week before", "modality", "category", "group", "subcategory", "benchmarks"],
 )
 async def test_each_question_asks_for_one_document(market, question, path, query):
     await ranking(SNAPSHOT, market, question, NOW)
     assert market.client.asked == [(path, query)]
+
+
+@pytest.mark.parametrize("category", ["website", "agents/fullstack"])
+async def test_a_category_of_the_arena_needs_no_source(market, category):
+    with pytest.raises(OpenRouterError, match="There is none at present"):
+        await ranking(SNAPSHOT, market, Question("benchmarks", category), NOW)
+    ((_, query),) = market.client.asked
+    assert query["source"] == "design-arena"
+
+
+async def test_a_date_that_is_none_is_refused_before_it_is_sent(market):
+    with pytest.raises(OpenRouterError, match="YYYY-MM-DD"):
+        await ranking(SNAPSHOT, market, Question("models", end_date="June"), NOW)
+    assert market.client.asked == []
 
 
 async def test_a_longer_list_costs_no_further_request(market):

@@ -188,8 +188,14 @@ def test_the_upstream_cost_of_openrouters_key_is_not_added():
 @pytest.mark.parametrize("usage", [{"cost": None}, {"cost": "many"}])
 def test_a_missing_cost_is_not_taken_for_nothing(usage: dict):
     shown = receipt(usage=usage)
-    assert "| cost not reported |" in shown.line()
+    assert "| cost pending |" in shown.line()
     assert "cost" not in shown.meta()
+
+
+def test_a_broken_answer_whose_generation_is_known_has_its_cost_pending():
+    shown = of_chat(asking(), Answer(text="The begin", generation_id="gen-1", seconds=1.0))
+    assert shown.line() == "-- acme/gem | cost pending | 1.0 s | gen-1"
+    assert shown.meta()["cost_pending"] is True
 
 
 def test_an_answer_without_usage_still_has_a_receipt():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
-from openrouter_mcp.options import LOCKED
+from openrouter_mcp.options import LOCKED, models
 from openrouter_mcp.request import Ask, ChatRequest, compose
 from openrouter_mcp.settings import Settings
 from tests import oracle
@@ -480,3 +480,56 @@ def test_notes_of_the_arguments_come_before_doubts():
 @pytest.mark.parametrize("tools", ["search", ["search"], {"type": "function"}], ids=repr)
 def test_tools_that_are_no_list_of_objects_are_refused(tools: object):
     assert "options.tools takes a list of objects" in refused(options={"tools": tools}).message
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"max_tokens": "many"}, "options.max_tokens"),
+        ({"max_completion_tokens": -1}, "options.max_completion_tokens"),
+        ({"provider": {"max_price": 3}}, "options.provider.max_price"),
+        ({"provider": {"max_price": {"prompt": "cheap"}}}, "options.provider.max_price"),
+        ({"provider": {"max_price": {"prompt": -1}}}, "options.provider.max_price"),
+        ({"tools": [{"type": "openrouter:web_search", "parameters": [1]}]}, "options.tools"),
+        ({"anthropic_beta": "a\r\nX-Evil: 1"}, "options.anthropic_beta"),
+        ({"anthropic_beta": "b\u00eata"}, "options.anthropic_beta"),
+    ],
+    ids=repr,
+)
+def test_options_that_no_request_can_be_made_of_are_refused_by_name(options, named: str):
+    assert refused(options=options).message.startswith(f"{named} takes ")
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"role": "user", "content": 5}, "content"),
+        ({"role": "user", "content": ["Hi"]}, "content"),
+        ({"role": "assistant", "tool_calls": ["call"]}, "tool_calls"),
+        ({"role": "assistant", "tool_calls": "call"}, "tool_calls"),
+    ],
+    ids=repr,
+)
+def test_messages_of_a_wrong_shape_are_refused_by_position(message: dict[str, Any], field: str):
+    assert refused(prompt="", messages=[message]).message.startswith(f"messages[0].{field} takes ")
+
+
+def test_an_output_limit_given_as_text_is_sent_as_a_number():
+    body = asked("Hi", options={"max_tokens": "100"}).body
+    assert body["max_completion_tokens"] == 100
+    assert "max_tokens" not in body
+
+
+def test_a_price_ceiling_of_null_counts_as_absent():
+    options = {"provider": {"max_price": {"prompt": 1, "request": None}}}
+    assert asked("Hi", options=options).body["provider"] == {"max_price": {"prompt": "1"}}
+
+
+@pytest.mark.parametrize("named", ["acme/other", ["acme/other"]], ids=repr)
+def test_fallbacks_in_options_are_a_list_or_one_name(named: object):
+    assert models({"models": named}) == ["acme/other"]
+
+
+def test_fallbacks_in_options_that_are_no_names_are_refused():
+    with pytest.raises(OpenRouterError, match=r"options\.models takes a list of model names"):
+        models({"models": [1]})

@@ -74,3 +74,20 @@ def test_every_json_value_survives(value: object) -> None:
 @given(st.text())
 def test_no_text_raises(text: str) -> None:
     parse(text, CITY)
+
+
+@pytest.mark.parametrize(
+    "combination",
+    [
+        {"allOf": [{"type": "object", "properties": {"b": {"type": "string"}}}]},
+        {"anyOf": [{"required": ["b"]}, {"required": ["c"]}]},
+        {"if": {"properties": {"a": {"const": "x"}}}, "then": {"required": ["b"]}},
+    ],
+    ids=repr,
+)
+def test_what_fits_a_combination_of_schemas_fits_what_is_sent(combination: dict):
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, **combination}
+    value = json.dumps({"a": "x", "b": "y"})
+    sent = structured.response_format(schema)["json_schema"]["schema"]
+    assert structured.parse(value, schema)[1] == ""
+    assert structured.parse(value, sent)[1] == ""

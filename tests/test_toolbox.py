@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,19 @@ async def test_the_caller_narrows_and_never_widens(box) -> None:
     made = await box(globs=["peer__read", "peer__write"])
     assert list(made.offered) == ["peer__read"]
     assert list(made.withheld) == ["peer__write"]
+
+
+async def test_a_tool_that_runs_only_as_a_task_is_run_so(box) -> None:
+    outcome = await (await box()).call("peer__research", "{}", 10, ())
+    assert (outcome.text, outcome.failed) == ("found for t1", False)
+
+
+async def test_more_tools_than_providers_take_are_told(box) -> None:
+    made = await box(allow=["*"])
+    tool = made.offered["peer__read"]
+    many = replace(made, offered={str(n): tool for n in range(129)})
+    assert "129 tools" in many.notes()[0]
+    assert made.notes() == []
 
 
 async def test_the_users_yes_widens(box, tmp_path) -> None:

@@ -1,5 +1,6 @@
 """The account tools as a client sees them, in both protocol eras."""
 
+import asyncio
 import json
 
 import pytest
@@ -61,6 +62,19 @@ async def test_a_bad_key_and_no_network_are_told_and_do_not_fail(configure, mode
         assert (await account_of(client))["openrouter"]["reachable"] is False
 
 
+async def test_an_openrouter_that_hangs_is_told_soon(configure, mode, simulator, monkeypatch):
+    monkeypatch.setattr(account, "PATIENCE", 0.2)
+    configure(OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
+    simulator.fail("stall_before_headers", times=None)
+    async with Client(build(settings.load()), mode=mode) as client:
+        async with asyncio.timeout(5):
+            told = await account_of(client)
+            used = (await client.call_tool("get_usage", {})).structured_content
+    assert told["openrouter"]["reachable"] is False
+    for why in (told["key"]["why"], told["credits"]["why"], used["account"]["why"]):
+        assert "did not answer within" in why
+
+
 async def test_usage_adds_up_what_the_receipts_said(client, simulator) -> None:
     costs = []
     for _ in range(3):
@@ -69,6 +83,14 @@ async def test_usage_adds_up_what_the_receipts_said(client, simulator) -> None:
     found = (await client.call_tool("get_usage", {"by": "tool"})).structured_content
     assert [(row["name"], row["calls"]) for row in found["here"]] == [("chat", 3)]
     assert found["here"][0]["usd"] == pytest.approx(sum(costs))
+
+
+async def test_a_generation_that_cost_nothing_says_so(client, simulator) -> None:
+    free = {"prompt": "Hello", "model": "openai/gpt-oss-20b:free"}
+    result = await client.call_tool("chat", free)
+    generation_id = result.meta["openrouter/receipt"]["generation_id"]
+    found = await client.call_tool("get_generation", {"generation_id": generation_id})
+    assert found.structured_content["total_cost"] == 0
 
 
 async def test_a_generation_that_openrouter_does_not_know_gives_the_ledgers_row(client, simulator):

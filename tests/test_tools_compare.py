@@ -1,7 +1,14 @@
 """`compare_models` and `complete_text` as a client sees them, in both protocol eras."""
 
-import pytest
+import json
+import re
 
+import pytest
+from fastmcp import Client
+from fastmcp.client.elicitation import ElicitResult
+
+from openrouter_mcp import settings
+from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import Script
 
 META = "openrouter/receipt"
@@ -49,11 +56,21 @@ async def test_when_all_fail_the_first_reason_is_told(client, simulator) -> None
 async def test_the_judge_is_blind_and_its_labels_are_mapped_back(client, simulator) -> None:
     for model, answer in zip(THREE, ("one", "two", "three"), strict=True):
         simulator.answer(answer, model=model)
+    said = [{"answer": "Answer B.", "reason": "Best."}, {"answer": "C", "reason": "Less good."}]
+    simulator.answer(json.dumps({"ranking": said}), model="anthropic/claude-opus-5")
     result = await compare(client, judge="anthropic/claude-opus-5")
     judged = sent(simulator)[-1].body
     assert judged["model"] == "anthropic/claude-opus-5"
-    assert not any(model in judged["messages"][-1]["content"] for model in THREE)
-    assert "Ranked blind by anthropic/claude-opus-5:" in text(result)
+    read = judged["messages"][-1]["content"]
+    assert not any(model in read for model in THREE)
+    wrote = dict(zip(("one", "two", "three"), THREE, strict=True))
+    labelled = {label: wrote[words] for label, words in re.findall(r"<answer (.)>\n(\w+)", read)}
+    assert (
+        "Ranked blind by anthropic/claude-opus-5:\n"
+        f"1. {labelled['B']} (answer B): Best.\n"
+        f"2. {labelled['C']} (answer C): Less good.\n"
+        f"3. {labelled['A']} (answer A): not ranked\n"
+    ) in text(result)
     assert len(result.meta["openrouter/receipts"]) == 4
 
 
@@ -90,3 +107,82 @@ async def test_where_there_are_no_completions_chat_is_recommended(client, simula
     )
     assert result.meta[ERROR]["code"] == "MODEL_UNAVAILABLE"
     assert "Use chat" in text(result)
+
+
+async def test_a_refusal_tells_that_max_cost_is_shared(client, simulator) -> None:
+    refused = await compare(client, models=["opus", "sonnet"], judge="sonnet", max_cost=0.0001)
+    assert "Each of the 3 calls has an equal share" in text(refused)
+    assert "3 times that" in text(refused)
+
+
+async def test_a_dry_run_tells_of_the_judge_and_sends_nothing(client, simulator) -> None:
+    result = await compare(client, judge="opus", dry_run=True)
+    assert text(result).endswith(
+        "Beside these, opus reads the question and all answers as the judge."
+    )
+    assert sent(simulator) == []
+
+
+async def test_a_judge_that_ranks_nothing_is_not_told_as_a_ranking(client, simulator) -> None:
+    simulator.answer('{"ranking": []}', model="anthropic/claude-opus-5")
+    result = await compare(client, judge="anthropic/claude-opus-5")
+    assert "could not judge: It ranked none of the answers." in text(result)
+    assert len(result.meta["openrouter/receipts"]) == 4
+
+
+async def test_a_slow_comparison_shows_and_keeps_what_has_come(configure, mode, simulator) -> None:
+    configure(OPENROUTER_WAIT_SECONDS="0.6")
+    simulator.answer(Script(text="piece " * 500, chunk_delay=0.02), times=None)
+    async with Client(build(settings.load()), mode=mode) as client:
+        started = await compare(client, models=THREE[:2])
+        assert "piece piece" in text(started)
+        job_id = started.meta["openrouter/job"]["job_id"]
+        stopped = await client.call_tool("get_job", {"job_id": job_id, "cancel": True})
+    for model in THREE[:2]:
+        assert f"## {model}\n\npiece piece" in text(stopped)
+    assert "may bill the whole answer" in text(stopped)
+
+
+DEAR = {
+    "compare_models": {"models": THREE[:2], "options": {"max_tokens": 1000}},
+    "complete_text": {"model": THREE[0], "max_tokens": 1000},
+}
+
+
+@pytest.mark.parametrize("tool", DEAR)
+@pytest.mark.parametrize("yes", [True, False])
+async def test_what_is_dear_is_asked_first(configure, mode, simulator, tool, yes) -> None:
+    configure(OPENROUTER_CONFIRM_ABOVE="0.001")
+    asked = []
+
+    async def answer(message, _type, params, _context):
+        asked.append(message)
+        fields = params.requested_schema["properties"]
+        return ElicitResult(action="accept", content=dict.fromkeys(fields, yes))
+
+    async with Client(build(settings.load()), mode=mode, elicitation_handler=answer) as client:
+        result = await client.call_tool(
+            tool, {"prompt": "Hello", **DEAR[tool]}, raise_on_error=False
+        )
+    assert len(asked) == 1
+    assert "can cost up to $0.0" in asked[0]
+    assert result.is_error is not yes
+
+
+@pytest.mark.parametrize("tool", DEAR)
+async def test_who_cannot_ask_needs_max_cost_as_consent(configure, mode, simulator, tool) -> None:
+    configure(OPENROUTER_CONFIRM_ABOVE="0.001")
+    arguments = {"prompt": "Hello", **DEAR[tool]}
+    async with Client(build(settings.load()), mode=mode) as client:
+        refused = await client.call_tool(tool, arguments, raise_on_error=False)
+        assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+        assert all(request.method == "GET" for request in simulator.requests)
+        allowed = await client.call_tool(tool, {**arguments, "max_cost": 0.1})
+        assert not allowed.is_error
+
+
+async def test_a_router_is_asked_for_no_raw_text(client, simulator) -> None:
+    result = await client.call_tool("complete_text", {"prompt": "Once"}, raise_on_error=False)
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "openrouter/auto chooses by a conversation" in text(result)
+    assert all(request.method == "GET" for request in simulator.requests)

@@ -26,7 +26,7 @@ from openrouter_mcp.ffmpeg import Part
 from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.simulator import transcription as simulated_transcription
-from openrouter_mcp.tools import multimodal
+from openrouter_mcp.tools import account, multimodal
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
@@ -859,3 +859,22 @@ async def test_the_price_of_a_transcript_is_told_and_kept(client, simulator, tal
     refused = await call(client, "transcribe_audio", **known, max_cost=0.00001)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert paid(simulator) == []
+
+
+async def test_what_takes_long_goes_on_as_a_job_and_is_delivered_whole(
+    configure, mode, simulator, output, monkeypatch
+) -> None:
+    monkeypatch.setattr(purchase, "LOOK_UPS", (0.3,))
+    monkeypatch.setattr(server, "TOOLS", [*TOOLS, account.get_job])
+    configure(OPENROUTER_OUTPUT_DIR=str(output), OPENROUTER_WAIT_SECONDS="0.1")
+    async with Client(server.build(settings.load()), mode=mode) as client:
+        image = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
+        order = await call(client, "rerank_documents", query="fox", documents=FOXES)
+        assert order.structured_content["results"]
+        job = image.meta["openrouter/job"]["job_id"]
+        while not previews(image):
+            assert not image.is_error
+            image = await call(client, "get_job", job_id=job, wait=1)
+    assert str(output / "A-red-fox-jumps.jpg") in text(image)
+    assert image.content[-1].text.splitlines()[-1].startswith("-- bytedance-seed/seedream-4.5")
+    assert len(paid(simulator)) == 2

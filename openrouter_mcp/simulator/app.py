@@ -29,6 +29,7 @@ from openrouter_mcp.simulator import (
     rerank,
     speech,
     transcription,
+    videos,
     wire_faults,
 )
 from openrouter_mcp.simulator.call import Call, Endpoint, Handler, authenticate, authorize
@@ -70,6 +71,9 @@ ENDPOINTS = [
     Endpoint("POST", "/audio/speech", speech.speak, "inference"),
     Endpoint("POST", "/audio/transcriptions", transcription.transcribe, "inference"),
     Endpoint("POST", "/rerank", rerank.order, "inference"),
+    Endpoint("POST", "/videos", videos.order, "inference"),
+    Endpoint("GET", "/videos/{id}", videos.status, "inference"),
+    Endpoint("GET", "/videos/{id}/content", videos.content, "inference"),
 ]
 WEBSITE = [
     Endpoint("GET", "/docs/{path:path}", documentation.docs),

@@ -36,3 +36,20 @@ class Queued:
     times: int | None
     model: str
     prompt: str
+
+
+@dataclass
+class Film:
+    """How the videos turn out: after how many looks, with which status, of how many bytes.
+
+    `content` is sent in place of a video; `ranges` says whether a part of it can be asked for,
+    `usage` whether a failed one tells its cost.
+    """
+
+    looks: int = 2
+    status: str = "completed"
+    error: str = "Content policy violation"
+    size: int = 200_000
+    content: bytes | None = None
+    ranges: bool = True
+    usage: bool = True

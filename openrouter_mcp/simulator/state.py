@@ -12,7 +12,7 @@ from typing import Any, Literal
 from openrouter_mcp.simulator import catalogue
 from openrouter_mcp.simulator.fault import Fault, Stage
 from openrouter_mcp.simulator.faults import prepare
-from openrouter_mcp.simulator.scripts import Queued, Script
+from openrouter_mcp.simulator.scripts import Film, Queued, Script
 
 KeyKind = Literal["inference", "management"]
 
@@ -71,6 +71,8 @@ class Simulator:
         self.prompt_cache: dict[str, list[str]] = {}
         self.generations: dict[str, dict[str, Any]] = {}
         """What `GET /generation` tells, by id."""
+        self.videos: dict[str, dict[str, Any]] = {}
+        self.film = Film()
         self.generation_misses = 0
         """How often each generation is not found before its statistics are written."""
         self._generations = 0

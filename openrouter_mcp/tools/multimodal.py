@@ -1,4 +1,4 @@
-"""What is no chat: vectors, order, images, speech, transcripts."""
+"""Media in and out: questions about them, images, speech, video, transcripts, vectors, order."""
 
 from __future__ import annotations
 
@@ -6,29 +6,35 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastmcp.tools import ToolResult, tool
+from mcp.types import InputRequiredResult
 from pydantic import Field
 
-from openrouter_mcp import documents as documents_of
 from openrouter_mcp import (
+    conversation,
     embeddings,
     image_generation,
     image_request,
+    media_analysis,
+    media_parts,
+    request,
     rerank,
     saved_vectors,
     speech,
     speech_request,
     transcription,
+    video_generation,
+    video_job,
+    video_request,
 )
+from openrouter_mcp import documents as documents_of
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.documents import Documents
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.purchase import carry_out
+from openrouter_mcp.purchase import as_job, carry_out
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
 
-MaxCost = Annotated[Usd, Field(description="USD at most; at or above the estimate your consent.")]
-DryRun = Annotated[bool, Field(description="Show plan and price, send nothing.")]
-Options = Annotated[JsonObject, Field(description="Any parameter of the endpoint; provider.")]
+Options = Annotated[JsonObject, Field(description="Any other parameter.")]
 Model = Annotated[Text, Field(description="Empty = a popular, well-priced one.")]
 Files = Annotated[Texts, Field(description="Paths, folders, globs.")]
 SaveTo = Annotated[Text, Field(description="File or folder in the output directory.")]
@@ -60,8 +66,8 @@ async def rerank_documents(
     files: Files = [],
     top_n: Annotated[int, Field(ge=0, description="Best ones only; 0 = all.")] = 0,
     model: Model = "",
-    max_cost: MaxCost = 0,
-    dry_run: DryRun = False,
+    max_cost: Usd = 0,
+    dry_run: bool = False,
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -85,8 +91,8 @@ async def embed_texts(
     top_k: Annotated[int, Field(ge=0, description="0 = all.")] = 5,
     model: Model = "",
     save_to: Annotated[Text, Field(description=".npy or .jsonl in the output directory.")] = "",
-    max_cost: MaxCost = 0,
-    dry_run: DryRun = False,
+    max_cost: Usd = 0,
+    dry_run: bool = False,
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -127,8 +133,8 @@ async def generate_image(
     background: Annotated[Text, Field(description="transparent, opaque.")] = "",
     seed: Annotated[int, Field(ge=0, description="0 = any.")] = 0,
     save_to: SaveTo = "",
-    max_cost: MaxCost = 0,
-    dry_run: DryRun = False,
+    max_cost: Usd = 0,
+    dry_run: bool = False,
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -165,8 +171,8 @@ async def generate_audio(
     format: Annotated[Text, Field(description="mp3 or wav.")] = "",
     instructions: Annotated[Text, Field(description="How to say it.")] = "",
     save_to: SaveTo = "",
-    max_cost: MaxCost = 0,
-    dry_run: DryRun = False,
+    max_cost: Usd = 0,
+    dry_run: bool = False,
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -196,8 +202,8 @@ async def transcribe_audio(
     timestamps: Literal["none", "segment", "word"] = "none",
     speakers: Annotated[bool, Field(description="Tell speakers apart.")] = False,
     save_to: Annotated[Text, Field(description=".txt, .srt, .vtt or .json.")] = "",
-    max_cost: MaxCost = 0,
-    dry_run: DryRun = False,
+    max_cost: Usd = 0,
+    dry_run: bool = False,
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -217,3 +223,69 @@ async def transcribe_audio(
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )
+
+
+@tool(title="Analyze media", tags={"multimodal"}, annotations=PAID, output_schema=None)
+async def analyze_media(
+    files: Annotated[
+        Texts, Field(description="Paths, folders, globs, URLs: images, audio, video, PDF, text.")
+    ],
+    question: Text = "What is this?",
+    model: Annotated[Text, Field(description="Empty = a popular one that takes them all.")] = "",
+    max_cost: Usd = 0,
+    dry_run: bool = False,
+    options: Annotated[
+        JsonObject, Field(description="Any chat parameter; image_detail, plugins (PDF engine).")
+    ] = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult | InputRequiredResult:
+    """Ask about images, audio, video or PDFs. Their content never enters your context."""
+    image_detail = media_parts.detail(options)
+    attached = await app.files.parts(files, image_detail=image_detail, media_in_folders=True)
+    ask = request.Ask(prompt=question, options=options)
+    call = await media_analysis.call_for(app, attached, ask, model, max_cost)
+    if dry_run:
+        return await conversation.dry_run(app, call)
+    return await conversation.answer(app, call, progress)
+
+
+@tool(title="Generate video", tags={"multimodal"}, annotations=PAID, output_schema=None)
+async def generate_video(
+    prompt: Text = "",
+    model: Model = "",
+    first_frame: Annotated[Text, Field(description="Image: path or URL.")] = "",
+    last_frame: Text = "",
+    references: Annotated[Texts, Field(description="Images, audio, video to go by.")] = [],
+    extend: Annotated[Text, Field(description="Job id of a video to go on with.")] = "",
+    duration: Annotated[int, Field(ge=0, description="Seconds.")] = 0,
+    resolution: Annotated[Text, Field(description="720p, 1080p, 4K...")] = "",
+    aspect_ratio: Text = "",
+    audio: Annotated[bool, Field(description="false = silent.")] = True,
+    seed: Annotated[int, Field(ge=0, description="0 = any.")] = 0,
+    save_to: SaveTo = "",
+    max_cost: Usd = 0,
+    dry_run: bool = False,
+    options: Options = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult:
+    """Make a video. It takes minutes: a job, which get_job delivers even after a restart."""
+    ask = video_request.Ask(
+        prompt=prompt,
+        model=model,
+        first_frame=first_frame,
+        last_frame=last_frame,
+        references=references,
+        extend=extend,
+        duration=duration,
+        resolution=resolution,
+        aspect_ratio=aspect_ratio,
+        audio=audio,
+        seed=seed,
+        save_to=save_to,
+        options=options,
+    )
+    plan = await video_generation.plan(app, ask)
+    perform = partial(video_job.perform, plan)
+    return await as_job(app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress)

@@ -1,0 +1,32 @@
+"""Money for one request, where several calls and processes want it."""
+
+import asyncio
+
+from fastmcp import Client
+
+from openrouter_mcp import settings
+from openrouter_mcp.server import build
+from openrouter_mcp.simulator.state import Script
+
+AUTO = "openrouter/auto"
+
+
+async def test_a_router_leaves_money_for_other_calls(configure, mode, simulator) -> None:
+    configure(OPENROUTER_MAX_COST_PER_DAY="1", OPENROUTER_WAIT_SECONDS="0.1")
+    simulator.answer(Script(text="word " * 200, chunk_delay=0.05))
+    async with Client(build(settings.load()), mode=mode) as client:
+        slow = await client.call_tool("chat", {"prompt": "Count", "model": AUTO})
+        assert slow.meta["openrouter/job"]["state"] == "running"
+        quick = await client.call_tool("chat", {"prompt": "Hello", "model": AUTO})
+    assert "today $" in quick.content[-1].text
+
+
+async def test_who_finds_all_money_held_waits_for_it(configure, mode, simulator) -> None:
+    configure(OPENROUTER_MAX_COST_PER_DAY="0.01")
+    simulator.answer(Script(text="word " * 20, chunk_delay=0.05))
+    async with Client(build(settings.load()), mode=mode) as client:
+        asked = [client.call_tool("chat", {"prompt": "Hello", "model": AUTO}) for _ in range(2)]
+        results = await asyncio.gather(*asked)
+    assert [result.is_error for result in results] == [False, False]
+    bodies = [r.body for r in simulator.requests if r.path.endswith("/chat/completions")]
+    assert all(body["max_completion_tokens"] > 16 for body in bodies)
