@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from openrouter_mcp.client import OpenRouter
     from openrouter_mcp.files import Files
     from openrouter_mcp.jobs import Jobs
+    from openrouter_mcp.mcp_servers import McpServers
     from openrouter_mcp.receipts import Receipt
     from openrouter_mcp.store import Store
     from openrouter_mcp.threads import Threads
@@ -95,9 +96,16 @@ class App:
 
         return Threads(self.settings, self.store)
 
+    @cached_property
+    def mcp_servers(self) -> McpServers:
+        """The user's other MCP servers, for models that work with them."""
+        from openrouter_mcp.mcp_servers import McpServers
+
+        return McpServers(self.settings)
+
     async def aclose(self) -> None:
         """Stop what runs in the background and close the connections."""
-        for name in ("jobs", "cache", "client", "store"):
+        for name in ("jobs", "mcp_servers", "cache", "client", "store"):
             if name in self.__dict__:
                 await getattr(self, name).aclose()
 

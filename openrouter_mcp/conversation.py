@@ -193,7 +193,10 @@ async def _keep(thread: Thread, call: Call, exchange: Exchange) -> None:
 async def reply(app: App, call: Call, exchange: Exchange, thread_id: str = "") -> ToolResult:
     """The whole answer with its receipt; a long one is saved and its head shown."""
     app.audit(call.tool, exchange.receipt, exchange.request.preview())
-    text, notes = await app.shortened(exchange.text, exchange.receipt.generation_id)
+    text, notes = exchange.text, []
+    if exchange.value is None:
+        # JSON stays whole: its head alone could not be parsed.
+        text, notes = await app.shortened(exchange.text, exchange.receipt.generation_id)
     if thread_id and call.thread_id == NEW:
         notes.append(f'Continue this conversation with thread_id="{thread_id}".')
     result = replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget_line())

@@ -51,7 +51,7 @@ def parse(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
 
     for candidate in _candidates(text):
         try:
-            value = json.loads(candidate)
+            value = json.loads(candidate, parse_constant=_refused)
         except ValueError:
             continue
         problem = jsonschema.exceptions.best_match(
@@ -61,6 +61,11 @@ def parse(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
             return value, ""
         return value, f"at {problem.json_path}: {problem.message[:300]}"
     return None, "it is not JSON"
+
+
+def _refused(constant: str) -> None:
+    """Python reads NaN and the infinities, which no other JSON parser would read again."""
+    raise ValueError(constant)
 
 
 def _candidates(text: str) -> list[str]:

@@ -25,7 +25,8 @@ async def test_who_finds_all_money_held_waits_for_it(configure, mode, simulator)
     configure(OPENROUTER_MAX_COST_PER_DAY="0.01")
     simulator.answer(Script(text="word " * 20, chunk_delay=0.05))
     async with Client(build(settings.load()), mode=mode) as client:
-        asked = [client.call_tool("chat", {"prompt": "Hello", "model": AUTO}) for _ in range(2)]
+        ask = {"prompt": "Hello", "model": "anthropic/claude-opus-5"}
+        asked = [client.call_tool("chat", ask) for _ in range(2)]
         results = await asyncio.gather(*asked)
     assert [result.is_error for result in results] == [False, False]
     bodies = [r.body for r in simulator.requests if r.path.endswith("/chat/completions")]

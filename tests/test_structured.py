@@ -88,6 +88,12 @@ def test_no_text_raises(text: str) -> None:
 def test_what_fits_a_combination_of_schemas_fits_what_is_sent(combination: dict):
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, **combination}
     value = json.dumps({"a": "x", "b": "y"})
-    sent = structured.response_format(schema)["json_schema"]["schema"]
-    assert structured.parse(value, schema)[1] == ""
-    assert structured.parse(value, sent)[1] == ""
+    sent = response_format(schema)["json_schema"]["schema"]
+    assert parse(value, schema)[1] == ""
+    assert parse(value, sent)[1] == ""
+
+
+@pytest.mark.parametrize("text", ['{"n": NaN}', '{"n": -Infinity}'])
+def test_numbers_that_json_does_not_know_do_not_fit(text: str):
+    schema = {"type": "object", "properties": {"n": {"type": "number"}}}
+    assert parse(text, schema) == (None, "it is not JSON")

@@ -15,7 +15,6 @@ from fastmcp.tools.function_tool import FunctionTool
 
 from openrouter_mcp import settings
 from openrouter_mcp.app import App
-from openrouter_mcp.mcp_servers import McpServers
 from openrouter_mcp.server import Boundary
 from openrouter_mcp.simulator.state import Script
 from openrouter_mcp.tools.run_agent import run_agent
@@ -30,11 +29,10 @@ TOOL = FunctionTool.from_function(run_agent)
 @lifespan
 async def share(_server: FastMCP) -> AsyncIterator[dict]:
     loaded = settings.load()
-    app, servers = App(loaded), McpServers(loaded)
+    app = App(loaded)
     try:
-        yield {"app": app, "mcp_servers": servers}
+        yield {"app": app}
     finally:
-        await servers.aclose()
         await app.aclose()
 
 

@@ -2,24 +2,14 @@
 
 from typing import Annotated
 
-from fastmcp.dependencies import CurrentContext, Depends
-from fastmcp.server.context import Context
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
-from openrouter_mcp.mcp_servers import McpServers
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
-
-
-def _servers(context: Context = CurrentContext()) -> McpServers:
-    return context.lifespan_context["mcp_servers"]
-
-
-CurrentServers = Depends(_servers)
 
 
 @tool(title="Run agent", tags={"chat"}, annotations=PAID, output_schema=None)
@@ -35,15 +25,13 @@ async def run_agent(
     dry_run: bool = False,
     options: JsonObject = {},
     app: App = CurrentApp,
-    mcp_servers: McpServers = CurrentServers,
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
-    # It loads FastMCP's client, which takes a while: not on the way to the handshake.
     from openrouter_mcp.delegation import Delegation, Task
 
     given = Task(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
-    delegation = Delegation(app, mcp_servers, given)
+    delegation = Delegation(app, app.mcp_servers, given)
     chosen = await delegation.check()
     if dry_run:
         return await delegation.dry_run(chosen)
