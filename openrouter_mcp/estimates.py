@@ -92,7 +92,8 @@ def _searches(request: ChatRequest) -> int:
     for tool in request.body.get("tools") or []:
         if tool.get("type") == SEARCH_TOOL:
             uses = (tool.get("parameters") or {}).get("max_uses")
-            allowed += uses if isinstance(uses, int) else pricing.UNLIMITED_SEARCHES
+            counted = isinstance(uses, int) and uses >= 0
+            allowed += uses if counted else pricing.UNLIMITED_SEARCHES
     plugins = request.body.get("plugins") or []
     plugged = any(plugin.get("id") == "web" for plugin in plugins)
     return allowed + int(plugged or ":online" in request.model.id)

@@ -36,12 +36,21 @@ ABOVE_THE_APP = ["cli", "server", "tools", "app"]
 
 
 def imports(source: Path) -> set[str]:
-    """The first-level modules of the package that a file imports."""
+    """The first-level modules of the package that a file imports; names for types do not count."""
+    tree = ast.parse(source.read_text("utf-8"))
+    for_types = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in ast.walk(node)
+    }
     found = set()
-    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "openrouter_mcp":
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or node in for_types:
+            continue
+        if node.module == "openrouter_mcp":
             found |= {name.name for name in node.names if name.name != "__version__"}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("openrouter_mcp."):
+        elif (node.module or "").startswith("openrouter_mcp."):
             found.add(node.module.split(".")[1])
     return found
 

@@ -38,7 +38,9 @@ def test_a_limit_lowers_ceilings_that_are_too_high_for_it() -> None:
     assert ceilings(asking(provider=own), "0.01") == ceilings(asking(), "0.01")
 
 
-@pytest.mark.parametrize("parameters", [{}, {"max_uses": None}, {"max_uses": "three"}], ids=repr)
+@pytest.mark.parametrize(
+    "parameters", [{}, {"max_uses": None}, {"max_uses": "three"}, {"max_uses": -1}], ids=repr
+)
 def test_a_search_tool_without_a_count_may_search_up_to_openrouters_own_limit(parameters) -> None:
     request = asking(tools=[{"type": SEARCH, "parameters": parameters}])
     assert estimates.estimate(request, NOW).demand.searches == 10

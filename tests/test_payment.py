@@ -12,8 +12,8 @@ AUTO = "openrouter/auto"
 
 
 async def test_a_router_leaves_money_for_other_calls(configure, mode, simulator) -> None:
-    configure(OPENROUTER_MAX_COST_PER_DAY="1", OPENROUTER_WAIT_SECONDS="0.1")
-    simulator.answer(Script(text="word " * 200, chunk_delay=0.05))
+    configure(OPENROUTER_MAX_COST_PER_DAY="1", OPENROUTER_WAIT_SECONDS="0.5")
+    simulator.answer(Script(text="word " * 200, chunk_delay=0.05), prompt="Count")
     async with Client(build(settings.load()), mode=mode) as client:
         slow = await client.call_tool("chat", {"prompt": "Count", "model": AUTO})
         assert slow.meta["openrouter/job"]["state"] == "running"

@@ -420,3 +420,23 @@ async def test_a_client_that_cannot_ask_needs_max_cost_as_consent(configure, mod
         assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
         assert "Set max_cost to " in text(refused)
         assert not (await ask(client, **dear, max_cost=0.03)).is_error
+
+
+async def test_json_is_never_cut_however_long_it_is(configure, simulator) -> None:
+    from fastmcp import Client
+
+    from openrouter_mcp import settings
+    from openrouter_mcp.server import build
+
+    configure(OPENROUTER_MAX_REPLY_CHARS="1000")
+    whole = {"city": "x" * 2000}
+    simulator.answer(json.dumps(whole))
+    async with Client(build(settings.load())) as client:
+        result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
+    assert json.loads(result.content[0].text) == whole
+    assert "characters; all are in" not in text(result)
+
+
+async def test_fallbacks_in_options_may_be_one_bare_name(client, simulator) -> None:
+    await ask(client, model="openai/gpt-5-mini", options={"models": "anthropic/claude-opus-5"})
+    assert sent(simulator)[0].body["models"] == ["anthropic/claude-opus-5"]
