@@ -107,8 +107,12 @@ async def generation(app: App, generation_id: str, *, content: bool) -> dict[str
     """What really ran for a generation: OpenRouter's statistics and the ledger's row.
 
     Statistics are written some seconds after the call; they are waited for. Raises `NOT_FOUND`
-    when neither knows the id.
+    when neither knows the id, `INVALID_INPUT` when there is none.
     """
+    if not generation_id.strip():
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "generation_id is empty. Take the gen-... id from a receipt."
+        )
     entry = await app.budget.find(generation_id)
     try:
         statistics = await _statistics(app, generation_id)

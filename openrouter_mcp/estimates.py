@@ -15,6 +15,8 @@ from openrouter_mcp.pricing import Demand, Estimate, Rates
 from openrouter_mcp.receipts import dollars
 from openrouter_mcp.request import SEARCH_TOOL, ChatRequest
 
+FAR_ABOVE = 10
+"""A limit so many times the estimate needs no ceiling, which would make equal requests differ."""
 LEAST_OUTPUT = 16
 """Output tokens below which some providers refuse a request."""
 
@@ -32,8 +34,9 @@ def estimate(request: ChatRequest, now: datetime) -> Estimate:
 def within(request: ChatRequest, limit: Decimal, now: datetime) -> ChatRequest:
     """The request, bounded so that it cannot cost more than `limit` USD.
 
-    An output limit is derived where none is given; a model whose price is open is bounded by
-    `provider.max_price`. Raises `BUDGET_EXCEEDED` when it does not fit.
+    An output limit is derived where none is given, with room for endpoints that are dearer than
+    the catalogue says; `provider.max_price` keeps out those that are too dear. Raises
+    `BUDGET_EXCEEDED` when it does not fit.
     """
     demand = _demand(request)
     rates = _rates(request, demand, now)
@@ -45,13 +48,40 @@ def within(request: ChatRequest, limit: Decimal, now: datetime) -> ChatRequest:
         if most > limit:
             raise _too_dear(request, demand, rates, limit, most)
     else:
-        output = pricing.affordable_output(demand, rates, limit)
+        output = _affordable(demand, rates, limit)
         if output is not None and output < LEAST_OUTPUT:
             least = replace(demand, output_tokens=LEAST_OUTPUT)
             raise _too_dear(request, least, rates, limit, pricing.cost(least, rates))
         if output is not None:
             body[request.limit_name] = _shortest(output, request)
-    return replace(request, body=_stopping_at(body, limit))
+    bounded = replace(request, body=_stopping_at(body, limit))
+    return _priced_at_most(bounded, rates, limit)
+
+
+def _affordable(demand: Demand, rates: Rates, limit: Decimal) -> int | None:
+    """Output tokens that `limit` pays for, at twice the listed price where that leaves enough."""
+    dear = replace(rates, prompt=2 * rates.prompt, completion=2 * rates.completion)
+    output = pricing.affordable_output(demand, dear, limit)
+    if output is not None and output < LEAST_OUTPUT:
+        return pricing.affordable_output(demand, rates, limit)
+    return output
+
+
+def _priced_at_most(request: ChatRequest, rates: Rates, limit: Decimal) -> ChatRequest:
+    """Keep out endpoints at whose price the request could cost more than `limit`.
+
+    The catalogue lists one price; other endpoints, tiers and variants can be dearer.
+    """
+    most = pricing.cost(_demand(request), rates)
+    if not most or limit >= FAR_ABOVE * most:
+        return request
+    slack = pricing.MILLION * limit / most
+    ceiling = {"prompt": rates.prompt * slack, "completion": rates.completion * slack}
+    provider = dict(request.body.get("provider") or {})
+    own = provider.get("max_price") or {}
+    lower = {kind: min(price, Decimal(own.get(kind, price))) for kind, price in ceiling.items()}
+    provider["max_price"] = {**own, **{kind: _plain(price) for kind, price in lower.items()}}
+    return replace(request, body={**request.body, "provider": provider})
 
 
 def bounded(request: ChatRequest, limit: Decimal | None, now: datetime) -> ChatRequest:

@@ -15,6 +15,8 @@ from typing import Any
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
 
 REASONS_LIMIT = 6
+MILLISECONDS = 1e11
+LONGEST_LIMIT = 86_400.0
 
 BY_AVAILABILITY = {
     "model_not_found": Code.MODEL_NOT_FOUND,
@@ -184,7 +186,9 @@ def _retry_after(
         if (seconds := _number(value)) is not None:
             return max(0.0, seconds)
     if (reset := _number(lowered.get("x-ratelimit-reset"))) is not None:
-        return max(0.0, round(reset / 1000 - time.time()))
+        # Milliseconds, by what is known; seconds would lie far in the past.
+        moment = reset / 1000 if reset > MILLISECONDS else reset
+        return min(max(0.0, round(moment - time.time())), LONGEST_LIMIT)
     return None
 
 

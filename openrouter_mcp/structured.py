@@ -79,7 +79,7 @@ def _candidates(text: str) -> list[str]:
 
 
 def _closed(schema: Any) -> Any:
-    """The schema with `additionalProperties` and `required` filled in wherever they are absent."""
+    """The schema with every object closed that is not open on purpose."""
     if isinstance(schema, list):
         return [_closed(item) for item in schema]
     if not isinstance(schema, dict):
@@ -89,7 +89,8 @@ def _closed(schema: Any) -> Any:
     combined = not closed.keys().isdisjoint({*COMBINING_KEYWORDS, "anyOf", "oneOf", "$ref"})
     if closed.get("type") == "object" and isinstance(properties, dict) and not combined:
         closed.setdefault("additionalProperties", False)
-        closed.setdefault("required", list(properties))
+        if closed["additionalProperties"] is False:
+            closed["required"] = list(properties)
     return closed
 
 

@@ -79,7 +79,8 @@ def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
     body = _json_or_text(content)
     if isinstance(body, str):
         raise _foreign(headers)
-    if isinstance(body, dict) and body.get("error"):
+    # With a status it is the state of a job, which was told as it should be.
+    if isinstance(body, dict) and body.get("error") and "status" not in body:
         raise failure(200, body, headers)
     return body
 

@@ -109,6 +109,12 @@ async def test_an_unknown_generation_is_not_found(client, simulator) -> None:
     assert result.meta[ERROR]["code"] == "NOT_FOUND"
 
 
+async def test_no_generation_is_asked_for_without_an_id(client, simulator) -> None:
+    result = await client.call_tool("get_generation", {"generation_id": ""}, raise_on_error=False)
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert simulator.requests == []
+
+
 async def test_a_slow_call_becomes_a_job_that_is_followed_to_its_end(configure, mode, simulator):
     configure(OPENROUTER_WAIT_SECONDS="0.2")
     simulator.answer(Script(text="one two three four", chunk_delay=0.2))

@@ -104,9 +104,10 @@ def price(model: Row, key: str) -> Decimal:
 
 
 def index(model: Row, name: str) -> float:
-    """A score of Artificial Analysis, -1 when there is none."""
-    scores = model.get("benchmarks", {}).get("artificial_analysis", {})
-    return scores.get(f"{name}_index", -1)
+    """A score of Artificial Analysis, -1 when there is none (the real list has nulls)."""
+    scores = (model.get("benchmarks") or {}).get("artificial_analysis") or {}
+    score = scores.get(f"{name}_index")
+    return -1 if score is None else score
 
 
 def matching(rows: list[Row], query: dict[str, str]) -> list[Row]:

@@ -45,6 +45,13 @@ def test_data_endpoints_share_a_limit_of_thirty_a_minute(api: Api, simulator):
     assert api.get("/providers").status_code == 200
 
 
+def test_a_score_that_is_null_is_none(simulator, api: Api):
+    model = next(row for row in simulator.catalogue if "benchmarks" in row)
+    model["benchmarks"]["artificial_analysis"]["intelligence_index"] = None
+    rows = api.get("/benchmarks", source="artificial-analysis").json()["data"]
+    assert model["canonical_slug"] not in [row["model_permaslug"] for row in rows]
+
+
 def test_a_source_narrows_the_benchmarks(api: Api):
     rows = api.get("/benchmarks", source="design-arena", category="website").json()["data"]
     assert rows
