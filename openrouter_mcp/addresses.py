@@ -42,8 +42,9 @@ def unquoted(name: str) -> str:
 
 
 def shown(address: str) -> str:
-    """An address on one line, without the query, which may hold a secret."""
-    line = "".join(c if c.isprintable() else "\ufffd" for c in re.split("[?#]", address)[0])
+    """An address on one line, without query and user, which may hold a secret."""
+    plain = re.sub("//[^/]*@", "//", re.split("[?#]", address)[0])
+    line = "".join(c if c.isprintable() else "\ufffd" for c in plain)
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
 
 

@@ -99,7 +99,7 @@ class Fetcher:
                 "audio).",
                 retryable=True,
             ) from None
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
             raise _failed(address, f"could not be fetched ({type(error).__name__})") from None
 
     def _client(self) -> httpx.AsyncClient:

@@ -170,9 +170,12 @@ class Jobs:
                     await changed.wait()
 
     async def _keep(self, job: _Running) -> None:
-        """Make a job of a call: from now on the store knows it."""
-        self._follow(job)
-        await job.kept.wait()
+        """Make a job of a call: from now on the store knows it, and all that it is by now."""
+        if job.follower:
+            await self._save(job)
+        else:
+            self._follow(job)
+            await job.kept.wait()
 
     def _stop(self, job: _Running) -> asyncio.Task[None]:
         """Cancel the work; the task that is returned ends once that is written down."""

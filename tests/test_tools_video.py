@@ -16,7 +16,7 @@ from openrouter_mcp import purchase, retries, server, settings, video_download
 from openrouter_mcp.simulator import videos
 from openrouter_mcp.simulator.scripts import Film
 from openrouter_mcp.tools import account, multimodal
-from tests import stdio
+from tests.bench.processes import python
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
@@ -25,6 +25,14 @@ FAST = {
     "OPENROUTER_VIDEO_POLL_INTERVAL_MS": "10",
     "OPENROUTER_DEFAULT_VIDEO_GEN_MODEL": "google/veo-3.1",
 }
+# A killed server's lease ends soon, so that nobody has to wait for it.
+SERVER = """
+from openrouter_mcp import job_table, server, settings
+from openrouter_mcp.tools import account, multimodal
+job_table.LEASE = 0.5
+server.TOOLS[:] = [multimodal.generate_video, account.get_job]
+server.build(settings.load()).run(transport="stdio", show_banner=False)
+"""
 
 
 @pytest.fixture
@@ -80,7 +88,9 @@ async def test_a_video_is_saved_with_its_path_link_and_receipt(client, simulator
     assert not result.is_error
     assert saved(simulator, file)
     assert f"{file} (200,000 bytes)" in text(result)
-    assert [b.uri.rsplit("/")[-1] for b in result.content if b.type == "resource_link"] == [file.name]
+    assert [b.uri.rsplit("/")[-1] for b in result.content if b.type == "resource_link"] == [
+        file.name
+    ]
     assert result.meta[META]["cost"] == "1.6"
     assert "google/veo-3.1" in text(result)
     body = {"prompt": "A red fox runs", "duration": 4, "resolution": "720p"}
@@ -282,7 +292,7 @@ async def test_a_killed_server_loses_no_video_and_pays_nothing_twice(
 ) -> None:
     variables = {**environment, **FAST, "OPENROUTER_MAX_COST_PER_DAY": "50"}
     simulator.film = Film(looks=1_000_000)
-    async with stdio.server(variables) as process:
+    async with python(("-c", SERVER), variables) as process:
         await process.initialize()
         process.call("generate_video", prompt="fox", save_to="deep/fox.mp4")
         async with asyncio.timeout(20):
@@ -291,14 +301,14 @@ async def test_a_killed_server_loses_no_video_and_pays_nothing_twice(
         os.kill(process.process.pid, signal.SIGKILL)
         await process.process.wait()
     simulator.film = Film()
-    async with stdio.server(variables) as process:
+    async with python(("-c", SERVER), variables) as process:
         await process.initialize()
         listed = await process.reply(process.call("get_job"))
         (job,) = listed["result"]["_meta"][JOB]
         got = {}
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(20):
             while not (got.get("_meta") or {}).get(META):
-                reply = await process.reply(process.call("get_job", job_id=job["job_id"], wait=5))
+                reply = await process.reply(process.call("get_job", job_id=job["job_id"], wait=1))
                 got = reply["result"]
                 assert not got.get("isError"), got
     assert saved(simulator, output / "deep" / "fox.mp4")
