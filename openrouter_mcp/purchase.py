@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
-from mcp.types import TextContent
+from mcp.types import InputRequiredResult, TextContent
 
-from openrouter_mcp import receipts, replies
+from openrouter_mcp import receipts, replies, spending
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.job_handle import Handle
@@ -186,7 +186,7 @@ async def carry_out(
     max_cost: float,
     dry_run: bool,
     progress: Progress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """`as_job` for what ends with the server."""
 
     def work(purchase: Purchase, _handle: Handle) -> Coroutine[Any, Any, ToolResult]:
@@ -203,7 +203,7 @@ async def as_job(
     max_cost: float,
     dry_run: bool,
     progress: Progress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Do what was planned as a job for at most `max_cost` USD (0 = no limit), or only show it.
 
     Raises `BUDGET_EXCEEDED` before anything is paid.
@@ -218,6 +218,9 @@ async def as_job(
             f"allowed. Set max_cost to {plan.most:f} to allow it, ask for less, or choose a "
             "cheaper model (get_model).",
         )
+    what = f"{plan.tool} with {plan.model.id}"
+    if question := await spending.question(app.settings, progress, what, plan.most, limit):
+        return question
     return await app.jobs.run(
         plan.tool,
         plan.model.id,

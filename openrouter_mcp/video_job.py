@@ -115,8 +115,9 @@ async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handl
     if not isinstance(job_id, str) or not job_id:
         raise unreadable("the video that was ordered")
     handle.billing_note = BILLED_ON
-    await handle.upstream(job_id)
+    # Queued before the job, so that who finds the job finds its money too.
     await bill.identify({"x-generation-id": job_id})
+    await handle.upstream(job_id)
     return job_id
 
 

@@ -1,38 +1,16 @@
 """Media in and out: questions about them, images, speech, video, transcripts, vectors, order."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Annotated, Literal
 
-from fastmcp.tools import ToolResult, tool
+from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 from pydantic import Field
 
-from openrouter_mcp import (
-    conversation,
-    embeddings,
-    image_generation,
-    image_request,
-    media_analysis,
-    media_parts,
-    request,
-    rerank,
-    saved_vectors,
-    speech,
-    speech_request,
-    transcription,
-    video_generation,
-    video_job,
-    video_request,
-)
-from openrouter_mcp import documents as documents_of
 from openrouter_mcp.app import App
 from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
-from openrouter_mcp.documents import Documents
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.purchase import as_job, carry_out
-from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress
+from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
 Options = Annotated[JsonObject, Field(description="Any other parameter.")]
 Model = Annotated[Text, Field(description="Empty = a popular, well-priced one.")]
@@ -51,8 +29,12 @@ RERANKED = {
 }
 
 
-def _structured(result: ToolResult) -> ToolResult:
+def _structured(
+    result: ToolResult | InputRequiredResult,
+) -> ToolResult | InputRequiredResult:
     """The result of a data tool: what has no data yet (a job, a dry run) says so as data."""
+    if isinstance(result, InputRequiredResult):
+        return result
     if result.structured_content is None and not result.is_error:
         text = "\n".join(getattr(block, "text", "") for block in result.content)
         result.structured_content = {"pending": {"text": text, **(result.meta or {})}}
@@ -71,8 +53,12 @@ async def rerank_documents(
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Order texts or files by relevance to a query: index, score and first words of each."""
+    from openrouter_mcp import documents as documents_of
+    from openrouter_mcp import rerank
+    from openrouter_mcp.purchase import carry_out
+
     read = await documents_of.read(app.files, "documents", documents, files)
     plan = await rerank.plan(app, query, read, top_n=top_n, model=model, options=options)
     perform = partial(rerank.perform, plan)
@@ -96,8 +82,13 @@ async def embed_texts(
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Vectors of texts or files, saved to a file; or with a query the nearest with scores."""
+    from openrouter_mcp import documents as documents_of
+    from openrouter_mcp import embeddings, saved_vectors
+    from openrouter_mcp.documents import Documents
+    from openrouter_mcp.purchase import carry_out
+
     saved, names = await saved_vectors.load(app.settings, files)
     read = Documents([], [])
     if texts or names or not saved:
@@ -138,8 +129,11 @@ async def generate_image(
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Draw or edit images. They are saved as files; previews are shown."""
+    from openrouter_mcp import image_generation, image_request
+    from openrouter_mcp.purchase import carry_out
+
     ask = image_request.Ask(
         prompt=prompt,
         model=model,
@@ -176,8 +170,11 @@ async def generate_audio(
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Speech, music or sound as a file. A wrong voice is answered with the right ones."""
+    from openrouter_mcp import speech, speech_request
+    from openrouter_mcp.purchase import carry_out
+
     ask = speech_request.Ask(
         text=text,
         model=model,
@@ -207,8 +204,11 @@ async def transcribe_audio(
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Speech to text, with times and speakers on request; subtitles by save_to."""
+    from openrouter_mcp import transcription
+    from openrouter_mcp.purchase import carry_out
+
     plan = await transcription.plan(
         app,
         file,
@@ -241,6 +241,8 @@ async def analyze_media(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Ask about images, audio, video or PDFs. Their content never enters your context."""
+    from openrouter_mcp import conversation, media_analysis, media_parts, request
+
     image_detail = media_parts.detail(options)
     attached = await app.files.parts(files, image_detail=image_detail, media_in_folders=True)
     ask = request.Ask(prompt=question, options=options)
@@ -269,8 +271,11 @@ async def generate_video(
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
-) -> ToolResult:
+) -> ToolResult | InputRequiredResult:
     """Make a video. It takes minutes: a job, which get_job delivers even after a restart."""
+    from openrouter_mcp import video_generation, video_job, video_request
+    from openrouter_mcp.purchase import as_job
+
     ask = video_request.Ask(
         prompt=prompt,
         model=model,
