@@ -28,6 +28,20 @@ from openrouter_mcp.simulator.state import INFERENCE_KEY, Script, Simulator
 
 TIME_LIMIT = 28.0
 FREE_MODEL = "openrouter/free"
+FILE_SERVER = """
+from pathlib import Path
+from fastmcp import FastMCP
+
+server = FastMCP("files")
+
+@server.tool(annotations={"readOnlyHint": True})
+def read_file(name: str) -> str:
+    '''Read a file of the project.'''
+    return (Path(__file__).parent / Path(name).name).read_text()
+
+server.run(show_banner=False)
+"""
+NOTES = "The release is planned for Friday. Only the changelog is missing."
 ANSWER = (
     "A cache remembers the answer to a question, so that asking again costs nothing. "
     "The hard part is knowing when the answer has changed."
@@ -41,10 +55,22 @@ def run() -> int:
     live = settings.load().api_key is not None
     with tempfile.TemporaryDirectory() as state_dir:
         log = Path(state_dir) / "server.log"
+        project = _project(Path(state_dir))
         if live:
-            return asyncio.run(_show(dict(os.environ), FREE_MODEL, log))
+            return asyncio.run(_show({**os.environ, **project}, FREE_MODEL, log))
         with _simulated(state_dir) as environment:
-            return asyncio.run(_show(environment, "sonnet", log))
+            return asyncio.run(_show({**environment, **project}, "sonnet", log))
+
+
+def _project(folder: Path) -> dict[str, str]:
+    """A file to read and an MCP server that reads it, as `run_agent` wants it configured."""
+    (folder / "notes.txt").write_text(NOTES, "utf-8")
+    script = folder / "file_server.py"
+    script.write_text(FILE_SERVER, "utf-8")
+    config = folder / "mcp.json"
+    server = {"command": sys.executable, "args": [str(script)]}
+    config.write_text(json.dumps({"mcpServers": {"files": server}}), "utf-8")
+    return {"OPENROUTER_MCP_CONFIG": str(config)}
 
 
 @contextmanager
@@ -58,6 +84,9 @@ def _simulated(state_dir: str) -> Generator[dict[str, str]]:
     )
     simulator = Simulator()
     simulator.answer(Script(text=ANSWER, chunk_delay=0.15))
+    reading = {"name": "files__read_file", "arguments": {"name": "notes.txt"}}
+    simulator.answer(Script(tool_calls=[reading]), prompt="notes.txt")
+    simulator.answer("It comes on Friday, if the changelog is written.", prompt="notes.txt")
     with serve(simulator) as server:
         yield {
             **os.environ,
@@ -80,6 +109,7 @@ async def _show(environment: dict[str, str], model: str, log: Path) -> int:
             await _recommend(client)
             await _chat(client, model)
             await _dry_run(client)
+            await _delegate(client, model)
             await _error(client)
             await _account(client)
     except TimeoutError:
@@ -122,6 +152,15 @@ async def _dry_run(client: Client) -> None:
     _step('chat(prompt="Write a novel.", model="opus", dry_run=True)', "the price beforehand")
     result = await client.call_tool("chat", arguments, raise_on_error=False)
     for line in _text(result).splitlines()[:4]:
+        console.print(f"  {escape(line)}")
+
+
+async def _delegate(client: Client, model: str) -> None:
+    task = "What does notes.txt say about the release?"
+    _step(f'run_agent(task="{task}", servers=["files"])', "with another MCP server's tools")
+    arguments = {"task": task, "model": model, "servers": ["files"], "max_cost": 0.05}
+    result = await client.call_tool("run_agent", arguments, raise_on_error=False)
+    for line in _text(result).splitlines():
         console.print(f"  {escape(line)}")
 
 

@@ -9,9 +9,7 @@ from collections.abc import Awaitable, Callable
 class Handle:
     """What the work tells about itself while it runs."""
 
-    def __init__(
-        self, title: str, keep: Callable[[], Awaitable[None]], job_id: str = ""
-    ) -> None:
+    def __init__(self, title: str, keep: Callable[[], Awaitable[None]], job_id: str = "") -> None:
         self.job_id = job_id
         self.text = ""
         """What it gave so far; setting it is cheap."""

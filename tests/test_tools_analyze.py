@@ -1,4 +1,4 @@
-"""analyze_media, and media in chat, as a client sees them: what arrives, who is asked, what is refused."""
+"""analyze_media, and media in chat, as a client sees them."""
 
 import base64
 import hashlib

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import chat, concurrency, models, start
+from tests.bench import chat, concurrency, media, models, start
 from tests.bench.table import Table
 
 
@@ -35,6 +35,7 @@ async def main() -> None:
                 chat.one_at_a_time,
                 concurrency.at_once,
                 models.find,
+                media.memory,
             )
         ):
             table: Table = await measure(Path(directory) / str(number))

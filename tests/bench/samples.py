@@ -7,6 +7,8 @@ from time import perf_counter
 MODEL = "acme-labs/anvil-1"
 CATALOGUE = 600
 """Rows, about as many as OpenRouter has."""
+VIDEO = 100_000_000
+"""Bytes of a video."""
 PROMPT = "Say in one sentence why the sea is salty"
 """The simulator echoes it: four chunks of text."""
 LONG_PROMPT = "Say it at length"

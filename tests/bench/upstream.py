@@ -8,9 +8,10 @@ import sys
 import threading
 
 from openrouter_mcp.simulator.catalogue import sample_catalogue
+from openrouter_mcp.simulator.scripts import Film
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import Simulator
-from tests.bench.samples import LONG_ANSWER, LONG_PROMPT
+from tests.bench.samples import LONG_ANSWER, LONG_PROMPT, VIDEO
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     simulator = Simulator(models=sample_catalogue(models) if models else None)
     simulator.latency = latency
     simulator.answer(LONG_ANSWER, times=None, prompt=LONG_PROMPT)
+    simulator.film = Film(looks=1, size=VIDEO)
     gc.freeze()
     with serve(simulator) as running:
         sys.stdout.write(f"{running.url}\n")
