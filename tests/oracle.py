@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 Json = dict[str, Any]
 
-# OPENROUTER.md 5.2, marked [G]: stated in the guides, absent from the schema.
+# Stated in the guides of OpenRouter's documentation, absent from the schema.
 CHAT_REQUEST_EXTRAS = {
     "preset",
     "structured_outputs",
@@ -39,7 +39,7 @@ CHAT_REQUEST_EXTRAS = {
     "messages.*.annotations",
     "messages.*.tool_calls.*.index",
 }
-# OPENROUTER.md 5.4 and 5.6: in the documentation's examples, absent from the schema.
+# In the documentation's examples, absent from the schema.
 CHAT_RESULT_EXTRAS = {
     "provider",
     "choices.*.native_finish_reason",

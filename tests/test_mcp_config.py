@@ -97,7 +97,7 @@ def test_it_recognises_itself(written, entry) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["/work/openrouter-mcp"], ["--root", "C:/src/openrouter_mcp"]]
+    "arguments", [["/home/me/openrouter-mcp"], ["--root", "C:/src/openrouter_mcp"]]
 )
 def test_a_folder_of_its_name_is_not_itself(written, arguments) -> None:
     assert one(written, {"command": "mcp-server-filesystem", "args": arguments}).problem == ""
