@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 
-from openrouter_mcp import settings
+from openrouter_mcp import retries, settings
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
@@ -58,6 +58,12 @@ def configure(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
 
     set_all()
     return set_all
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries of a server in this process follow each other at once."""
+    monkeypatch.setattr(retries, "_wait", lambda _state: 0.001)
 
 
 @pytest.fixture(params=["auto", "legacy"])

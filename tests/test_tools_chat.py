@@ -19,7 +19,7 @@ FUNCTION = {
 @pytest.fixture(autouse=True)
 def _impatient(configure, monkeypatch) -> None:
     monkeypatch.setattr(retries, "PATIENCE", 2.0)
-    configure(OPENROUTER_STALL_TIMEOUT_SECONDS="0.3")
+    configure(OPENROUTER_STALL_TIMEOUT_SECONDS="1")
 
 
 async def ask(client, **arguments):
