@@ -100,9 +100,6 @@ class OpenRouter:
 
     def warm_up(self) -> None:
         """Import and build the SDK now, in whatever thread this runs."""
-        # Loaded here so that the first call need not wait: FastMCP's session state, our retries.
-        import tenacity  # noqa: F401
-
         _ = self.sdk
 
     async def aclose(self) -> None:

@@ -66,6 +66,18 @@ Account: get_account (is it working?), get_usage, get_generation. Manual: search
 Never name a model from memory: use a loose name (opus, gemini flash) or ask these tools."""
 
 WARM_UP_DELAY = 0.5
+FIRST_CALL = (
+    "openrouter_mcp.conversation",
+    "openrouter_mcp.video_job",
+    "openrouter_mcp.store",
+    "filelock",
+    "sqlite3",
+    "tenacity",
+    # FastMCP's session state, which it asks for at every call.
+    "key_value.aio.adapters.pydantic",
+    "key_value.aio.stores.memory",
+)
+"""What the first paid call needs and the handshake did without."""
 SHOWN_ISSUES = 8
 
 
@@ -182,8 +194,9 @@ class Boundary(Middleware):
 
 
 def _import_the_rest(client: OpenRouter) -> None:
-    """Everything that the first paid call needs and that the handshake did without."""
-    importlib.import_module("openrouter_mcp.conversation")
+    """Spare the first paid call the imports."""
+    for module in FIRST_CALL:
+        importlib.import_module(module)
     client.warm_up()
 
 
