@@ -31,11 +31,6 @@ class Kind:
     name: Name
     type: MediaType
 
-    @property
-    def modality(self) -> str:
-        """OpenRouter's word for models that take it."""
-        return "file" if self.name == "pdf" else self.name
-
 
 def kind_of(head: bytes) -> Kind | None:
     """The kind of media that begins with these bytes; None for text and for everything else."""

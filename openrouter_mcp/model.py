@@ -101,11 +101,6 @@ class Model:
         return bool(priced) and self.output_modalities == {"text"}
 
     @property
-    def price_varies(self) -> bool:
-        """Whether the price depends on the route, the prompt's length or the time of day."""
-        return bool(self.price_overrides) or self.pricing.get("prompt", 0) < 0
-
-    @property
     def blended_price(self) -> Decimal | None:
         """(3 x prompt + completion) / 4 in USD per million tokens; None where not so priced."""
         prompt, completion = self.pricing.get("prompt"), self.pricing.get("completion")

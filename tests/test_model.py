@@ -50,7 +50,6 @@ def test_a_row_is_read_with_its_types():
         "discount": 0,
     }
     assert owl.price_overrides == ({"min_prompt_tokens": 200_000, "prompt": "0.000006"},)
-    assert owl.price_varies
     assert owl.is_moderated
     assert owl.reasoning == {"mandatory": False}
     assert owl.supported_voices == ("alto",)
@@ -66,7 +65,6 @@ def test_a_row_may_lack_everything_but_its_id():
     assert (owl.created, owl.context_length, owl.pricing, owl.reasoning) == (0, 0, {}, None)
     assert owl.blended_price is None
     assert not owl.is_free
-    assert not owl.price_varies
 
 
 @pytest.mark.parametrize("row", [None, [], "acme/owl", {}, {"id": None}, {"id": ""}, {"id": 7}])
@@ -105,7 +103,6 @@ def test_zero_token_prices_are_free_only_where_tokens_are_what_is_paid():
 def test_a_router_has_no_price_of_its_own():
     router = model(pricing={"prompt": "-1", "completion": "-1"})
     assert router.is_router
-    assert router.price_varies
     assert router.blended_price is None
     assert model(id="openrouter/auto").is_router
 
