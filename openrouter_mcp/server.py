@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import mcp.types as mt
 from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError, ValidationError
+from fastmcp.prompts import PromptResult
 from fastmcp.server.lifespan import lifespan
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.function_tool import FunctionTool
+from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError as PydanticError
 
 from openrouter_mcp import __version__
@@ -59,11 +61,13 @@ INDISPENSABLE = "get_job"
 """A call of any tool may become a job, so this one is offered whatever OPENROUTER_TOOLS says."""
 
 INSTRUCTIONS = """\
-All of OpenRouter. Every paid reply ends with a receipt: model, provider, cost.
-Ask: chat (files, web, schema, thread_id), compare_models. Slow calls return a job_id: get_job.
-Which model: recommend_model for a task, find_models to search, get_model for one, get_rankings.
-Account: get_account (is it working?), get_usage, get_generation. Manual: search_docs.
-Never name a model from memory: use a loose name (opus, gemini flash) or ask these tools."""
+Ask: chat (files, web, schema, thread_id), compare_models; run_agent works with other MCP servers.
+Media, as file paths: analyze_media, transcribe_audio, generate_image, generate_audio, \
+generate_video; embed_texts, rerank_documents.
+Which model: recommend_model, find_models, get_model. Never name one from memory: a loose name \
+(opus, gemini flash) will do.
+Paid replies end with a receipt; slow calls return a job_id for get_job, so never repeat one.
+Is it working: get_account. Spending: get_usage. Manual of OpenRouter: search_docs."""
 
 WARM_UP_DELAY = 0.5
 FIRST_CALL = (
@@ -164,6 +168,21 @@ class Boundary(Middleware):
             return _failed(
                 OpenRouterError(Code.INTERNAL, f"{name} failed. {NEXT_STEP[Code.INTERNAL]}")
             )
+
+    async def on_get_prompt(
+        self,
+        context: MiddlewareContext[mt.GetPromptRequestParams],
+        call_next: CallNext[mt.GetPromptRequestParams, PromptResult],
+    ) -> PromptResult:
+        """Name the arguments that a prompt lacks."""
+        name, given = context.message.name, context.message.arguments or {}
+        server = context.fastmcp_context
+        prompt = await server.fastmcp.get_prompt(name) if server else None
+        wanted = (prompt.arguments if prompt else None) or []
+        lacking = [arg.name for arg in wanted if arg.required and not given.get(arg.name)]
+        if lacking:
+            raise MCPError(mt.INVALID_PARAMS, f"The prompt {name} needs: {', '.join(lacking)}.")
+        return await call_next(context)
 
     def _check(self, name: str, arguments: dict[str, Any]) -> None:
         """Refuse what cannot be meant, naming the nearest thing that can."""

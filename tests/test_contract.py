@@ -14,7 +14,7 @@ from fastmcp import Client
 import openrouter_mcp
 from openrouter_mcp import settings
 from openrouter_mcp.errors import Code
-from openrouter_mcp.server import TOOLS, build
+from openrouter_mcp.server import INSTRUCTIONS, TOOLS, build
 from openrouter_mcp.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +87,14 @@ async def test_every_tool_says_what_it_is() -> None:
         assert tool["title"]
         assert hints <= tool["annotations"].keys()
         assert tool["_meta"]["fastmcp"]["tags"]
+
+
+def test_the_instructions_are_five_lines_that_name_tools_of_every_kind() -> None:
+    named = set(re.findall(r"\b(?:chat|[a-z]+_[a-z]+)\b", INSTRUCTIONS)) - {"thread_id", "job_id"}
+    offered = {tool.__name__: next(iter(tool.__fastmcp__.tags)) for tool in TOOLS}
+    assert named <= offered.keys()
+    assert {offered[name] for name in named} == {"chat", "models", "multimodal", "account"}
+    assert len(INSTRUCTIONS.splitlines()) == 5
 
 
 def test_the_readme_lists_each_tool_with_its_description() -> None:

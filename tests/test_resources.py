@@ -5,7 +5,7 @@ import json
 import pytest
 from fastmcp import Client
 from fastmcp.exceptions import McpError
-from mcp.types import PromptReference, ResourceTemplateReference
+from mcp.types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
 
 async def test_the_templates_and_prompts_are_listed(client: Client) -> None:
@@ -41,6 +41,17 @@ async def test_prompts_say_which_tools_to_use(client: Client) -> None:
     prompt = await client.get_prompt("pick_model", {"task": "summaries"})
     assert "recommend_model" in prompt.messages[0].content.text
     assert "summaries" in prompt.messages[0].content.text
+
+
+async def test_a_prompt_without_what_it_needs_says_so(client: Client) -> None:
+    with pytest.raises(McpError, match="compare needs: question") as refused:
+        await client.get_prompt("compare", {"models": "opus"})
+    assert refused.value.error.code == INVALID_PARAMS
+
+
+async def test_the_arguments_of_prompts_are_plain(client: Client) -> None:
+    for prompt in await client.list_prompts():
+        assert all("JSON" not in (argument.description or "") for argument in prompt.arguments)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 import time
-from typing import Annotated
 
 from fastmcp.server.dependencies import get_context
 from mcp.types import (
@@ -11,7 +10,6 @@ from mcp.types import (
     PromptReference,
     ResourceTemplateReference,
 )
-from pydantic import Field
 
 from openrouter_mcp.app import App
 from openrouter_mcp.progress import Progress
@@ -49,10 +47,8 @@ async def thread(id: str, app: App = CurrentApp) -> str:
 
 
 @prompt(title="Second opinion")
-def second_opinion(
-    model: Annotated[str, Field(description="Whom to ask; a loose name will do.")] = "",
-) -> str:
-    """Ask another model about the work at hand and weigh what it says."""
+def second_opinion(model: str = "") -> str:
+    """Ask another model (a loose name will do) about the work at hand and weigh what it says."""
     whom = f'model "{model}"' if model else "a strong model of another maker (recommend_model)"
     return (
         f"Get a second opinion with the chat tool from {whom}. Give it the question, the relevant "
@@ -62,11 +58,8 @@ def second_opinion(
 
 
 @prompt(title="Compare models")
-def compare(
-    question: Annotated[str, Field(description="What to ask all of them.")],
-    models: Annotated[str, Field(description="Separated by commas; empty = a spread.")] = "",
-) -> str:
-    """Ask several models the same and judge the answers."""
+def compare(question: str, models: str = "") -> str:
+    """Ask several models (separated by commas; empty = a spread) the same and judge the answers."""
     whom = f"these models: {models}" if models else "a sensible spread of models"
     return (
         f"Use compare_models to ask {whom} the following, with a judge of your choice: {question}\n"
@@ -75,9 +68,7 @@ def compare(
 
 
 @prompt(title="Pick a model")
-def pick_model(
-    task: Annotated[str, Field(description="What the model is for.")],
-) -> str:
+def pick_model(task: str) -> str:
     """Find the model that fits a task, on live data."""
     return (
         f"Which model should I use for this: {task}\n"
