@@ -24,6 +24,7 @@ def medium(
     return row(model_id, name, day, price, inputs=inputs, outputs=outputs, **options)
 
 
+# A transcription's price is for a minute (whisper) or a second, which no field tells.
 MEDIA = [
     medium(
         "google/gemini-3.1-flash-image-preview",
@@ -109,10 +110,10 @@ MEDIA = [
         "openai/whisper-1",
         "OpenAI: Whisper 1",
         "2023-03-01",
-        "0",
+        "6000",
         "0",
         "audio -> transcription",
     ),
-    medium("lumen/scribe-1", "Lumen: Scribe 1", "2026-08-20", "0", "0", "audio -> transcription"),
+    medium("lumen/scribe-1", "Lumen: Scribe 1", "2026-08-20", "100", "0", "audio -> transcription"),
 ]
 """One or two models for every output that is not text."""

@@ -21,6 +21,7 @@ from openrouter_mcp.simulator.replies import Refused, failure
 from openrouter_mcp.simulator.speech import Provider
 
 PRICE_PER_SECOND = Decimal("0.0001")
+"""USD, whichever the model."""
 UNKNOWN_SECONDS = 9.2
 
 
