@@ -106,7 +106,12 @@ def compose(
         _add_search(options, model)
     if routing:
         body["provider"] = routing
-    notes = (*ask.notes, *_parsing(ask, options, model), *doubts(options))
+    notes = (
+        *ask.notes,
+        *_parsing(ask, options, model),
+        *_without_reasoning(ask, model),
+        *doubts(options),
+    )
     body |= sorted(options.items())
     body["stream"] = True
     return ChatRequest(
@@ -213,6 +218,15 @@ def _parsing(ask: Ask, options: Mapping[str, Any], model: Resolution) -> list[st
         f"{model.id} reads no PDF: OpenRouter parses it with mistral-ocr ($2 for 1,000 pages). "
         'Free: options.plugins=[{"id": "file-parser", "pdf": {"engine": "cloudflare-ai"}}].'
     ]
+
+
+def _without_reasoning(ask: Ask, model: Resolution) -> list[str]:
+    """That an effort changes nothing, with a model that does not reason."""
+    row = model.model
+    reasons = row is None or row.is_alias or row.is_router or not row.supported_parameters
+    if reasons or ask.effort in {"", "none"} or "reasoning" in row.supported_parameters:
+        return []
+    return [f"{model.id} does not reason: effort changes nothing."]
 
 
 def _add_search(options: dict[str, Any], model: Resolution) -> None:

@@ -318,6 +318,22 @@ def test_an_effort_that_the_model_does_not_know_is_refused_with_those_it_knows(e
     assert "high, low" in refusal.message
 
 
+@pytest.mark.parametrize(
+    ("parameters", "effort", "noted"),
+    [
+        (["temperature"], "high", True),
+        (["temperature"], "none", False),
+        (["temperature"], "", False),
+        (["temperature", "reasoning"], "high", False),
+        ([], "high", False),
+    ],
+)
+def test_an_effort_for_a_model_that_does_not_reason_is_noted(parameters, effort, noted):
+    row = Model.parse({"id": "acme/plain", "supported_parameters": parameters})
+    notes = asked("Hi", model=Resolution("acme/plain", row, ""), effort=effort).notes
+    assert notes == (("acme/plain does not reason: effort changes nothing.",) if noted else ())
+
+
 def test_an_alias_remaps_every_effort_itself():
     model = thinker("~acme/thinker-latest", supported_efforts=["high"], mandatory=True)
     assert asked("Hi", model=model, effort="none").body["reasoning"] == {"effort": "none"}
