@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp import cards, eligibility, evidence, lookup, media_cards, pricing, recommend
+from openrouter_mcp import (
+    cards,
+    eligibility,
+    evidence,
+    lookup,
+    media_cards,
+    pricing,
+    recommend,
+    video_request,
+)
 from openrouter_mcp.catalogue import Catalogue, Snapshot
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.evidence import Sources
@@ -85,6 +94,9 @@ async def _candidates(
     for listing in needs.listings:
         listed = await market.listed(**LISTINGS[listing])
         models = [model for model in models if model.id in listed]
+    if task.profile.output == "video":
+        upscalers = await _upscalers(market)
+        models = [model for model in models if model.id not in upscalers]
     if not models:
         raise OpenRouterError(
             Code.NOT_FOUND,
@@ -92,6 +104,15 @@ async def _candidates(
             "max_price or lower min_context.",
         )
     return models
+
+
+async def _upscalers(market: Market) -> set[str]:
+    """Models that enlarge videos and make none; empty where that cannot be asked."""
+    try:
+        rows = await market.video_models()
+    except OpenRouterError:
+        return set()
+    return {row["id"] for row in rows if video_request.is_upscaler(row)}
 
 
 def _demand(question: Question, task: Task) -> Demand:

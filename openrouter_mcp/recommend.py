@@ -54,7 +54,7 @@ class Scale:
         return (
             f"{best - score:.0f} points below the best"
             if self.is_elo
-            else (f"{score / best:.0%} of the best score")
+            else (f"{min(score / best, 0.99):.0%} of the best score")
         )
 
 

@@ -109,7 +109,10 @@ async def _model(
         return "image" in model.input_modalities
 
     async def price(model: Model) -> Decimal | None:
-        return video_request.estimate(rows.get(model.id, {}), {"duration": 1})
+        row = rows.get(model.id, {})
+        # What only enlarges videos is never chosen unasked.
+        enlarges = video_request.is_upscaler(row)
+        return Decimal("Infinity") if enlarges else video_request.estimate(row, {"duration": 1})
 
     has_images = bool(ask.first_frame or ask.last_frame or ask.references)
     wanted = Wanted(

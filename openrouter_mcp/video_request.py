@@ -101,6 +101,11 @@ def fit(row: Mapping[str, Any], body: dict[str, Any], frames: Sequence[str]) -> 
         body.pop("generate_audio", None)
 
 
+def is_upscaler(row: Mapping[str, Any]) -> bool:
+    """Whether a row of `GET /videos/models` enlarges videos instead of making them."""
+    return any(row.get(name) is not None for name in UPSCALERS)
+
+
 def _wrong(
     row: Mapping[str, Any], name: str, value: object, values: Sequence[object]
 ) -> OpenRouterError:

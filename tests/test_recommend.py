@@ -40,6 +40,10 @@ def test_each_further_step_costs_less_than_half_and_what_is_too_poor_is_none():
     assert list(picks()) == ["rival", "best", "good", "fair"]
 
 
+def test_what_is_not_quite_the_best_is_never_called_all_of_it():
+    assert picks(scores=QUALITY | {"rival": 79.99})["rival"].startswith("99% of the best score")
+
+
 def test_what_is_left_over_is_held_in_reserve_by_score():
     found = picks(scores=QUALITY | {"rival": 75.0, "good": 74.0})
     assert list(found) == ["best", "rival", "good", "fair"]

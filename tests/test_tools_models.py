@@ -12,6 +12,7 @@ from fastmcp.server.lifespan import lifespan
 from openrouter_mcp import settings
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.simulator.media_models import UPSCALER
 from openrouter_mcp.tools.models import (
     find_models,
     get_model,
@@ -279,6 +280,12 @@ async def test_media_tasks_get_models_that_make_it_with_their_prices(app, task, 
         card = (await get_model(row["model"], app=app))["model"]
         assert output in card["kinds"].partition("->")[2]
         assert price is None or price in row["price"]
+
+
+async def test_what_only_enlarges_videos_is_not_advised_for_making_them(app):
+    advice = await recommend_model("a video clip", app=app)
+    assert UPSCALER not in [row["model"] for row in advice["models"]]
+    assert UPSCALER in await ids(app, output=["video"])
 
 
 async def test_what_is_not_known_of_endpoints_is_told(app, simulator):

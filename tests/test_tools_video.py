@@ -97,6 +97,11 @@ async def test_a_video_is_saved_with_its_path_link_and_receipt(client, simulator
     assert ordered(simulator)[0].body == {"model": "google/veo-3.1", **body}
 
 
+async def test_what_only_enlarges_videos_is_not_chosen_to_make_one(client) -> None:
+    result = await call(client, prompt="Waves", dry_run=True)
+    assert "Model: google/veo-3.1 " in text(result)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said", "right"),
     [

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from openrouter_mcp.simulator import providers
 from openrouter_mcp.simulator.call import Call
+from openrouter_mcp.simulator.media_models import UPSCALER
 from openrouter_mcp.simulator.models import find, number, routes_elsewhere
 from openrouter_mcp.simulator.replies import Refused, failure
 
@@ -82,7 +83,7 @@ async def list_video_models(call: Call) -> Response:
             "generate_audio": True,
             "seed": True,
             "creativity": None,
-            "upscale_factor": None,
+            "upscale_factor": {"min": 1.0, "max": 4.0} if row["id"] == UPSCALER else None,
             "pricing_skus": VIDEO_PRICES,
             "allowed_passthrough_parameters": ["negativePrompt"],
             "hugging_face_id": None,

@@ -6,6 +6,9 @@ from typing import Any
 
 from openrouter_mcp.simulator.rows import SAMPLING, prices, row
 
+UPSCALER = "lumen/upscale-1"
+"""Enlarges videos and makes none, which only `/videos/models` tells."""
+
 
 def medium(
     model_id: str,
@@ -58,6 +61,7 @@ MEDIA = [
         parameters=SAMPLING,
     ),
     medium("lumen/lyric-1", "Lumen: Lyric 1", "2026-08-20", "0", "0", "text -> audio"),
+    medium(UPSCALER, "Lumen: Upscale 1", "2026-09-10", "0", "0", "text video -> video"),
     medium("google/veo-3.1", "Google: Veo 3.1", "2025-10-15", "0", "0", "text image -> video"),
     medium("lumen/reel-1", "Lumen: Reel 1", "2026-08-20", "0", "0", "text image -> video"),
     medium(
