@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
 
-from openrouter_mcp import __version__
 from openrouter_mcp.encoded import StreamedBody, streamed
 from openrouter_mcp.errors import Code, OpenRouterError, duration
+from openrouter_mcp.request_headers import RequestHeaders
 from openrouter_mcp.retries import REPEATABLE, UNPAID, Report, retrying, silent
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.wire import EventStream, one_piece, parsed, redirected, typed
+from openrouter_mcp.wire import EventStream, parsed, redirected, typed
 
 if TYPE_CHECKING:
     import httpx2
@@ -29,23 +29,16 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0
 LOOK_UP_TIMEOUT = 60.0
+UNTIL_DONE = 300.0
+"""Seconds of silence where nothing comes until all is done: an image alone may take two minutes."""
 MAX_REDIRECTS = 3
-OWN_HEADERS = {
-    "accept",
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "range",
-    "transfer-encoding",
-}
 NO_KEY = (
     "No OpenRouter key is set. Create one at https://openrouter.ai/keys, set OPENROUTER_API_KEY "
     "in the MCP client's configuration and restart this server."
 )
 
 Method = Literal["get", "post"]
+Heard = Callable[[Mapping[str, str]], Awaitable[None]]
 Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
 """JSON, or a factory of its bytes. What is large (also JSON with an `Encoded` file) is streamed."""
 
@@ -64,6 +57,7 @@ class OpenRouter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._base = settings.base_url
+        self._headers = RequestHeaders(settings)
         self._building = threading.Lock()
 
     @property
@@ -74,7 +68,6 @@ class OpenRouter:
 
     @cached_property
     def _sdk(self) -> AsyncOpenAI:
-        import httpx2
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         class Client(AsyncOpenAI):
@@ -85,7 +78,7 @@ class OpenRouter:
                 return {"Accept": "application/json", "Content-Type": "application/json"}
 
         key = self._settings.api_key
-        timeout = httpx2.Timeout(self._settings.stall_timeout_seconds, connect=CONNECT_TIMEOUT)
+        timeout = self._timeout()
         return Client(
             api_key=key.get_secret_value() if key else "none",
             base_url=self._base,
@@ -94,7 +87,7 @@ class OpenRouter:
             http_client=DefaultAsyncHttpxClient(
                 follow_redirects=False,
                 timeout=timeout,
-                event_hooks={"request": [self._own_headers_only]},
+                event_hooks={"request": [self._headers.apply]},
             ),
         )
 
@@ -119,7 +112,7 @@ class OpenRouter:
 
         `management` says that the management key is to be used where there is one.
         """
-        headers = self._management_header() if management else {}
+        headers = self._headers.management if management else {}
 
         async def once() -> Any:
             response = await self._follow(path, params or {}, headers)
@@ -137,14 +130,21 @@ class OpenRouter:
         body: Body,
         *,
         management: bool = False,
+        silence: float = 0.0,
+        heard: Heard | None = None,
         report: Report = silent,
     ) -> Reply:
         """Send a request whose answer comes in one piece of JSON. Raises `OpenRouterError`.
 
-        It is repeated only where that is sure not to be paid twice.
+        `silence` is as for `open`. `heard` gets the headers, which name the generation, before the
+        rest can break. Repeated only where that is sure not to be paid twice.
         """
-        headers = self._management_header() if management else {}
-        async with self.open("post", path, body, headers=headers, report=report) as response:
+        headers = self._headers.management if management else {}
+        async with self.open(
+            "post", path, body, headers=headers, silence=silence, report=report
+        ) as response:
+            if heard:
+                await heard(response.headers)
             content = await typed(response.aread)
             return Reply(parsed(content, response.headers), response.headers)
 
@@ -162,10 +162,7 @@ class OpenRouter:
         Raises `OpenRouterError`; a reply that has begun is never asked for again.
         """
         async with self.open("post", path, body, headers=headers, report=report) as response:
-            whole = None
-            if "text/event-stream" not in response.headers.get("content-type", ""):
-                whole = await typed(partial(one_piece, response))
-            yield EventStream(response, whole)
+            yield EventStream(response)
 
     @asynccontextmanager
     async def open(
@@ -175,16 +172,18 @@ class OpenRouter:
         body: Body | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        silence: float = 0.0,
         report: Report = silent,
     ) -> AsyncGenerator[httpx2.Response]:
         """A successful reply that is not read yet, for bytes; leaving the block closes it.
 
-        What goes wrong while it is read comes out as the transport's own error: read through
-        `wire.typed`. Raises `OpenRouterError`.
+        `silence` is how many seconds of it to bear where the setting allows less. What goes wrong
+        while it is read comes out as the transport's own error: read through `wire.typed`. Raises
+        `OpenRouterError`.
         """
         if "Authorization" not in (headers or {}):
             self._require_key()
-        send = partial(self._send, method, path, body=body, headers=headers)
+        send = partial(self._send, method, path, body=body, headers=headers, silence=silence)
         statuses = REPEATABLE if method == "get" else UNPAID
         async with self._time_limit(self._settings.request_timeout_seconds):
             response = await retrying(
@@ -225,12 +224,14 @@ class OpenRouter:
         body: Body | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        silence: float = 0.0,
     ) -> httpx2.Response:
         """One attempt; the reply is not read yet."""
         import httpx2
         from openai import AsyncStream
 
         options: Any = {"params": dict(params or {}), "headers": dict(headers or {})}
+        options["timeout"] = self._timeout(silence)
         unread: Any = {
             "cast_to": httpx2.Response,
             "options": options,
@@ -248,9 +249,11 @@ class OpenRouter:
         # Asked for an httpx2.Response, the SDK hands it over as it came.
         return cast("httpx2.Response", reply)
 
-    def _management_header(self) -> dict[str, str]:
-        key = self._settings.management_key
-        return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    def _timeout(self, silence: float = 0.0) -> httpx2.Timeout:
+        import httpx2
+
+        longest = max(silence, self._settings.stall_timeout_seconds)
+        return httpx2.Timeout(longest, connect=CONNECT_TIMEOUT)
 
     def _require_key(self) -> None:
         if self._settings.api_key is None:
@@ -268,28 +271,3 @@ class OpenRouter:
                 "faster model; OPENROUTER_REQUEST_TIMEOUT_SECONDS sets the limit.",
                 retryable=True,
             ) from None
-
-    async def _own_headers_only(self, request: httpx2.Request) -> None:
-        """Keep what HTTP and OpenRouter need and add ours: the SDK also tells about itself."""
-        import httpx2
-
-        kept = {
-            name: value
-            for name, value in request.headers.items()
-            if name in OWN_HEADERS or name.startswith(("x-openrouter-", "x-anthropic-"))
-        }
-        management = self._management_header()
-        if request.headers.get("authorization") != management.get("Authorization"):
-            management = {}
-        request.headers = httpx2.Headers({**kept, **self._identity, **management})
-
-    @cached_property
-    def _identity(self) -> dict[str, str]:
-        headers = {"User-Agent": f"openrouter-mcp/{__version__}"}
-        if self._settings.api_key:
-            headers["Authorization"] = f"Bearer {self._settings.api_key.get_secret_value()}"
-        if self._settings.attribution:
-            headers["HTTP-Referer"] = self._settings.http_referer
-            headers["X-OpenRouter-Title"] = self._settings.app_title
-            headers["X-OpenRouter-Categories"] = "cli-agent"
-        return headers

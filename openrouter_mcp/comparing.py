@@ -239,4 +239,7 @@ async def _reply(
     head = [comparison.table(candidates), *([comparison.told(verdict)] if verdict else [])]
     sentences = [*notes, *call.ask.notes, *saved, *app.warnings()]
     each = [exchange.receipt for exchange in paid]
-    return replies.compared([*head, body], sentences, total, each)
+    result = replies.compared([*head, body], sentences, total, each)
+    if call.attached.untrusted and result.meta is not None:
+        result.meta[replies.UNTRUSTED_META] = True
+    return result

@@ -15,7 +15,10 @@ COMMON = ("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe")
 QUIET = "silencedetect=noise=-35dB:duration=0.35"
 # Small, and every model takes it; voices need no more than 16 kHz.
 SPEECH = ("-vn", "-ac", "1", "-ar", "16000", "-c:a", "libmp3lame", "-b:a", "64k")
+SOUND = re.compile(r"Stream #.*: Audio:")
 DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+GUESSED = "Estimating duration"
+PLAYED = re.compile(r"time=(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 SILENCE = re.compile(r"silence_(start|end): (-?\d+(?:\.\d+)?)")
 PATIENCE = 600.0
 """Seconds after which it is given up."""
@@ -35,9 +38,20 @@ def at_hand() -> str:
 
 
 async def duration(file: Path) -> float:
-    """Seconds that a file plays; 0 where it does not say. Raises `UNSUPPORTED_FORMAT`."""
+    """Seconds that a file plays; 0 where that cannot be told.
+
+    Raises `UNSUPPORTED_FORMAT`, also where there is nothing to hear.
+    """
     said = await _run("-i", str(file), "-t", "0", "-f", "null", "-")
+    if not SOUND.search(said):
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT, "There is no sound in this file. Name one with sound."
+        )
     found = DURATION.search(said)
+    if found is None or GUESSED in said:
+        # A live recording says nothing and AAC next to nothing: a guess would lose the end.
+        said = await _run("-stats", "-i", str(file), "-vn", "-f", "null", "-")
+        found = next(reversed([*PLAYED.finditer(said)]), None)
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
 
 

@@ -7,8 +7,7 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,9 +15,10 @@ from openrouter_mcp import addresses, folders, media_parts, paths
 from openrouter_mcp.decoding import decode
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.fetch import Spool
+from openrouter_mcp.file_weights import File, FileWeights, Source, state, unsupported
 from openrouter_mcp.folders import Pattern, Skipped, Walk, short
-from openrouter_mcp.media_kinds import HEAD, Kind, Way, byte_limit, kind_of, other_kind
-from openrouter_mcp.media_parts import Part
+from openrouter_mcp.media_kinds import Way, other_kind
+from openrouter_mcp.media_parts import Part, Purpose
 from openrouter_mcp.paths import Guard, is_folder, open_file
 from openrouter_mcp.settings import Settings, variable
 
@@ -26,54 +26,29 @@ SKIPS = {
     Code.UNSUPPORTED_FORMAT: "binary file",
     Code.UNSAFE_PATH: "protected file",
     Code.NOT_FOUND: "unreadable file",
+    Code.TOO_LARGE: "oversized file",
 }
+KINDS = {"image_url": "image", "video_url": "video"}
+"""What is named by an address that OpenRouter reads by itself."""
 PRIVATE_KEY = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY")
 SUFFIX = re.compile(r"\.[^.]*\w[^.]*$")
-
-Source = Path | str
-"""The real path of a file, or its address."""
-
-
-@dataclass(frozen=True)
-class _File:
-    label: str
-    """What it is called before people and models."""
-    source: Source
-    open: Callable[[], BinaryIO]
-    """Opens it from its beginning. Raises `OpenRouterError`."""
-    named: bool = True
-    """Whether the caller named this very file: then it is refused rather than skipped."""
-    media: bool = True
-    """Whether the caller wants it though it may be no text."""
-    way: Way = "max_bytes"
-    path: Path = Path()
-    """As the caller spelled it, made absolute."""
-
-
-@dataclass(frozen=True)
-class _Weight:
-    kind: Kind | None
-    size: int
-    state: tuple[int, ...]
-    """What changes when the file does."""
 
 
 class FileSelection:
     """What one call names: `find` it, put into `received` what the `addresses` gave, `read` it."""
 
-    def __init__(
-        self, settings: Settings, stop: threading.Event, image_detail: str, media_in_folders: bool
-    ) -> None:
+    def __init__(self, settings: Settings, stop: threading.Event, purpose: Purpose) -> None:
         self._settings = settings
         self._stop = stop
-        self._image_detail = image_detail
-        self._media_in_folders = media_in_folders
+        self._purpose = purpose
         self._guard = Guard(settings)
         self._skipped = Skipped()
         self._order: dict[Source, None] = {}
-        self._files: dict[Source, _File] = {}
-        self._weights: dict[Source, _Weight] = {}
-        self._guesses: list[str] = []
+        self._files: dict[Source, File] = {}
+        self._weights = FileWeights(settings, stop, purpose)
+        self._remarks: list[str] = []
+        self._data_urls = 0
+        self._oversized: OpenRouterError | None = None
         self.received: dict[str, Part | Spool] = {}
         """For each address its content part, or its bytes."""
 
@@ -84,8 +59,8 @@ class FileSelection:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the reply: what was skipped or guessed."""
-        return [note for note in [self._skipped.sentence(), *self._guesses] if note]
+        """Sentences for the reply: what was skipped, is empty or was guessed."""
+        return [note for note in [self._skipped.sentence(), *self._remarks] if note]
 
     def find(self, names: Sequence[str]) -> None:
         """Find and weigh the local files. Blocks."""
@@ -93,7 +68,14 @@ class FileSelection:
             if addresses.is_address(name):
                 self._order.setdefault(addresses.unquoted(name))
             else:
-                self._find(name)
+                self._find_alternatives(name)
+        most = self._purpose.most
+        if most and len(self._order) > most:
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"These are {len(self._order)} files, and at most {most} can be used here. Name "
+                "fewer.",
+            )
 
     def read(self) -> tuple[list[Part], list[Source]]:
         """The parts of all files, and where each is from. Blocks."""
@@ -103,14 +85,38 @@ class FileSelection:
             folders.check(self._stop)
             received = self.received.get(str(source))
             if isinstance(received, dict):
+                self._weights.check_kind(addresses.shown(str(source)), KINDS[received["type"]])
                 parts.append(received)
                 sources.append(source)
                 continue
             file = self._files.get(source) or self._spooled(str(source), received)
-            with _skipping(file, self._skipped):
+            with self._skipping(file, self._skipped):
                 parts.append(self._part(file))
                 sources.append(file.source)
         return parts, sources
+
+    def _find_alternatives(self, name: str) -> None:
+        """What a name means whose braces stand for several; not all of its globs need match."""
+        names = folders.alternatives(name)
+        if names == [name] or self._is_there(name):
+            self._find(name)
+            return
+        unmatched = []
+        for each in names:
+            try:
+                self._find(each)
+            except OpenRouterError as error:
+                if error.code is not Code.NOT_FOUND or not folders.split(paths.absolute(each))[1]:
+                    raise
+                unmatched.append(error)
+        if len(unmatched) == len(names):
+            raise unmatched[0]
+
+    def _is_there(self, name: str) -> bool:
+        """Whether a file really is called so, braces and all."""
+        path = paths.absolute(name)
+        self._guard.resolve(path)
+        return os.path.lexists(path)
 
     def _find(self, name: str) -> None:
         path = paths.absolute(name)
@@ -130,110 +136,84 @@ class FileSelection:
 
     def _find_inside(self, path: Path, walk: Walk, pattern: Pattern) -> None:
         files = []
-        media = self._media_in_folders or SUFFIX.search(pattern[-1]) is not None
+        self._oversized = None
+        media = self._purpose.media_in_folders or SUFFIX.search(pattern[-1]) is not None
         for found, real in walk.files(pattern):
             file = self._local(found, real, named=False, media=media)
-            with _skipping(file, walk.skipped):
-                self._weigh(file)
+            with self._skipping(file, walk.skipped):
+                self._weights.weigh(file)
                 files.append(file)
+            self._weights.check_total()
         self._skipped.update(walk.skipped)
         if not files:
-            raise folders.missing(path, self._guard, walk.skipped.sentence())
+            raise self._oversized or folders.missing(path, self._guard, walk.skipped.sentence())
         self._add(sorted(files, key=lambda file: file.path.parts))
 
-    def _add(self, files: Sequence[_File]) -> None:
+    def _add(self, files: Sequence[File]) -> None:
         for file in files:
-            self._weigh(file)
+            self._weights.weigh(file)
+            self._weights.check_total()
             self._order.setdefault(file.source)
             self._files.setdefault(file.source, file)
 
-    def _local(self, path: Path, real: Path, *, named: bool, media: bool = True) -> _File:
+    def _local(self, path: Path, real: Path, *, named: bool, media: bool = True) -> File:
         def opened() -> BinaryIO:
             return _opened(path, real, self._guard)
 
-        return _File(short(path), real, opened, named, media, path=path)
+        return File(short(path), real, opened, named, media, path=path)
 
-    def _spooled(self, address: str, spool: Spool | None) -> _File:
+    def _spooled(self, address: str, spool: Spool | None) -> File:
         """What was received from an address, weighed."""
         assert spool is not None  # noqa: S101 - all addresses are received before
         data = addresses.is_data(address)
-        label = f"data URL ({spool.size:,} bytes)" if data else addresses.shown(address)
+        self._data_urls += data
+        label = addresses.shown(address)
+        if data:
+            label = f"data URL {self._data_urls} ({spool.size:,} bytes)"
         way: Way = "max_data_url_bytes" if data else "max_download_bytes"
         # A thread keeps an address to read it again, but no data.
-        file = _File(label, label if data else address, spool.open, way=way)
-        self._weigh(file)
+        file = File(label, label if data else address, spool.open, way=way)
+        self._weights.weigh(file)
+        self._weights.check_total()
         return file
 
-    def _weigh(self, file: _File) -> None:
-        """Refuse by size and first bytes alone what nobody takes, or more than the limits."""
-        folders.check(self._stop)
-        if file.source in self._weights:
-            return
-        with file.open() as opened:
-            state = os.fstat(opened.fileno())
-            head = opened.read(HEAD)
-        kind = kind_of(head)
-        if other := (other_kind(head) if kind is None else "" if file.media else kind.name):
-            raise _unsupported(file.label, other)
-        self._check_size(file, kind, state.st_size)
-        weight = _Weight(kind, state.st_size, _state(state))
-        self._weights[file.source] = weight
-        self._check_total()
-
-    def _check_size(self, file: _File, kind: Kind | None, size: int) -> None:
-        name = byte_limit(kind, file.way)
-        limit = getattr(self._settings, name)
-        if size > limit:
-            raise OpenRouterError(
-                Code.TOO_LARGE,
-                f"{file.label} has {size:,} bytes, and {variable(name)} allows {limit:,}. Leave it "
-                f"out with a narrower glob, give a part of it, or raise {variable(name)}.",
-            )
-
-    def _check_total(self) -> None:
-        """The number of all files and the bytes of the texts, which a model reads in full."""
-        texts = {source: w.size for source, w in self._weights.items() if w.kind is None}
-        count, total = len(self._weights), sum(texts.values())
-        most, most_bytes = self._settings.max_files, self._settings.max_files_bytes
-        if count <= most and total <= most_bytes:
-            return
-        sizes = {source: weight.size for source, weight in self._weights.items()}
-        largest = max(sizes, key=lambda source: sizes[source])
-        shown = short(largest) if isinstance(largest, Path) else addresses.shown(largest)
-        name = "max_files" if count > most else "max_files_bytes"
-        limit = getattr(self._settings, name)
-        raise OpenRouterError(
-            Code.TOO_LARGE,
-            f"That is too much to attach: the first {count:,} files come to "
-            f"{sum(sizes.values()):,} bytes (the largest, {shown}, has {sizes[largest]:,}), and "
-            f"{variable(name)} allows {limit:,}. Name fewer files, or a narrower glob such as "
-            f"src/**/*.py, or raise {variable(name)}.",
-        )
-
-    def _part(self, file: _File) -> Part:
-        weight = self._weights[file.source]
+    def _part(self, file: File) -> Part:
+        weight = self._weights.of(file)
         if weight.kind is None:
             return {"type": "text", "text": f"File: {file.label}\n{self._text(file)}"}
 
         def opened() -> BinaryIO:
             again = file.open()
-            if _state(os.fstat(again.fileno())) != weight.state:
+            if state(os.fstat(again.fileno())) != weight.state:
                 again.close()
                 raise OSError(errno.ESTALE, "it was written to")
             return again
 
         return media_parts.part(
-            file.label, weight.kind, weight.size, opened, self._settings, self._image_detail
+            file.label, weight.kind, weight.size, opened, self._settings, self._purpose
         )
 
-    def _text(self, file: _File) -> str:
+    @contextlib.contextmanager
+    def _skipping(self, file: File, skipped: Skipped) -> Generator[None]:
+        """What the caller named is refused, what was only found is skipped."""
+        try:
+            yield
+        except OpenRouterError as error:
+            if file.named or error.code not in SKIPS:
+                raise
+            if error.code is Code.TOO_LARGE:
+                self._oversized = error
+            other = self._purpose.kinds and error.code is Code.UNSUPPORTED_FORMAT
+            skipped.add("unsuitable file" if other else SKIPS[error.code], file.path)
+
+    def _text(self, file: File) -> str:
         with file.open() as opened:
             # It may have grown since it was weighed.
             data = opened.read(self._settings.max_file_bytes + 1)
-        self._check_size(file, None, len(data))
+        self._weights.check_size(file, None, len(data))
         decoded = decode(data)
         if decoded is None:
-            raise _unsupported(file.label, other_kind(data, sure=True))
+            raise unsupported(file.label, other_kind(data, sure=True))
         text, guess = decoded
         if PRIVATE_KEY.match(text) and not self._settings.allow_unsafe_paths:
             raise OpenRouterError(
@@ -241,24 +221,11 @@ class FileSelection:
                 f"{file.label} is a private key. Set {variable('allow_unsafe_paths')}=1 to "
                 "read it anyway.",
             )
+        if file.named and not text:
+            self._remarks.append(f"{file.label} is empty.")
         if guess:
-            self._guesses.append(f"Read {file.label} as {guess}, which is a guess.")
+            self._remarks.append(f"Read {file.label} as {guess}, which is a guess.")
         return text
-
-
-@contextlib.contextmanager
-def _skipping(file: _File, skipped: Skipped) -> Generator[None]:
-    """What the caller named is refused, what was only found is skipped."""
-    try:
-        yield
-    except OpenRouterError as error:
-        if file.named or error.code not in SKIPS:
-            raise
-        skipped.add(SKIPS[error.code], file.path)
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _opened(path: Path, real: Path, guard: Guard) -> BinaryIO:
@@ -273,11 +240,3 @@ def _opened(path: Path, real: Path, guard: Guard) -> BinaryIO:
             f"{short(path)} cannot be read: {error.strerror}. Name a regular file that this "
             "user may read.",
         ) from None
-
-
-def _unsupported(label: str, kind: str) -> OpenRouterError:
-    return OpenRouterError(
-        Code.UNSUPPORTED_FORMAT,
-        f"{label} looks like {kind}, which models do not take. Give text, an image, audio, a "
-        "video or a PDF.",
-    )

@@ -11,7 +11,9 @@ from pathlib import Path
 from openrouter_mcp import addresses, fetch, media_parts
 from openrouter_mcp.fetch import Fetcher, Spool
 from openrouter_mcp.file_selection import FileSelection
-from openrouter_mcp.media_parts import Part
+from openrouter_mcp.image_scaling import Fit
+from openrouter_mcp.media_kinds import Name
+from openrouter_mcp.media_parts import Part, Purpose
 from openrouter_mcp.settings import Settings
 
 
@@ -22,7 +24,7 @@ class Attachments:
     parts: list[Part]
     """OpenRouter's content parts, one for each file; those of texts begin with its name."""
     notes: list[str]
-    """Sentences for the reply: what was skipped or guessed."""
+    """Sentences for the reply: what was skipped, is empty or was guessed."""
     paths: list[Path | str]
     """The real paths of the files, or their addresses, in the same order."""
 
@@ -51,12 +53,28 @@ class Files:
         `UNSAFE_URL`, `NOT_FOUND`, `UNSUPPORTED_FORMAT`, `TOO_LARGE`, `INVALID_INPUT`, `NETWORK`,
         `UPSTREAM_TIMEOUT`.
         """
+        return await self._read(
+            names, Purpose(image_detail=image_detail, media_in_folders=media_in_folders)
+        )
+
+    async def references(
+        self, names: Sequence[str], kinds: tuple[Name, ...], most: int = 0, image_detail: str = ""
+    ) -> Attachments:
+        """Media of these kinds, which new ones are to be made from, at most so many (0 = any).
+
+        Images keep their size; they are turned upright and freed of metadata, unless
+        `image_detail` is "original". Raises what `parts` raises.
+        """
+        purpose = Purpose(image_detail, Fit.DRAWN_FROM, kinds, most, media_in_folders=True)
+        return await self._read(names, purpose)
+
+    async def _read(self, names: Sequence[str], purpose: Purpose) -> Attachments:
         stop = threading.Event()
-        selection = FileSelection(self._settings, stop, image_detail, media_in_folders)
+        selection = FileSelection(self._settings, stop, purpose)
         try:
             await asyncio.to_thread(selection.find, names)
             for address in selection.addresses:
-                selection.received[address] = await self._received(address, image_detail)
+                selection.received[address] = await self._received(address, purpose.image_detail)
             parts, sources = await asyncio.to_thread(selection.read)
         finally:
             stop.set()

@@ -31,12 +31,36 @@ ALL_INSIDE = ("**", "*")
 GENERATED = {".git", "node_modules", "__pycache__"}
 VIRTUAL_ENVIRONMENT = {"pyvenv.cfg", "conda-meta"}
 WILDCARD = re.compile(r"[*?]|\[.+\]")
+BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+MOST_ALTERNATIVES = 100
 GITIGNORE_BYTES = 1_000_000
 SHOWN = 3
 COMPARED = 5000  # names of a folder
 
 Pattern = tuple[str, ...]
 """The segments of a glob that are still to be matched; none when a file matches."""
+
+
+def alternatives(name: str) -> list[str]:
+    """The names that braces stand for, as a shell has it: `a.{png,jpg}` means two.
+
+    Raises `INVALID_INPUT` for more than 100.
+    """
+    pending, found = [name], dict[str, None]()
+    while pending:
+        each = pending.pop()
+        if match := BRACES.search(each):
+            head, tail = each[: match.start()], each[match.end() :]
+            pending += [f"{head}{choice}{tail}" for choice in reversed(match[1].split(","))]
+        else:
+            found[each] = None
+        if len(pending) + len(found) > MOST_ALTERNATIVES:
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"The braces of {display(name)} stand for more than {MOST_ALTERNATIVES} names. "
+                "Name a folder, or a glob with *.",
+            )
+    return list(found)
 
 
 def split(path: Path) -> tuple[Path, Pattern]:
@@ -246,7 +270,7 @@ def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
     near = [short(folder / name) for name in _similar(sought, folder, guard)]
     hint = f"Did you mean {' or '.join(near)}?" if near else "Check the spelling and the folder."
     message = (
-        f"No text file {'matches' if pattern else 'is at'} {display(path)} (looked in "
+        f"No file {'matches' if pattern else 'is at'} {display(path)} (looked in "
         f"{display(folder)}). {skipped} {hint}"
     )
     return OpenRouterError(Code.NOT_FOUND, message.replace("  ", " "), suggestions=near)

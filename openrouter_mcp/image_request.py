@@ -8,6 +8,7 @@ from typing import Any
 
 from openrouter_mcp import image_parameters
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.media_parts import Part
 from openrouter_mcp.model import Model
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".svg": "svg"}
@@ -63,11 +64,6 @@ def check(ask: Ask) -> None:
     """Refuse what no model can do. Raises `INVALID_INPUT`."""
     if not ask.prompt.strip():
         raise OpenRouterError(Code.INVALID_INPUT, "prompt is empty. Say what to draw.")
-    if len(ask.references) > MOST_REFERENCES:
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            f"There are {len(ask.references)} references, and {MOST_REFERENCES} are the most.",
-        )
     if "size" in ask.options and (ask.resolution or ask.aspect_ratio):
         raise OpenRouterError(
             Code.INVALID_INPUT,
@@ -111,12 +107,12 @@ def fit(
 
 
 def bodies(
-    body: Mapping[str, Any], ask: Ask, references: Sequence[str], most: int
+    body: Mapping[str, Any], ask: Ask, references: Sequence[Part], most: int
 ) -> list[dict[str, Any]]:
     """As few requests as the model needs for all the images."""
     shared = {**body, "prompt": ask.prompt}
     if references:
-        shared["input_references"] = [_part(url) for url in references]
+        shared["input_references"] = [_plain(part) for part in references]
     counts = [most] * (ask.n // most) + ([ask.n % most] if ask.n % most else [])
     made = []
     for place, count in enumerate(counts):
@@ -128,14 +124,14 @@ def bodies(
 
 
 def chat_bodies(
-    body: Mapping[str, Any], model: Model | None, ask: Ask, references: Sequence[str]
+    body: Mapping[str, Any], model: Model | None, ask: Ask, references: Sequence[Part]
 ) -> list[dict[str, Any]]:
     """One chat for each image."""
     names = {"aspect_ratio": "aspect_ratio", "resolution": "image_size"}
     config = {names[name]: body[name] for name in names if name in body}
     rest = {name: value for name, value in body.items() if name not in names}
     writes = model is None or "text" in model.output_modalities
-    content = [{"type": "text", "text": ask.prompt}, *map(_part, references)]
+    content = [{"type": "text", "text": ask.prompt}, *references]
     chat = {
         **rest,
         "messages": [{"role": "user", "content": content}],
@@ -147,5 +143,6 @@ def chat_bodies(
     return [{**chat, "seed": body["seed"] + place} for place in range(ask.n)]
 
 
-def _part(url: str) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": url}}
+def _plain(part: Part) -> Part:
+    """The content part as `/images` takes it, which knows no detail."""
+    return {"type": "image_url", "image_url": {"url": part["image_url"]["url"]}}

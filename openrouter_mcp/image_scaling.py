@@ -1,9 +1,10 @@
-"""Images as models take them: in a common format, upright, not larger than they look at."""
+"""Images as models take them: in a common format, upright, as large as they can use."""
 
 from __future__ import annotations
 
 import io
 import threading
+from enum import Enum, auto
 from typing import TYPE_CHECKING, BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -37,19 +38,33 @@ READERS = {
 }
 TAKEN = {PNG, JPEG, WEBP, GIF}
 """The formats that models take."""
+FULL_QUALITY = 95
+"""Quality of what is written anew in its full size."""
+METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "photoshop", "comment")
 
 _decoding = threading.Lock()
 """One image at a time: decoded they are large."""
 
 
+class Fit(Enum):
+    """What an image is sent for, which says how much of it is sent."""
+
+    SEEN = auto()
+    """Scaled to `OPENROUTER_IMAGE_MAX_DIMENSION` where it is larger, upright, no metadata."""
+    # New images are made of the pixels themselves, so that scaling would blur them.
+    DRAWN_FROM = auto()
+    """Every pixel, upright, no metadata."""
+    ORIGINAL = auto()
+    """The file as it is."""
+
+
 def fitted(
-    file: BinaryIO, kind: MediaType, settings: Settings, *, original: bool
+    file: BinaryIO, kind: MediaType, settings: Settings, fit: Fit
 ) -> tuple[bytes, MediaType] | None:
     """The image as it is to be sent; None if that is just as it is. Blocks.
 
-    One that is larger than the setting is scaled, turned upright and freed of metadata, unless
-    the `original` is wanted. Raises `UNSUPPORTED_FORMAT` and `TOO_LARGE`, with the end of a
-    sentence that begins with the file's name.
+    Raises `UNSUPPORTED_FORMAT` and `TOO_LARGE`, with the end of a sentence that begins with the
+    file's name.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -57,9 +72,10 @@ def fitted(
         _read_heic()
     try:
         with _decoding, Image.open(file, formats=[READERS[kind]]) as image:
-            if original and kind in TAKEN:
+            if fit is Fit.ORIGINAL and kind in TAKEN:
                 return None
-            longest = max(image.size) if original else settings.image_max_dimension
+            seen = fit is Fit.SEEN
+            longest = settings.image_max_dimension if seen else max(image.size)
             larger = max(image.size) > longest
             if larger:
                 # JPEG can be read at a fraction of its size.
@@ -67,9 +83,10 @@ def fitted(
             if image.width * image.height > MOST_PIXELS:
                 raise _bomb()
             image.load()
-            if kind in TAKEN and not larger:
+            if kind in TAKEN and not larger and (seen or not _tells_more(image)):
                 return None
-            return _encoded(image, kind, longest, settings.image_jpeg_quality)
+            quality = settings.image_jpeg_quality if seen else FULL_QUALITY
+            return _encoded(image, kind, longest, quality)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _bomb() from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
@@ -98,9 +115,15 @@ def _encoded(image: Image, kind: MediaType, longest: int, quality: int) -> tuple
     return buffer.getvalue(), result
 
 
+def _tells_more(image: Image) -> bool:
+    """Whether a file tells of more than its pixels: how the camera was held, where and when."""
+    texts = getattr(image, "text", None)  # those of a PNG
+    return bool(texts or image.getexif() or any(name in image.info for name in METADATA))
+
+
 def _read_heic() -> None:
     try:
-        from pillow_heif import register_heif_opener  # ty: ignore[import-not-found]
+        from pillow_heif import register_heif_opener
     except ImportError:
         raise OpenRouterError(
             Code.UNSUPPORTED_FORMAT,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from openrouter_mcp import addresses, image_scaling
 from openrouter_mcp.encoded import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.media_kinds import Kind
+from openrouter_mcp.image_scaling import Fit
+from openrouter_mcp.media_kinds import Kind, Name
 from openrouter_mcp.settings import Settings
 
 ORIGINAL = "original"
@@ -25,20 +27,36 @@ Part = dict[str, Any]
 """A content part, whose media are `Encoded` or addresses."""
 
 
+@dataclass(frozen=True)
+class Purpose:
+    """What a call wants the files for that it names."""
+
+    image_detail: str = ""
+    """OpenRouter's: with "original" images are sent as they are."""
+    fit: Fit = Fit.SEEN
+    """How images are fitted otherwise."""
+    kinds: tuple[Name, ...] = ()
+    """The only kinds of media that it takes; none = all, and texts."""
+    most: int = 0
+    """Most files; 0 = as many as the settings allow."""
+    media_in_folders: bool = False
+    """Whether folders, and globs without a suffix, bring more than texts."""
+
+
 def part(
     name: str,
     kind: Kind,
     size: int,
     opened: Callable[[], BinaryIO],
     settings: Settings,
-    image_detail: str = "",
+    purpose: Purpose,
 ) -> Part:
     """The content part of a file of this kind; its bytes are read again when it is sent. Blocks.
 
     `name` is shown to people and models. Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
     """
     if kind.name == "image":
-        return _image(name, kind, size, opened, settings, image_detail)
+        return _image(name, kind, size, opened, settings, purpose)
     if kind.name == "audio":
         data = Encoded(name, "", size, opened)
         return {"type": "input_audio", "input_audio": {"data": data, "format": kind.type.format}}
@@ -46,6 +64,13 @@ def part(
     if kind.name == "video":
         return {"type": "video_url", "video_url": {"url": data}}
     return {"type": "file", "file": {"filename": name.rpartition("/")[2], "file_data": data}}
+
+
+def take_detail(options: dict[str, Any]) -> str:
+    """Take `image_detail` out of the options of an endpoint without it. Raises `INVALID_INPUT`."""
+    asked = detail(options)
+    options.pop("image_detail", None)
+    return asked
 
 
 def detail(options: Mapping[str, Any]) -> str:
@@ -102,12 +127,13 @@ def _image(
     size: int,
     opened: Callable[[], BinaryIO],
     settings: Settings,
-    image_detail: str,
+    purpose: Purpose,
 ) -> Part:
-    original = image_detail == ORIGINAL
+    image_detail = purpose.image_detail
+    fit = Fit.ORIGINAL if image_detail == ORIGINAL else purpose.fit
     try:
         with opened() as file:
-            made = image_scaling.fitted(file, kind.type, settings, original=original)
+            made = image_scaling.fitted(file, kind.type, settings, fit)
     except OpenRouterError as error:
         raise OpenRouterError(error.code, f"{name} {error.message}") from None
     if made is None:

@@ -222,7 +222,8 @@ class CoreSettings(BaseSettings):
         900, description="Longest time that one request may take, retries included."
     )
     stall_timeout_seconds: Seconds = Field(
-        120, description="Longest silence of OpenRouter within a request."
+        120,
+        description="Longest silence of OpenRouter in a request; images, speech: at least 300.",
     )
     http_referer: Header = Field(
         "https://github.com/openrouter-mcp/openrouter-mcp",

@@ -14,6 +14,7 @@ from openrouter_mcp.destinations import Destination, destination
 from openrouter_mcp.encoded import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.market import Market
+from openrouter_mcp.media_kinds import Name
 from openrouter_mcp.media_parts import Part
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
@@ -30,6 +31,7 @@ SUFFIXES = (".mp4", ".webm", ".mov")
 HIGHEST_PRICE = Decimal("0.5")
 """USD for a second of video, above which a model is not chosen unasked."""
 STEM_WORDS = 6
+REFERENCES: tuple[Name, ...] = ("image", "audio", "video")
 MIME = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
 
 
@@ -45,10 +47,11 @@ async def plan(app: App, ask: Ask) -> VideoPlan:
     """The request for what is asked; nothing is sent, but frames and references are read.
 
     Raises `INVALID_INPUT` with the right values for a wrong one, `MODEL_NOT_FOUND`,
-    `MODEL_UNAVAILABLE`, `UNSAFE_PATH` and what `Files.parts` raises.
+    `MODEL_UNAVAILABLE`, `UNSAFE_PATH` and what `Files.references` raises.
     """
     ask.check()
     extra = request_options.checked(ask.options)
+    detail = media_parts.take_detail(extra)
     _check_retention(app, extra)
     stem = " ".join(ask.prompt.split()[:STEM_WORDS]) or "video"
     place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *SUFFIXES)
@@ -60,18 +63,18 @@ async def plan(app: App, ask: Ask) -> VideoPlan:
     frames = {name: getattr(ask, name) for name in FRAMES if getattr(ask, name).strip()}
     shown = {**body, **frames}
     if frames:
-        body["frame_images"] = [await _frame(app, name, frames[name]) for name in frames]
-    if ask.references:
-        attached = await app.files.parts(ask.references, image_detail=media_parts.ORIGINAL)
+        body["frame_images"] = [await _frame(app, name, frames[name], detail) for name in frames]
+    attached = await app.files.references(ask.references, REFERENCES, image_detail=detail)
+    if attached.parts:
         body["input_references"] = [_reference(part) for part in attached.parts]
-        shown["references"] = [*ask.references]
+        shown["references"] = [media_parts.name(part) for part in attached.parts]
     if ask.extend.strip():
         body["previous_job_id"] = shown["extend"] = await _earlier(app, ask.extend.strip())
     row = rows.get(found.id, {"id": found.id})
     video_request.fit(row, body, list(frames))
-    skus = row.get("pricing_skus")
     most = video_request.estimate(row, body)
-    notes = () if most is not None else (f"OpenRouter's price lines: {skus}.",)
+    if most is None:
+        attached.notes.append(f"OpenRouter's price lines: {row.get('pricing_skus')}.")
     return VideoPlan(
         tool=TOOL,
         model=found,
@@ -79,7 +82,7 @@ async def plan(app: App, ask: Ask) -> VideoPlan:
         request={name: value for name, value in shown.items() if name != "model"},
         most=most,
         subject=ask.prompt,
-        notes=notes,
+        notes=tuple(attached.notes),
         body=body,
         destination=place,
     )
@@ -127,14 +130,9 @@ async def _model(
     return await selection.choose(app, ask.model or named, wanted)
 
 
-async def _frame(app: App, name: str, source: str) -> Part:
-    attached = await app.files.parts([source], image_detail=media_parts.ORIGINAL)
-    images = [part for part in attached.parts if part["type"] == "image_url"]
-    if len(images) != 1 or len(attached.parts) != 1:
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT, f"{name} takes one image. Give the path or URL of one."
-        )
-    return {**_reference(images[0]), "frame_type": name}
+async def _frame(app: App, name: str, source: str, detail: str) -> Part:
+    attached = await app.files.references([source], ("image",), 1, detail)
+    return {**_reference(attached.parts[0]), "frame_type": name}
 
 
 def _reference(part: Part) -> Part:
@@ -144,11 +142,6 @@ def _reference(part: Part) -> Part:
         mime = MIME.get(part["input_audio"]["format"], f"audio/{part['input_audio']['format']}")
         url = Encoded(sound.name, f"data:{mime};base64,", sound.size, sound.open)
         return {"type": "audio_url", "audio_url": {"url": url}}
-    if part["type"] not in {"image_url", "video_url"}:
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT,
-            "references takes images, audio and video only. Leave the others out.",
-        )
     return {"type": part["type"], part["type"]: {"url": part[part["type"]]["url"]}}
 
 

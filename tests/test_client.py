@@ -355,6 +355,22 @@ async def test_silence_ends_within_the_stall_limit(simulator: Simulator, connect
     assert len(simulator.requests) == 1
 
 
+async def test_where_it_is_asked_for_silence_is_borne_beyond_the_stall_limit(
+    simulator: Simulator, connect
+):
+    body = {"model": "bytedance-seed/seedream-4.5", "prompt": "a fox"}
+    client = connect(stall_timeout_seconds="0.05")
+    simulator.fail("slow_tokens", path="/images", delay=0.2, times=2)
+    assert (await failing(client.post("/images", body))).code is Code.UPSTREAM_TIMEOUT
+    assert (await client.post("/images", body, silence=10)).body["data"]
+
+
+async def test_a_longer_stall_limit_of_the_user_holds_all_the_same(simulator: Simulator, connect):
+    body = {"model": "bytedance-seed/seedream-4.5", "prompt": "a fox"}
+    simulator.fail("slow_tokens", path="/images", delay=0.1)
+    assert (await connect(stall_timeout_seconds="10").post("/images", body, silence=0.05)).body
+
+
 async def test_a_look_up_that_stalls_ends_too(simulator: Simulator, connect):
     simulator.fail("stall_before_headers", times=None)
     error = await failing(connect(stall_timeout_seconds=str(STALL)).get("/models"))

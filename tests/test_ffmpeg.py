@@ -5,6 +5,7 @@ import base64
 import math
 import shutil
 import struct
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,7 +28,8 @@ case "$*" in
   *silencedetect*) echo "[silencedetect @ 0x1] silence_start: 9.0" >&2
     echo "[silencedetect @ 0x1] silence_end: 10.0 | silence_duration: 1" >&2 ;;
   *libmp3lame*) echo "ID3 $*" > "$last" ;;
-  *) echo "  Duration: 00:00:25.00, start: 0.000000, bitrate: 64 kb/s" >&2 ;;
+  *) echo "  Duration: 00:00:25.00, start: 0.000000, bitrate: 64 kb/s" >&2
+    echo "  Stream #0:0: Audio: pcm_s16le" >&2 ;;
 esac
 """
 
@@ -96,6 +98,24 @@ async def test_ffmpeg_is_asked_for_length_silences_and_parts(stand_in, tmp_path,
     assert not directory.exists()
 
 
+@pytest.mark.parametrize("header", ["Duration: N/A", "Estimating duration\n Duration: 00:00:23.00"])
+async def test_a_length_that_is_not_told_or_guessed_is_measured(stand_in, tmp_path, header) -> None:
+    stand_in.write_text(
+        f"""#!/bin/sh
+        echo "Stream #0:0: Audio: opus\n{header}" >&2
+        case "$*" in *-stats*) echo "time=00:00:10.00 x\ntime=00:01:25.50 x" >&2 ;; esac
+        """
+    )
+    assert await ffmpeg.duration(tmp_path / "a.webm") == 85.5
+
+
+async def test_a_film_without_sound_is_an_instruction(stand_in, tmp_path) -> None:
+    stand_in.write_text("#!/bin/sh\necho 'Stream #0:0: Video: h264\nDuration: 00:00:03.00' >&2\n")
+    with pytest.raises(OpenRouterError, match="no sound") as refused:
+        await ffmpeg.duration(tmp_path / "a.mp4")
+    assert refused.value.code is Code.UNSUPPORTED_FORMAT
+
+
 async def test_what_ffmpeg_cannot_read_is_an_instruction(stand_in, tmp_path) -> None:
     stand_in.write_text("#!/bin/sh\necho 'Invalid data found' >&2\nexit 1\n")
     with pytest.raises(OpenRouterError, match="Invalid data found") as refused:
@@ -130,3 +150,15 @@ async def test_a_real_recording_is_divided_where_it_is_silent(tmp_path, monkeypa
             assert head[:2] == b"\xff\xf3" or head == b"ID3"
     assert 3 < first.end < 4
     assert first.end == second.start
+
+
+@REAL
+@pytest.mark.parametrize("kind", ["webm", "adts"])
+async def test_a_real_recording_that_does_not_tell_its_length_is_measured(tmp_path, kind) -> None:
+    tone = struct.pack("<48000h", *(int(9000 * math.sin(n / 5)) for n in range(48_000)))
+    (tmp_path / "a.wav").write_bytes(Pcm(tone, 16_000).wav())
+    # Into a pipe, so that nothing is written into its beginning afterwards.
+    command = [ffmpeg.at_hand(), "-i", str(tmp_path / "a.wav"), "-f", kind, "-"]
+    run = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
+    (tmp_path / "a").write_bytes(run.stdout)
+    assert await ffmpeg.duration(tmp_path / "a") == pytest.approx(3, abs=0.2)

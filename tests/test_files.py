@@ -1,6 +1,7 @@
 """Files, folders and globs as content parts: what is taken, what is skipped, what is refused."""
 
 import asyncio
+import gc
 import os
 import tempfile
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_mcp import file_selection, folders
+from openrouter_mcp import file_selection, file_weights, folders
 from openrouter_mcp.decoding import decode
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import Attachments, Files
@@ -243,6 +244,47 @@ async def test_a_star_takes_no_folders_and_many_stars_end(work: Path):
     assert len(await headers("**/a/**/a/**/a/**/a/**/a/**/x.txt")) == 25
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("*.{png,txt,md}", ["a.txt", "{x}.txt", "b.md"]),
+        ("{a,b}.{txt,md}", None),
+        ("{a.txt,b.md}", ["a.txt", "b.md"]),
+        ("{sub/*,a*}.{txt,py}", ["sub/c.py", "a.txt"]),
+        ("**/{c,{a,b}}.*", ["sub/c.py", "a.txt", "b.md"]),
+        ("{x}.txt", ["{x}.txt"]),
+        ("file://{here}/*.{md,txt}", ["b.md", "a.txt", "{x}.txt"]),
+    ],
+)
+async def test_braces_stand_for_alternatives(work: Path, name: str, found: list[str] | None):
+    make(work, "a.txt", "b.md", "sub/c.py", "{x}.txt")
+    name = name.replace("{here}", str(work))
+    if found is None:
+        error = await refused(name)
+        assert (error.code, "a.md" in error.message) == (Code.NOT_FOUND, True)
+    else:
+        assert await headers(name) == found
+
+
+async def test_braces_in_the_name_of_a_file_are_meant(work: Path):
+    make(work, "a{b,c}.txt", "ab.txt", "ac.txt")
+    assert await headers("a{b,c}.txt") == ["a{b,c}.txt"]
+
+
+async def test_braces_do_not_get_around_a_refusal_and_end(work: Path):
+    make(work.parent / "home", ".ssh/a.txt")
+    for name in ("~/{.ssh,x}/*.txt", "/{etc,usr}/passwd", "{/etc/passwd,a}", "x.{env,txt}"):
+        assert (await refused(name)).code is Code.UNSAFE_PATH, name
+    assert "more than 100 names" in (await refused("{a,b}" * 40)).message
+
+
+async def test_no_glob_among_alternatives_matches(work: Path):
+    make(work, "a.txt")
+    error = await refused("*.{png,jpg}")
+    assert error.code is Code.NOT_FOUND
+    assert "*.png" in error.message
+
+
 async def test_a_name_that_exists_is_no_glob(work: Path):
     make(work, "a[1].txt", "a1.txt", "what?.txt", "[draft]/b.txt")
     assert await headers("a[1].txt") == ["a[1].txt"]
@@ -439,9 +481,18 @@ async def test_one_file_that_is_too_large_is_refused(work: Path):
         assert "OPENROUTER_MAX_FILE_BYTES allows 100" in error.message
 
 
+@pytest.mark.parametrize("name", [".", "*.txt"])
+async def test_a_file_too_large_that_was_only_found_is_skipped_by_name(name: str, work: Path):
+    write(work / "a.txt", "x" * 101)
+    make(work, "b.txt")
+    assert await headers(name, max_file_bytes=100) == ["b.txt"]
+    assert (await attach(name, max_file_bytes=100)).notes == ["Skipped 1 oversized file (a.txt)."]
+    assert (await refused(name, "a.txt", max_file_bytes=100)).code == Code.TOO_LARGE
+
+
 async def test_a_file_that_grows_meanwhile_is_refused(work: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(work / "a.txt", "x" * 100)
-    monkeypatch.setattr(file_selection, "other_kind", lambda head: write(path, "x" * 101) and "")
+    monkeypatch.setattr(file_weights, "other_kind", lambda head: write(path, "x" * 101) and "")
     error = await refused("a.txt", max_file_bytes=100)
     assert error.code == Code.TOO_LARGE
     assert "101 bytes" in error.message
@@ -511,6 +562,8 @@ async def test_a_large_folder_does_not_hold_up_the_event_loop(work: Path):
         make(work / f"{number}", *(f"{file}.py" for file in range(100)))
     gaps = []
     running = True
+    # Collecting the garbage of all tests holds the loop up by itself; the server freezes its own.
+    gc.freeze()
 
     async def heartbeat():
         while running:
@@ -522,6 +575,7 @@ async def test_a_large_folder_does_not_hold_up_the_event_loop(work: Path):
     attachments = await attach(".", max_files=5000)
     running = False
     await task
+    gc.unfreeze()
     assert len(attachments.parts) == 5000
     assert len(gaps) > 10
     assert max(gaps) < sum(gaps) / 4

@@ -1,4 +1,4 @@
-"""Previews that are small whatever the image, and references that are what they seem."""
+"""Previews are small, upright and silent about the camera, whatever the image."""
 
 import base64
 import io
@@ -10,8 +10,6 @@ import pytest
 from PIL import ExifTags, Image
 
 from openrouter_mcp import images
-from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.settings import Settings
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
@@ -91,40 +89,3 @@ def test_a_preview_is_upright_and_tells_nothing_of_the_camera() -> None:
 )
 def test_what_cannot_be_shown_has_no_preview(data: bytes) -> None:
     assert images.preview(data) is None
-
-
-def test_a_photo_is_turned_before_it_is_sent(tmp_path) -> None:
-    (tmp_path / "photo.jpg").write_bytes(tilted(60, 30))
-    url = images.reference(Settings(), str(tmp_path / "photo.jpg"))
-    sent = Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/jpeg;base64,"))))
-    assert sent.size == (30, 60)
-    assert not sent.getexif()
-
-
-def test_an_upright_photo_is_sent_as_it_is(tmp_path) -> None:
-    data = encoded(Image.new("RGB", (60, 30)), "JPEG")
-    (tmp_path / "photo.jpg").write_bytes(data)
-    url = images.reference(Settings(), str(tmp_path / "photo.jpg"))
-    assert base64.b64decode(url.partition(",")[2]) == data
-
-
-def test_the_bytes_say_what_an_image_is_and_not_its_name(tmp_path) -> None:
-    (tmp_path / "a.jpg").write_bytes(encoded(Image.new("RGB", (6, 3)), "PNG"))
-    assert images.reference(Settings(), str(tmp_path / "a.jpg")).startswith("data:image/png;")
-
-
-def test_an_image_that_is_too_large_is_refused(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(images, "LARGEST_REFERENCE", 100)
-    (tmp_path / "a.png").write_bytes(encoded(noise(60, 60), "PNG"))
-    with pytest.raises(OpenRouterError) as refused:
-        images.reference(Settings(), str(tmp_path / "a.png"))
-    assert refused.value.code is Code.TOO_LARGE
-
-
-def test_a_pipe_and_a_device_are_not_read(tmp_path) -> None:
-    os.mkfifo(tmp_path / "pipe.png")
-    (tmp_path / "zero.png").symlink_to("/dev/zero")
-    for name, code in (("pipe.png", Code.NOT_FOUND), ("zero.png", Code.UNSAFE_PATH)):
-        with pytest.raises(OpenRouterError) as refused:
-            images.reference(Settings(), str(tmp_path / name))
-        assert refused.value.code is code

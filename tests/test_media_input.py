@@ -4,7 +4,9 @@ import base64
 import hashlib
 import io
 import os
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,16 @@ KINDS = {
     "webm": (b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1fB\x86\x81\x01B\x82\x84webm", "video_url"),
     "pdf": (b"%PDF-1.7\n%plain text\n", "file"),
 }
+# A red image of 32 by 16 pixels.
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAA"
+    "AAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABoAABAAAAAAAAACsAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABo"
+    "dmMxAAAAAA5waXRtAAAAAAABAAAA/GlwcnAAAADcaXBjbwAAAHVodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEA"
+    "GEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbqrprm4CGgwIAAAAyAAAAD"
+    "AIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAAChjbGFwAAAAIAAAAAEA"
+    "AAAQAAAAAf///+AAAAAC////0AAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAAAAAAAQABBYECAwWEAAAAM21k"
+    "YXQAAAAnKAGvGSFgQkDvXaW//4jK/5iBf67W3ymSgKaXBNeImQsDgYCNkZ04"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +142,25 @@ async def test_other_images_are_converted(kind: str, to: str, work: Path):
         assert (converted.format, converted.size) == (to, (40, 30))
 
 
+@pytest.mark.skipif(not find_spec("pillow_heif"), reason="pillow-heif is not installed")
+async def test_a_photo_in_heic_is_converted_by_its_plug_in(work: Path):
+    (work / "a.heic").write_bytes(HEIC)
+    (part,) = (await attach("a.heic")).parts
+    with Image.open(io.BytesIO(await sent(part))) as converted:
+        assert (converted.format, converted.size) == ("JPEG", (32, 16))
+
+
+async def test_a_photo_in_heic_is_refused_without_the_plug_in_which_is_named(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (work / "a.heic").write_bytes(HEIC)
+    error = await refused("a.heic")
+    assert error.code is Code.UNSUPPORTED_FORMAT
+    assert error.message.startswith("a.heic is a HEIC image")
+    assert "pillow-heif" in error.message
+
+
 async def test_transparency_survives_scaling(work: Path):
     image(work / "a.png", (2000, 10), mode="RGBA")
     (part,) = (await attach("a.png")).parts
@@ -168,7 +199,9 @@ async def test_limits_hold_for_each_kind_before_anything_is_read(work: Path):
 
 async def test_an_empty_file_a_folder_and_a_pipe_with_the_name_of_an_image(work: Path):
     (work / "empty.png").touch()
-    assert (await attach("empty.png")).parts == [{"type": "text", "text": "File: empty.png\n"}]
+    empty = await attach("empty.png")
+    assert empty.parts == [{"type": "text", "text": "File: empty.png\n"}]
+    assert empty.notes == ["empty.png is empty."]
     (work / "folder.png").mkdir()
     assert (await refused("folder.png")).code is Code.NOT_FOUND
     os.mkfifo(work / "pipe.png")
@@ -205,6 +238,12 @@ async def test_data_urls_are_told_by_their_bytes_too(work: Path):
     assert all(len(str(path)) < 100 for path in attachments.paths)
     error = await refused(url, image_max_data_url_bytes=10)
     assert "OPENROUTER_IMAGE_MAX_DATA_URL_BYTES" in error.message
+
+
+async def test_data_urls_of_one_size_are_not_mixed_up():
+    names = [f"data:;base64,{base64.b64encode(MP4 + each).decode()}" for each in (b"1", b"2")]
+    parts = (await attach(*names)).parts
+    assert [(await sent(part))[-1:] for part in parts] == [b"1", b"2"]
 
 
 async def test_a_file_that_changes_before_it_is_sent_is_refused(work: Path):

@@ -6,6 +6,7 @@ import re
 import pytest
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
+from PIL import Image
 
 from openrouter_mcp import settings
 from openrouter_mcp.server import build
@@ -37,6 +38,16 @@ async def test_every_model_answers_in_one_table_with_one_receipt(client, simulat
     assert text(result).splitlines()[-1].startswith("-- 3 models | ")
     costs = [float(receipt["cost"]) for receipt in result.meta["openrouter/receipts"]]
     assert float(result.meta[META]["cost"]) == pytest.approx(sum(costs))
+
+
+async def test_answers_about_media_are_marked_as_untrusted(client, tmp_path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    vision = [THREE[0], THREE[2]]
+    seen = await compare(client, models=vision, files=[str(tmp_path / "a.png")])
+    read = await compare(client, models=vision, files=[str(tmp_path / "a.txt")])
+    assert seen.meta["openrouter/untrusted"] is True
+    assert "openrouter/untrusted" not in read.meta
 
 
 async def test_a_failing_model_hides_no_other(client, simulator) -> None:

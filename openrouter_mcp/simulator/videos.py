@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -19,7 +21,17 @@ from openrouter_mcp.simulator.media_discovery import VIDEO_PRICES
 from openrouter_mcp.simulator.replies import Refused, failure
 
 LONGEST = 8
-HEADER = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
+# A red frame that plays for a second: ffmpeg -f lavfi -i color=red:s=16x16:r=1:d=1 -c:v mpeg4
+PLAYABLE = (
+    "eNp9Us1Kw0AQnqRWi1qsGKSHUCL0qKCix0qPPQh60YN4SbMbG5ptQnYbUBCKeNCD7+AjCKJP0INevfkGvkWd3aQkrbXD"
+    "TmZ25tv5DQCYrrgOPR4wAB2kRN5n4cEeAJTciFKUJiO2ANBeobKE4n2zWD1ldx+1NYDCCguCGDE+izsEJqjwo1gDeTLS"
+    "JlHT9ybMJR3PhYjsLuqXoqtyFv5Gk7nn55mZt5IyQJ0SwWXv1Ocie5HGVW+1L0Y8GxWLkenem4rPhuqy0yF+NPbEHqF5"
+    "5Dneg5bdIz6VGO2WeT0XFSNmKmi+zDpJfCaJqJtrY7Uf+Vaiaw0u2j7q31xwksN84lLjf0Yhm65AC2VrjFg+tmPHYiG9"
+    "Opi9iOpohN8TyglXAx8MBkcYeAHlrrWuTGU5heciWmoY8UVW9/a4kaTXLBg+PUAZ7nXDWUSIpssyQpuHaYGSjbaIkumn"
+    "wWRiLtRmIMOp3ZnYsDNpz+Kg7yb1GZnNCXL4beRGnwi50UNGlZS0ld8ebjyyw9DPT6Lk4S/yC8C1aXk="
+)
+# What follows is in a box that players pass over.
+HEADER = zlib.decompress(base64.b64decode(PLAYABLE)) + b"\0\0\0\0free"
 PIECE = 2**16
 
 
@@ -154,12 +166,12 @@ def digest(id_: str, size: int) -> str:
 
 
 def _pieces(id_: str, start: int, size: int) -> Iterator[bytes]:
-    """The video from an offset on: a header, then noise that differs from video to video."""
+    """The video from an offset on: one that plays, then noise that differs from video to video."""
     noise = hashlib.sha256(id_.encode()).digest() * (PIECE // 32)
     for offset in range(start - start % PIECE, size, PIECE):
         piece = noise[: size - offset]
         if offset == 0:
-            piece = HEADER + piece[len(HEADER) :]
+            piece = (HEADER + piece[len(HEADER) :])[: len(piece)]
         yield piece[max(0, start - offset) :]
 
 

@@ -111,7 +111,7 @@ async def compare_models(
         attachments=attached.parts,
         notes=attached.notes,
     )
-    call = Call("compare_models", ask, max_cost=max_cost)
+    call = Call("compare_models", ask, max_cost=max_cost, attached=attached)
     if dry_run:
         return await comparing.dry_run(app, call, models, judge)
     return await comparing.compare(app, call, models, judge, progress)
