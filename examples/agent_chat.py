@@ -14,14 +14,14 @@ from typing import Any
 from rich.console import Console
 
 from openrouter_mcp import settings
-from openrouter_mcp.agent import Agent, Limits, Watch
+from openrouter_mcp.agent import Agent, Watch
+from openrouter_mcp.agent_run import Limits, Step
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.mcp_servers import McpServers
 from openrouter_mcp.payment import pay
 from openrouter_mcp.request import Ask, ChatRequest, compose
-from openrouter_mcp.result_pages import DEFINITION
 from openrouter_mcp.retries import silent
 from openrouter_mcp.toolbox import Toolbox, opened
 from openrouter_mcp.transcript import Transcript
@@ -33,6 +33,11 @@ console = Console(highlight=False, soft_wrap=True)
 def show(text: str, style: str = "", end: str = "\n") -> None:
     """Print what others wrote: it holds no markup."""
     console.print(text, style=style, end=end, markup=False)
+
+
+def stepped(step: Step) -> None:
+    """Show a tool call."""
+    show(f"\n{step.line()}", "cyan")
 
 
 class Chat:
@@ -54,28 +59,25 @@ class Chat:
     async def say(self, text: str) -> None:
         """One question, and all that the model does until it has answered."""
         asked = [*self._history, {"role": "user", "content": text}]
-        tools = [*(tool.definition for tool in self._box.offered.values()), DEFINITION]
-        ask = Ask(messages=asked, system=SYSTEM, options={"tools": tools})
+        system = f"{SYSTEM}\n\n{self._box.manual}"
+        ask = Ask(messages=asked, system=system, options={"tools": self._box.definitions})
         model = await self._app.resolve(self._model)
         request = compose(ask, model, [], self._app.settings)
-        watch = Watch(silent, lambda step: show(f"\n{step.line()}", "cyan"), self._transcript)
-        run = await Agent(request, self._box, self._send, self._limits, watch).work()
+        watch = Watch(silent, self._grown, stepped, self._transcript)
+        run = await Agent(request, self._box, self._pay, self._limits, watch).work()
         self._history = [*asked, *run.added]
         if run.error:
             show(f"\n{run.error.message}", "red")
         if run.receipt:
             show(f"\n{run.receipt.line()}", "green")
 
-    async def _send(self, request: ChatRequest) -> Answer:
-        shown = 0
-
-        def grown(answer: Answer) -> None:
-            nonlocal shown
-            show(answer.text[shown:], end="")
-            shown = len(answer.text)
-
-        app, listener = self._app, Listener(grown=grown)
+    async def _pay(self, request: ChatRequest, listener: Listener) -> Answer:
+        self._shown, app = 0, self._app
         return await pay(app.client, app.budget, "agent_chat", request, None, listener)
+
+    def _grown(self, answer: Answer) -> None:
+        show(answer.text[self._shown :], end="")
+        self._shown = len(answer.text)
 
 
 async def main(model: str) -> None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from openrouter_mcp import estimates, receipts, turns
+from openrouter_mcp.agent_run import Ending, Limits, Run, Step
+from openrouter_mcp.answer import NOT_STARTED, Answer, Listener
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.exchange import Exchange, Send, converse
-from openrouter_mcp.receipts import Receipt
+from openrouter_mcp.exchange import Exchange, converse
 from openrouter_mcp.request import ChatRequest
 from openrouter_mcp.result_pages import READ_RESULT, ResultPages
 from openrouter_mcp.retries import Report
-from openrouter_mcp.tool_results import Outcome
 from openrouter_mcp.toolbox import Toolbox
 from openrouter_mcp.transcript import Transcript
 
@@ -31,92 +29,52 @@ CONTEXT_SHARE = 0.75
 """Characters of the results of one turn for each token of the context: about a quarter of it."""
 LEAST_SHOWN = 500
 
-
-class Ending(StrEnum):
-    """Why a run ended."""
-
-    ANSWERED = "answered"
-    STEPS = "steps"
-    COST = "cost"
-    TIME = "time"
-    LOOP = "loop"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one run may take. `dollars` is USD; None limits nothing."""
-
-    steps: int
-    dollars: Decimal | None
-    seconds: float
-    result_chars: int
-    continuations: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """One tool call that was made."""
-
-    turn: int
-    name: str
-    arguments: str
-    outcome: Outcome
-    seconds: float
-
-    def line(self) -> str:
-        """The call in the trace: tool, arguments shortened, outcome, ms."""
-        called = f"{self.name}({turns.shortened(self.arguments)})"
-        return f"{self.turn}. {called}: {self.outcome.summary()}, {self.seconds * 1000:.0f} ms"
-
-
-@dataclass
-class Run:
-    """All that one run did. `added` are the messages that it added to the conversation."""
-
-    request: ChatRequest
-    added: list[dict[str, Any]] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    exchanges: list[Exchange] = field(default_factory=list)
-    text: str = ""
-    """The answer, or what was said last."""
-    ending: Ending = Ending.ANSWERED
-    error: OpenRouterError | None = None
-
-    @property
-    def receipt(self) -> Receipt | None:
-        """What all turns cost together; None when not one was answered."""
-        each = [exchange.receipt for exchange in self.exchanges]
-        if not each:
-            return None
-        requests = sum(receipt.requests for receipt in each)
-        return replace(receipts.together(each), requests=requests)
-
-    @property
-    def spent(self) -> Decimal:
-        """USD so far, as far as OpenRouter has told."""
-        return sum((exchange.spent for exchange in self.exchanges), Decimal(0))
+Pay = Callable[[ChatRequest, Listener], Awaitable[Answer]]
+"""Sends one request and pays for it; the listener hears of it from the moment it is sent."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Who hears how a run goes: in a sentence for people, of every call, in all detail."""
+    """Who hears how a run goes: in a sentence for people, word by word, of every call, of all."""
 
     report: Report
+    grown: Callable[[Answer], None]
     stepped: Callable[[Step], None]
     transcript: Transcript
+
+
+class _Heard:
+    """What is heard of one request while it is under way."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.sent = False
+        self.answer = Answer()
+        self.listener = Listener(self._report, self._started, self._grown)
+        self._watch = watch
+
+    async def _report(self, message: str) -> None:
+        # Before that it may wait for money; after it there are words.
+        self.sent = self.sent or message.endswith(NOT_STARTED)
+        await self._watch.report(message)
+
+    async def _started(self, generation_id: str) -> None:
+        self.answer.generation_id = generation_id
+
+    def _grown(self, answer: Answer) -> None:
+        self.answer = answer
+        self._watch.grown(answer)
 
 
 class Agent:
     """One run, from its first request to its end."""
 
     def __init__(
-        self, request: ChatRequest, toolbox: Toolbox, send: Send, limits: Limits, watch: Watch
+        self, request: ChatRequest, toolbox: Toolbox, pay: Pay, limits: Limits, watch: Watch
     ) -> None:
         row = request.model.model
         self._request = request
         self._toolbox = toolbox
-        self._send = send
+        self._pay = pay
         self._limits = limits
         self._watch = watch
         self._context = row.context_length if row else 0
@@ -126,6 +84,9 @@ class Agent:
         self._begun = time.monotonic()
         self._closing = ""
         """Why the next turn has to be the last one."""
+        self._heard = _Heard(watch)
+        self._urged = False
+        """Whether the model was just told that it said nothing."""
         self.run = Run(request)
 
     async def work(self) -> Run:
@@ -141,6 +102,7 @@ class Agent:
                 raise
             self.run.ending = Ending.TIME
             self._complete_calls("The time was up before this ended.")
+            await self._keep_words()
         except OpenRouterError as error:
             if not self.run.exchanges:
                 raise
@@ -158,15 +120,20 @@ class Agent:
         if self._closing:
             await self._add({"role": "user", "content": f"{self._closing} {turns.CLOSE}"})
         exchange = await self._ask()
-        message = turns.with_distinct_ids(
-            {**exchange.last.message(), "content": exchange.text or None}
-        )
+        said = {**exchange.last.message(), "content": exchange.text or None}
+        message = turns.sendable(said, [*self._request.messages, *self.run.added])
         self.run.text = exchange.text or self.run.text
+        if turns.is_empty(exchange.last) and not self._urged:
+            self._urged = True
+            await self._add({"role": "user", "content": turns.EMPTY})
+            return turn < self._limits.steps
+        self._urged = False
         if exchange.error:
             self.run.ending, self.run.error = Ending.FAILED, exchange.error
             return False
         await self._add(message)
-        calls = message.get("tool_calls") or []
+        ids = [call["id"] for call in message.get("tool_calls") or []]
+        calls = [{**c, "id": id_} for c, id_ in zip(exchange.last.tool_calls, ids, strict=True)]
         if not calls or self._closing:
             self._complete_calls("This was not run: the run is over.")
             return False
@@ -188,6 +155,27 @@ class Agent:
         self.run.exchanges.append(exchange)
         return exchange
 
+    async def _send(self, request: ChatRequest) -> Answer:
+        """Send one request; what may be billed is in the run, however it ends."""
+        heard = self._heard = _Heard(self._watch)
+        try:
+            answer = await self._pay(request, heard.listener)
+        except (OpenRouterError, asyncio.CancelledError) as error:
+            # A request that was refused, and never got an id, costs nothing.
+            refused = isinstance(error, OpenRouterError) and not heard.answer.generation_id
+            if heard.sent and not refused:
+                self.run.receipts.append(receipts.of_chat(request, heard.answer))
+            raise
+        self._heard = _Heard(self._watch)
+        self.run.receipts.append(receipts.of_chat(request, answer))
+        return answer
+
+    async def _keep_words(self) -> None:
+        """Keep what the model was saying when the time was up, for the reply and for later."""
+        if self._heard.answer.text:
+            self.run.text = self._heard.answer.text
+            await self._add({"role": "assistant", "content": self.run.text})
+
     async def _answer_calls(self, turn: int, calls: Sequence[dict[str, Any]]) -> None:
         """Run every call: those that only read side by side, the others one after the other."""
         steps: list[Step] = []
@@ -206,7 +194,8 @@ class Agent:
         self._heed_repeats(steps)
 
     async def _call(self, turn: int, call: dict[str, Any]) -> Step:
-        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        name = self._toolbox.known(call["function"]["name"])
+        arguments = call["function"]["arguments"]
         begun = time.monotonic()
         await self._watch.report(f"step {turn}: {name}")
         if name == READ_RESULT:

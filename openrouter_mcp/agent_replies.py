@@ -9,7 +9,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp import receipts, replies
-from openrouter_mcp.agent import Ending, Limits, Run
+from openrouter_mcp.agent_run import Ending, Limits, Run
 from openrouter_mcp.errors import duration
 from openrouter_mcp.receipts import Receipt, dollars
 from openrouter_mcp.settings import variable
@@ -32,7 +32,7 @@ def finished(
     """The answer, how the run ended, one line for each step, what was withheld, the receipt."""
     parts = [text.strip() or "[The model gave no answer.]", _ending(run, limits, thread_id)]
     parts.append(_trace(run))
-    parts += [f"Note: {note}" for note in (*run.request.notes, *notes)]
+    parts += [f"Note: {note}" for note in (*run.request.notes, *_unsettled(run), *notes)]
     going_on = f'; to go on: thread_id="{thread_id}"' if thread_id else ""
     parts.append(f"Transcript: {transcript}{going_on}")
     meta: dict[str, Any] = {
@@ -63,7 +63,9 @@ def _ending(run: Run, limits: Limits, thread_id: str) -> str:
     if run.ending is Ending.ANSWERED:
         last = run.exchanges[-1].last
         if last.finish_reason == "length":
-            return "[The answer was cut off at the output limit.]"
+            return "[The answer was cut off at the output limit. Raise options.max_tokens.]"
+        if last.finish_reason == "content_filter":
+            return "[The provider's content filter cut off the answer.]"
         return ""
     if thread_id:
         how = f'Continue with run_agent(thread_id="{thread_id}", task="go on")'
@@ -74,13 +76,27 @@ def _ending(run: Run, limits: Limits, thread_id: str) -> str:
         Ending.STEPS: f"The limit of {limits.steps} steps ended this run. {how}, or raise "
         "max_steps.",
         Ending.COST: f"The limit of cost ended this run after {dollars(run.spent)}: {error} {how}.",
-        Ending.TIME: f"The limit of {duration(limits.seconds)} ended this run; the receipt leaves "
-        f"out what was under way. {how}, or raise {variable('agent_max_seconds')}.",
+        Ending.TIME: f"The limit of {duration(limits.seconds)} ended this run. {how}, or raise "
+        f"{variable('agent_max_seconds')}.",
         Ending.LOOP: "The model made the same call with the same result three times, which ended "
         f"this run. {how}, a clearer task or another model.",
         Ending.FAILED: f"{error} {how}.",
     }
     return f"[{reasons[run.ending]}]"
+
+
+def _unsettled(run: Run) -> list[str]:
+    """What the receipt cannot say yet."""
+    if not run.unsettled:
+        return []
+    known = f"{dollars(run.spent)} of the cost is known so far"
+    ids = [receipt.generation_id for receipt in run.unsettled if receipt.generation_id]
+    if not ids:
+        return [f"{known}; what was cut off counts as spent with all that it could have cost."]
+    return [
+        f"{known}; of {', '.join(ids)} OpenRouter has not told it yet. get_generation will, and "
+        "until then the budget counts all that it could have cost."
+    ]
 
 
 def _trace(run: Run) -> str:

@@ -16,7 +16,8 @@ from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
 from openrouter_mcp import agent_replies, estimates, history, replies, spending, toolbox, turns
-from openrouter_mcp.agent import Agent, Limits, Run, Step, Watch
+from openrouter_mcp.agent import Agent, Watch
+from openrouter_mcp.agent_run import Limits, Run, Step
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError, clean
@@ -25,10 +26,10 @@ from openrouter_mcp.jobs import Handle
 from openrouter_mcp.mcp_servers import McpServers
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
-from openrouter_mcp.payment import after_cancelling, pay
+from openrouter_mcp.payment import after_cancelling, cost_of, pay
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.receipts import Receipt
 from openrouter_mcp.request import Ask, ChatRequest, compose
-from openrouter_mcp.result_pages import DEFINITION
 from openrouter_mcp.retries import Report, silent
 from openrouter_mcp.settings import variable
 from openrouter_mcp.threads import NEW, Thread
@@ -40,6 +41,8 @@ NEAREST = 3
 SHOWN_TASK = 200
 ASKING = 10.0
 """Seconds that servers have to start before the user is asked; the rest is withheld unasked."""
+LOOK_UPS = (0.5, 1.0, 2.0)
+"""Seconds before each question what a turn cost that was cut off."""
 
 
 @dataclass(frozen=True)
@@ -173,24 +176,33 @@ class Delegation:
         def stepped(step: Step) -> None:
             handle.text += f"\n{step.line()}"
 
-        watch = Watch(handle.report, stepped, transcript)
-        agent = Agent(request, box, self._sender(handle), self._limits, watch)
-        run = await agent.work()
-        kept = await self._keep(thread, run)
-        return await self._reply(run, transcript, kept, [*notes, *box.notes()])
-
-    def _sender(self, handle: Handle) -> Any:
-        """Pays for each turn, within the caps."""
-
         def grown(answer: Answer) -> None:
             handle.billing_note = after_cancelling(answer.provider)
 
-        async def send(request: ChatRequest) -> Answer:
-            app, listener = self._app, Listener(report=handle.report, grown=grown)
-            limit = self._limits.dollars
-            return await pay(app.client, app.budget, TOOL, request, limit, listener)
+        watch = Watch(handle.report, grown, stepped, transcript)
+        run = await Agent(request, box, self._pay, self._limits, watch).work()
+        run.receipts = [await self._settled(receipt) for receipt in run.receipts]
+        kept = await self._keep(thread, run)
+        return await self._reply(run, transcript, kept, [*notes, *box.notes()])
 
-        return send
+    async def _pay(self, request: ChatRequest, listener: Listener) -> Answer:
+        """Pay for one turn, within the caps."""
+        app = self._app
+        return await pay(app.client, app.budget, TOOL, request, self._limits.dollars, listener)
+
+    async def _settled(self, receipt: Receipt) -> Receipt:
+        """The receipt with its cost, which OpenRouter tells of what was cut off after a while."""
+        app = self._app
+        for wait in LOOK_UPS if receipt.cost_pending else ():
+            await asyncio.sleep(wait)
+            try:
+                cost = await cost_of(app.client, receipt.generation_id)
+            except OpenRouterError:
+                break
+            if cost is not None:
+                await app.budget.settle(receipt.generation_id, cost)
+                return replace(receipt, cost=cost, cost_pending=False)
+        return receipt
 
     async def _opened(self, report: Report) -> Toolbox:
         servers = await self._servers.named(self._task.servers)
@@ -201,10 +213,9 @@ class Delegation:
         self, model: Resolution, box: Toolbox, earlier: Sequence[history.Message]
     ) -> ChatRequest:
         task, options = self._task, dict(self._task.options)
-        tools = [tool.definition for tool in box.offered.values()]
-        options["tools"] = [*tools, DEFINITION, *(options.get("tools") or [])]
+        options["tools"] = [*box.definitions, *(options.get("tools") or [])]
         messages = [*earlier, {"role": "user", "content": task.task}]
-        system = "\n\n".join(part for part in (turns.SYSTEM, task.system, *box.absent) if part)
+        system = "\n\n".join(part for part in (turns.SYSTEM, task.system, box.manual) if part)
         ask = Ask(messages=messages, system=system, options=options)
         return compose(ask, model, [], self._app.settings)
 

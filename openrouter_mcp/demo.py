@@ -22,25 +22,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from openrouter_mcp import settings
+from openrouter_mcp import demo_files, settings
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Script, Simulator
 
 TIME_LIMIT = 28.0
 FREE_MODEL = "openrouter/free"
-FILE_SERVER = """
-from pathlib import Path
-from fastmcp import FastMCP
-
-server = FastMCP("files")
-
-@server.tool(annotations={"readOnlyHint": True})
-def read_file(name: str) -> str:
-    '''Read a file of the project.'''
-    return (Path(__file__).parent / Path(name).name).read_text()
-
-server.run(show_banner=False)
-"""
 NOTES = "The release is planned for Friday. Only the changelog is missing."
 ANSWER = (
     "A cache remembers the answer to a question, so that asking again costs nothing. "
@@ -55,26 +42,24 @@ def run() -> int:
     live = settings.load().api_key is not None
     with tempfile.TemporaryDirectory() as state_dir:
         log = Path(state_dir) / "server.log"
-        project = _project(Path(state_dir))
+        # Its real name: the file server compares paths.
+        folder = Path(state_dir).resolve() / "project"
+        project = _project(folder)
         if live:
-            return asyncio.run(_show({**os.environ, **project}, FREE_MODEL, log))
-        with _simulated(state_dir) as environment:
-            return asyncio.run(_show({**environment, **project}, "sonnet", log))
+            return asyncio.run(_show({**os.environ, **project}, FREE_MODEL, folder, log))
+        with _simulated(state_dir, folder) as environment:
+            return asyncio.run(_show({**environment, **project}, "sonnet", folder, log))
 
 
 def _project(folder: Path) -> dict[str, str]:
-    """A file to read and an MCP server that reads it, as `run_agent` wants it configured."""
+    """A file to read, and the variable that tells `run_agent` which servers there are."""
+    folder.mkdir()
     (folder / "notes.txt").write_text(NOTES, "utf-8")
-    script = folder / "file_server.py"
-    script.write_text(FILE_SERVER, "utf-8")
-    config = folder / "mcp.json"
-    server = {"command": sys.executable, "args": [str(script)]}
-    config.write_text(json.dumps({"mcpServers": {"files": server}}), "utf-8")
-    return {"OPENROUTER_MCP_CONFIG": str(config)}
+    return {"OPENROUTER_MCP_CONFIG": str(folder / "mcp.json")}
 
 
 @contextmanager
-def _simulated(state_dir: str) -> Generator[dict[str, str]]:
+def _simulated(state_dir: str, folder: Path) -> Generator[dict[str, str]]:
     """An environment in which the server talks to a simulator on this machine."""
     console.rule("[bold yellow]SIMULATED")
     console.print(
@@ -84,7 +69,8 @@ def _simulated(state_dir: str) -> Generator[dict[str, str]]:
     )
     simulator = Simulator()
     simulator.answer(Script(text=ANSWER, chunk_delay=0.15))
-    reading = {"name": "files__read_file", "arguments": {"name": "notes.txt"}}
+    path = str(folder / "notes.txt")
+    reading = {"name": f"{demo_files.NAME}__{demo_files.TOOL}", "arguments": {"path": path}}
     simulator.answer(Script(tool_calls=[reading]), prompt="notes.txt")
     simulator.answer("It comes on Friday, if the changelog is written.", prompt="notes.txt")
     with serve(simulator) as server:
@@ -98,10 +84,11 @@ def _simulated(state_dir: str) -> Generator[dict[str, str]]:
         }
 
 
-async def _show(environment: dict[str, str], model: str, log: Path) -> int:
+async def _show(environment: dict[str, str], model: str, folder: Path, log: Path) -> int:
     transport = StdioTransport(
         sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False, log_file=log
     )
+    await _choose_file_server(folder)
     try:
         async with asyncio.timeout(TIME_LIMIT), Client(transport) as client:
             await _list_tools(client)
@@ -109,7 +96,7 @@ async def _show(environment: dict[str, str], model: str, log: Path) -> int:
             await _recommend(client)
             await _chat(client, model)
             await _dry_run(client)
-            await _delegate(client, model)
+            await _delegate(client, model, folder)
             await _error(client)
             await _account(client)
     except TimeoutError:
@@ -118,6 +105,19 @@ async def _show(environment: dict[str, str], model: str, log: Path) -> int:
         return 1
     console.rule("[bold green]done")
     return 0
+
+
+async def _choose_file_server(folder: Path) -> None:
+    """Write the configuration of the server that the delegated task works with."""
+
+    def tell(text: str) -> None:
+        console.print(f"[dim]{escape(text)}")
+
+    server = await demo_files.chosen(folder, tell)
+    tell(f"run_agent below works with {server.what}.")
+    entry = {"command": server.command, "args": [*server.args]}
+    config = json.dumps({"mcpServers": {demo_files.NAME: entry}})
+    await asyncio.to_thread((folder / "mcp.json").write_text, config, "utf-8")
 
 
 async def _list_tools(client: Client) -> None:
@@ -155,10 +155,10 @@ async def _dry_run(client: Client) -> None:
         console.print(f"  {escape(line)}")
 
 
-async def _delegate(client: Client, model: str) -> None:
-    task = "What does notes.txt say about the release?"
+async def _delegate(client: Client, model: str, folder: Path) -> None:
+    task = f"What does {folder / 'notes.txt'} say about the release?"
     _step(f'run_agent(task="{task}", servers=["files"])', "with another MCP server's tools")
-    arguments = {"task": task, "model": model, "servers": ["files"], "max_cost": 0.05}
+    arguments = {"task": task, "model": model, "servers": [demo_files.NAME], "max_cost": 0.05}
     result = await client.call_tool("run_agent", arguments, raise_on_error=False)
     for line in _text(result).splitlines():
         console.print(f"  {escape(line)}")

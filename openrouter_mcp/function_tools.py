@@ -6,24 +6,25 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp.types as mt
 from fastmcp.utilities.json_schema import dereference_refs
 
+from openrouter_mcp.portable_schemas import Schema, portable, with_names
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
 LONGEST_NAME = 64
 LONGEST_DESCRIPTION = 1024
+"""Characters that OpenAI takes."""
 DIGEST = 8
+LONGEST_MANUAL = 8000
 SHOWN_PROBLEMS = 3
-ANNOTATIONS = {"$schema", "$id", "$comment", "$anchor"}
-COMBINATIONS = ("allOf", "anyOf", "oneOf")
-DESCRIBING = ("title", "description", "default")
-LITERALS = {"enum", "const", "default", "examples"}
-NAMED_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
-
-Schema = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,14 @@ class FunctionTool:
     server: str
     tool: str
     description: str
+    """What it does, and what the parameters cannot say; longer than providers take, perhaps."""
     parameters: Schema
     schema: Schema
     """What the server itself asks of the arguments, its references resolved."""
+    draft: type[Validator]
+    """The draft of JSON Schema by which that is meant."""
+    renamed: Mapping[str, str]
+    """The server's own names of the properties that `parameters` calls otherwise."""
     read_only: bool
     """Whether it declares that it changes nothing."""
     as_task: bool = False
@@ -48,10 +54,17 @@ class FunctionTool:
         """The entry in a request's `tools`."""
         function = {
             "name": self.name,
-            "description": self.description,
+            "description": _cut(self.description),
             "parameters": self.parameters,
         }
         return {"type": "function", "function": function}
+
+    @property
+    def manual(self) -> str:
+        """The description for the system message, where the definition does not hold it all."""
+        if len(self.description) <= LONGEST_DESCRIPTION:
+            return ""
+        return f"About {self.name}:\n{self.description[:LONGEST_MANUAL]}"
 
     def matches(self, globs: Iterable[str]) -> bool:
         """Whether one of the globs means this tool, by either of its names."""
@@ -60,7 +73,6 @@ class FunctionTool:
 
     def arguments(self, text: str) -> dict[str, Any]:
         """The arguments that a model wrote. Raises `ValueError` with what is wrong with them."""
-        import jsonschema
         from referencing import Registry
         from referencing.exceptions import Unresolvable
 
@@ -72,8 +84,9 @@ class FunctionTool:
             return self.arguments(given)
         if not isinstance(given, dict):
             raise ValueError("the arguments are not a JSON object")  # noqa: TRY004 - said to models
+        given = with_names(given, self.renamed)
         # An empty registry: a schema makes nobody fetch what it refers to.
-        validator = jsonschema.Draft202012Validator(self.schema, registry=Registry())
+        validator = self.draft(self.schema, registry=Registry())
         try:
             problems = sorted(validator.iter_errors(given), key=str)
         except (Unresolvable, re.error):
@@ -89,62 +102,46 @@ def convert(server: str, tools: Sequence[mt.Tool], taken: Iterable[str] = ()) ->
     names = set(taken)
     converted = []
     for tool in {tool.name: tool for tool in tools}.values():
-        schema = _valid(dereference_refs(dict(tool.input_schema or {})))
         name = _name(server, tool.name, names)
         names.add(name)
-        hints = tool.annotations
-        title = tool.title or (hints.title if hints else None) or tool.name
-        parameters, forms = portable(schema)
-        description = "\n".join(part for part in (tool.description or title, forms) if part)
-        converted.append(
-            FunctionTool(
-                name=name,
-                server=server,
-                tool=tool.name,
-                description=_cut(description),
-                parameters=parameters,
-                schema=schema,
-                read_only=bool(hints and hints.read_only_hint),
-                as_task=bool(tool.execution and tool.execution.task_support == "required"),
-            )
-        )
+        converted.append(_converted(name, server, tool))
     return converted
 
 
-def portable(schema: Mapping[str, Any]) -> tuple[Schema, str]:
-    """The schema as the strictest providers take it, and in words what it cannot say any more.
+def _converted(name: str, server: str, tool: mt.Tool) -> FunctionTool:
+    schema, draft, faulty = _understood(dereference_refs(dict(tool.input_schema or {})))
+    known, hints = portable(schema), tool.annotations
+    title = tool.title or (hints.title if hints else None) or tool.name
+    words = (tool.description or title, known.words, faulty)
+    return FunctionTool(
+        name=name,
+        server=server,
+        tool=tool.name,
+        description="\n".join(part for part in words if part),
+        parameters=known.parameters,
+        schema=schema,
+        draft=draft,
+        renamed=known.renamed,
+        read_only=bool(hints and hints.read_only_hint),
+        as_task=bool(tool.execution and tool.execution.task_support == "required"),
+    )
 
-    They want an object at the top, with `properties` and without alternatives; the arguments are
-    held against the server's own schema all the same.
+
+def _understood(schema: Schema) -> tuple[Schema, type[Validator], str]:
+    """The schema and its draft: the declared one, else the newest by which it is one.
+
+    What is no schema by any becomes one that allows everything, and words for the model.
     """
-    top = _cleaned(dict(schema))
-    forms = {name: top.pop(name) for name in COMBINATIONS if name in top}
-    variants = [form for listed in forms.values() for form in listed if isinstance(form, dict)]
-    properties: Schema = {}
-    for variant in variants:
-        for name, value in (variant.get("properties") or {}).items():
-            properties.setdefault(name, value)
-    properties |= top.get("properties") or {}
-    required = {*(top.get("required") or [])}
-    for variant in forms.get("allOf", []):
-        required |= {*(variant.get("required") or [])}
-    top |= {"type": "object", "properties": properties}
-    top.pop("required", None)
-    if listed := [name for name in properties if name in required]:
-        top["required"] = listed
-    said = json.dumps(forms, ensure_ascii=False, separators=(",", ":")) if forms else ""
-    return top, f"The arguments have to fit: {said}" if said else ""
-
-
-def _valid(schema: Schema) -> Schema:
-    """The schema; one that allows everything in place of what is none, as providers refuse it."""
     import jsonschema
+    from jsonschema.validators import validator_for
 
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError:
-        return {}
-    return schema
+    newest = jsonschema.Draft202012Validator
+    declared = validator_for(schema, default=newest)
+    for draft in (declared, newest, jsonschema.Draft7Validator, jsonschema.Draft4Validator):
+        with suppress(jsonschema.SchemaError, RecursionError):
+            draft.check_schema(schema)
+            return schema, draft, ""
+    return {}, newest, f"The arguments, as its server describes them: {json.dumps(schema)}"
 
 
 def _name(server: str, tool: str, taken: set[str]) -> str:
@@ -160,47 +157,3 @@ def _name(server: str, tool: str, taken: set[str]) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_DESCRIPTION else f"{text[: LONGEST_DESCRIPTION - 4]} ..."
-
-
-def _cleaned(schema: Any) -> Any:
-    """A schema in keywords that every provider knows, meaning the same."""
-    if schema is True:
-        return {}
-    if isinstance(schema, list):
-        return [_cleaned(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    cleaned: Schema = {}
-    for name, value in schema.items():
-        if name in NAMED_SCHEMAS and isinstance(value, dict):
-            cleaned[name] = {named: _cleaned(inner) for named, inner in value.items()}
-        elif name == "const":
-            cleaned["enum"] = [value]
-        elif name not in ANNOTATIONS:
-            cleaned[name] = value if name in LITERALS or name == "required" else _cleaned(value)
-    return _with_items(_with_one_type(cleaned))
-
-
-def _with_one_type(schema: Schema) -> Schema:
-    """A list of types as alternatives, which more providers know."""
-    kinds = schema.get("type")
-    if not isinstance(kinds, list):
-        return schema
-    about = {name: value for name, value in schema.items() if name in DESCRIBING}
-    rest = {name: value for name, value in schema.items() if name not in {*DESCRIBING, "type"}}
-    forms = [{"type": kind} | ({} if kind == "null" else rest) for kind in kinds]
-    return (
-        {**about, **forms[0]} if len(forms) == 1 else {**about, "anyOf": [*map(_with_items, forms)]}
-    )
-
-
-def _with_items(schema: Schema) -> Schema:
-    """An array says what it holds; one that lists its places says what they may hold."""
-    if schema.get("type") != "array":
-        return schema
-    places = schema.pop("prefixItems", None)
-    if isinstance(schema.get("items"), list):
-        places = schema.pop("items")
-    if places:
-        return {**schema, "items": {"anyOf": places}}
-    return {**schema, "items": schema.get("items") or {}}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
@@ -94,7 +96,8 @@ def read(path: Path | None, environment: Mapping[str, str]) -> dict[str, ServerC
     servers = _servers(document)
     if not servers:
         raise _unusable(f"{path} has no servers: it needs an object mcpServers (or servers)")
-    return {name: _read_entry(name, entry, environment) for name, entry in servers.items()}
+    known = {**_predefined(path.parent), **environment}
+    return {name: _read_entry(name, entry, known, path.parent) for name, entry in servers.items()}
 
 
 def _unusable(reason: str) -> OpenRouterError:
@@ -119,7 +122,20 @@ def _servers(document: Any) -> dict[str, Any]:
     return {}
 
 
-def _read_entry(name: str, raw: Any, environment: Mapping[str, str]) -> ServerConfig:
+def _predefined(folder: Path) -> dict[str, str]:
+    """The placeholders of VS Code and Cursor; their settings lie in a folder of the workspace."""
+    folder = folder.resolve()
+    workspace = folder.parent if folder.name in {".vscode", ".cursor"} else folder
+    return {
+        "userHome": str(Path.home()),
+        "workspaceFolder": str(workspace),
+        "workspaceFolderBasename": workspace.name,
+        "pathSeparator": os.sep,
+        "/": os.sep,
+    }
+
+
+def _read_entry(name: str, raw: Any, known: Mapping[str, str], folder: Path) -> ServerConfig:
     try:
         entry = _Entry.model_validate(raw)
     except ValidationError as error:
@@ -129,7 +145,7 @@ def _read_entry(name: str, raw: Any, environment: Mapping[str, str]) -> ServerCo
     unresolved: list[str] = []
 
     def filled(text: str) -> str:
-        return PLACEHOLDER.sub(_filling(environment, unresolved), text)
+        return PLACEHOLDER.sub(_filling(known, unresolved), text)
 
     config = ServerConfig(
         name,
@@ -141,23 +157,45 @@ def _read_entry(name: str, raw: Any, environment: Mapping[str, str]) -> ServerCo
         headers={key: filled(value) for key, value in entry.headers.items()},
         sse=entry.kind == "sse" or (not entry.kind and entry.url.rstrip("/").endswith("/sse")),
     )
-    problem = _problem(entry, config, unresolved)
-    return ServerConfig(name, problem=problem) if problem else config
+    env_file = folder / Path(filled(entry.env_file)).expanduser() if entry.env_file else None
+    if problem := _problem(entry, config, unresolved):
+        return ServerConfig(name, problem=problem)
+    try:
+        further = _variables(env_file) if env_file else {}
+    except ValueError as error:
+        return ServerConfig(name, problem=f"its envFile {env_file} {error}")
+    return replace(config, env={**further, **config.env})
 
 
-def _filling(
-    environment: Mapping[str, str], unresolved: list[str]
-) -> Callable[[re.Match[str]], str]:
-    """What stands for `${VAR}`, `${env:VAR}`, `${VAR:-default}` and `${userHome}`."""
+def _variables(path: Path) -> dict[str, str]:
+    """The variables in a file of KEY=VALUE lines. Raises `ValueError` with what is wrong."""
+    from dotenv.parser import parse_stream
+
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError("cannot be read (it is not UTF-8)") from None
+    variables = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key and binding.value is None):
+            line = binding.original.line + binding.original.string.rstrip().count("\n")
+            raise ValueError(f"has no KEY=VALUE in line {line}")
+        if binding.key:
+            variables[binding.key] = binding.value or ""
+    return variables
+
+
+def _filling(known: Mapping[str, str], unresolved: list[str]) -> Callable[[re.Match[str]], str]:
+    """What stands for `${VAR}`, `${env:VAR}`, `${VAR:-default}` and what VS Code defines."""
 
     def fill(match: re.Match[str]) -> str:
         name, has_default, default = match[1].removeprefix("env:").partition(":-")
-        if name in environment:
-            return environment[name]
+        if name in known:
+            return known[name]
         if has_default:
             return default
-        if name == "userHome":
-            return str(Path.home())
         unresolved.append(match[0])
         return ""
 
@@ -175,8 +213,6 @@ def _problem(entry: _Entry, config: ServerConfig, unresolved: list[str]) -> str:
             f"its entry needs {names}, which is not set. Set it in the environment of "
             "openrouter-mcp, or write the value into the configuration"
         )
-    if entry.env_file:
-        return "envFile is not read. Put its variables into env"
     if _is_own(config):
         return "it is this server itself, which never uses its own tools"
     return ""

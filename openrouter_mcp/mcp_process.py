@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import anyio
 import mcp.types as mt
@@ -20,6 +22,11 @@ from fastmcp.client.transports.base import ClientTransport, TransportOptions
 from mcp import ClientSession
 from mcp.client.stdio import get_default_environment
 from mcp.os.posix.utilities import terminate_posix_process_tree
+from mcp.os.win32.utilities import (
+    FallbackProcess,
+    create_windows_process,
+    terminate_windows_process_tree,
+)
 from mcp.shared.message import SessionMessage
 
 from openrouter_mcp.errors import clean
@@ -27,8 +34,17 @@ from openrouter_mcp.errors import clean
 LONGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message of the server; one that sends more is stopped."""
 STDERR_TAIL = 2000
-LEAVING = 1.0
-"""Seconds that a server has to exit once its input is closed, and again once it is told to."""
+TELLING = re.compile(r"^(?:npm (?:error|ERR!) .+|[\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
+"""Lines that say why a program failed: npm and Node.js end with others."""
+LEAVING = 0.5
+"""Seconds that a server has to exit once its input is closed, and again once it is told to.
+
+Twice that is less than hosts give us to exit: what is left when we are killed goes on for ever.
+"""
+REAPING = 2.0
+"""Seconds until a process that was killed is surely gone."""
+WATCH_EVERY = 0.25
+"""Seconds between two looks whether it still runs."""
 
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 Outgoing = MemoryObjectReceiveStream[SessionMessage]
@@ -71,6 +87,7 @@ class StdioProcess(ClientTransport):
                 tasks.start_soon(self._read, process, incoming)
                 tasks.start_soon(self._write, process, outgoing)
                 tasks.start_soon(self._listen, process)
+                tasks.start_soon(self._watch, process)
                 try:
                     async with options.session_class(read, write, **session_kwargs) as session:
                         yield session
@@ -83,18 +100,24 @@ class StdioProcess(ClientTransport):
         """Why the connection ended, as far as that is known."""
         if self.oversized:
             return f"it sent a message of more than {LONGEST_MESSAGE // 1024**2} MiB"
-        said = self._last_words.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        words = self._last_words.decode("utf-8", "replace").strip()
+        said = "; ".join(TELLING.findall(words)[:2]) or words.rpartition("\n")[2]
         code = "" if self.exit_code is None else f" with exit code {self.exit_code}"
         return f"its process ended{code}" + (f": {clean(said, 200)}" if said else "")
 
-    async def _spawn(self) -> Process:
+    async def _spawn(self) -> Process | FallbackProcess:
         # Windows starts scripts such as npx.cmd only by their full name.
         program = shutil.which(self._command[0], path=self._env.get("PATH")) or self._command[0]
+        arguments = self._command[1:]
+        if sys.platform == "win32":
+            # In a job object, which ends all that it starts when this process ends, however.
+            errors = cast("TextIO", subprocess.PIPE)
+            return await create_windows_process(program, arguments, self._env, errors, self._cwd)
         return await anyio.open_process(
-            [program, *self._command[1:]], env=self._env, cwd=self._cwd, start_new_session=True
+            [program, *arguments], env=self._env, cwd=self._cwd, start_new_session=True
         )
 
-    async def _read(self, process: Process, incoming: Incoming) -> None:
+    async def _read(self, process: Process | FallbackProcess, incoming: Incoming) -> None:
         """Hand over the messages, until the end or one that is too long."""
         if process.stdout is None:
             return
@@ -125,7 +148,7 @@ class StdioProcess(ClientTransport):
             return None
         return SessionMessage(message)
 
-    async def _write(self, process: Process, outgoing: Outgoing) -> None:
+    async def _write(self, process: Process | FallbackProcess, outgoing: Outgoing) -> None:
         if process.stdin is None:
             return
         async with outgoing:
@@ -134,15 +157,20 @@ class StdioProcess(ClientTransport):
                     line = sent.message.model_dump_json(by_alias=True, exclude_unset=True)
                     await process.stdin.send(line.encode() + b"\n")
 
-    async def _listen(self, process: Process) -> None:
+    async def _listen(self, process: Process | FallbackProcess) -> None:
         """Keep the end of what it says on stderr, which tells why it could not start."""
-        if process.stderr is None:
+        if isinstance(process, FallbackProcess) or process.stderr is None:
             return
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async for piece in process.stderr:
                 self._last_words = (self._last_words + piece)[-STDERR_TAIL:]
 
-    async def _stop(self, process: Process) -> None:
+    async def _watch(self, process: Process | FallbackProcess) -> None:
+        """When it ends, end all that it started, which may hold its output open."""
+        await _exited(process, WATCH_EVERY)
+        await _end_tree(process)
+
+    async def _stop(self, process: Process | FallbackProcess) -> None:
         """Close its input, wait, end it with all that it started."""
         self._stopping = True
         try:
@@ -150,18 +178,32 @@ class StdioProcess(ClientTransport):
                 with contextlib.suppress(anyio.BrokenResourceError, OSError):
                     await process.stdin.aclose()
             with anyio.move_on_after(LEAVING):
-                await process.wait()
-            if sys.platform != "win32":
-                await terminate_posix_process_tree(process, LEAVING)
+                await _exited(process)
+            await _end_tree(process)
         finally:
             # A native cancellation passes every shield.
             if process.returncode is None:
                 _kill(process)
-        with anyio.move_on_after(LEAVING):
-            self.exit_code = await process.wait()
+        with anyio.move_on_after(REAPING):
+            await _exited(process)
+        self.exit_code = process.returncode
 
 
-def _kill(process: Process) -> None:
+async def _exited(process: Process | FallbackProcess, every: float = 0.01) -> None:
+    """Until the process has exited; `Process.wait` waits for those who have its pipes too."""
+    while process.returncode is None:  # noqa: ASYNC110 - nothing tells of it
+        await anyio.sleep(every)
+
+
+async def _end_tree(process: Process | FallbackProcess) -> None:
+    """End a process with all that it started."""
+    if sys.platform == "win32":
+        await terminate_windows_process_tree(process)
+    elif isinstance(process, Process):
+        await terminate_posix_process_tree(process, LEAVING)
+
+
+def _kill(process: Process | FallbackProcess) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if sys.platform == "win32":
             process.kill()

@@ -69,6 +69,15 @@ class McpServer:
         """Lines on stdout that were no MCP messages, since it was started."""
         return self._transport.strayed if isinstance(self._transport, StdioProcess) else 0
 
+    @property
+    def has_resources(self) -> bool:
+        """Whether it says that it has resources; False before it is started."""
+        opening = self._opening
+        if opening is None or not opening.done() or opening.cancelled() or opening.exception():
+            return False
+        capabilities = opening.result().server_capabilities
+        return bool(capabilities and capabilities.resources)
+
     async def tools(self) -> list[mt.Tool]:
         """What it offers, after starting it, again if it has died since. Raises `ServerError`."""
         warm = self._opening is not None
@@ -91,6 +100,15 @@ class McpServer:
             if as_task:
                 return await _result_of_task(client, tool, arguments, seconds)
             return await client.call_tool_mcp(tool, arguments, timeout=seconds)
+
+        return await self._asked(ask, seconds)
+
+    async def read(self, uri: str, seconds: float) -> mt.ReadResourceResult:
+        """One of its resources. Raises `ServerError` where it does not come within `seconds`."""
+
+        async def ask(client: Client) -> mt.ReadResourceResult:
+            async with asyncio.timeout(seconds):
+                return await client.read_resource_mcp(uri)
 
         return await self._asked(ask, seconds)
 

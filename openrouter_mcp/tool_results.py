@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mcp.types as mt
@@ -35,6 +35,8 @@ class Outcome:
     parts: tuple[Mapping[str, Any], ...] = ()
     """Images and sounds as content parts of a message."""
     failed: bool = False
+    resources: tuple[str, ...] = ()
+    """URIs that it names."""
 
     def summary(self) -> str:
         """A few words for the trace."""
@@ -49,19 +51,45 @@ def outcome(result: mt.CallToolResult, senses: Collection[str]) -> Outcome:
 
     `senses` are OpenRouter's input modalities. What cannot be passed on is described.
     """
+    told = _told(result.content, senses)
+    texts, structured = [told.text] if told.text else [], result.structured_content
+    if structured is not None and not any(_says(said, structured) for said in _texts(result)):
+        texts.append(json.dumps(structured, ensure_ascii=False))
+    text = "\n".join(texts) or "(no content)"
+    return replace(told, text=text, failed=bool(result.is_error))
+
+
+def of_resource(result: mt.ReadResourceResult, senses: Collection[str]) -> Outcome:
+    """What a resource holds, in the same way."""
+    blocks = [mt.EmbeddedResource(type="resource", resource=each) for each in result.contents]
+    told = _told(blocks, senses)
+    return replace(told, text=told.text or "(no content)")
+
+
+def _told(content: Sequence[mt.ContentBlock], senses: Collection[str]) -> Outcome:
     texts: list[str] = []
     parts: list[Mapping[str, Any]] = []
-    for block in result.content:
+    for block in content:
         text, part = _converted(block, senses)
         if text:
             texts.append(text)
         if part:
             parts.append(part)
-    structured = result.structured_content
-    if structured is not None and not any(_says(text, structured) for text in texts):
-        texts.append(json.dumps(structured, ensure_ascii=False))
-    failed = bool(result.is_error)
-    return Outcome("\n".join(texts) or "(no content)", tuple(parts), failed)
+    named = (_uri(block) for block in content)
+    return Outcome("\n".join(texts), tuple(parts), resources=tuple(uri for uri in named if uri))
+
+
+def _uri(block: mt.ContentBlock) -> str:
+    match block:
+        case mt.ResourceLink():
+            return str(block.uri)
+        case mt.EmbeddedResource():
+            return str(block.resource.uri)
+    return ""
+
+
+def _texts(result: mt.CallToolResult) -> list[str]:
+    return [block.text for block in result.content if isinstance(block, mt.TextContent)]
 
 
 def _says(text: str, structured: Any) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from openrouter_mcp import resource_links, result_pages
 from openrouter_mcp.function_tools import FunctionTool, convert
 from openrouter_mcp.mcp_server import McpServer, ServerError
+from openrouter_mcp.resource_links import READ_RESOURCE, ResourceLinks
 from openrouter_mcp.retries import Report
 from openrouter_mcp.settings import variable
 from openrouter_mcp.tool_results import Outcome, outcome
@@ -30,6 +34,21 @@ class Toolbox:
     """Those that may change something and that the user has not allowed."""
     absent: tuple[str, ...]
     """A sentence for each server that does not work."""
+    links: ResourceLinks = field(default_factory=ResourceLinks)
+
+    @property
+    def definitions(self) -> list[dict[str, Any]]:
+        """The `tools` of every request: those of the servers, and ours to read on in results."""
+        own = [result_pages.DEFINITION]
+        if any(server.has_resources for server in self.servers.values()):
+            own.append(resource_links.DEFINITION)
+        return [*(tool.definition for tool in self.offered.values()), *own]
+
+    @property
+    def manual(self) -> str:
+        """What the system message says of the tools; empty where the definitions say it all."""
+        manuals = [tool.manual for tool in self.offered.values() if tool.manual]
+        return "\n\n".join([*self.absent, *manuals])
 
     def with_allowed(self, names: Collection[str]) -> Toolbox:
         """The toolbox with some of the withheld tools, which the user has agreed to."""
@@ -37,8 +56,23 @@ class Toolbox:
         kept = {name: tool for name, tool in self.withheld.items() if name not in names}
         return replace(self, offered=self.offered | agreed, withheld=kept)
 
+    def known(self, name: str) -> str:
+        """The tool that a model means: it may leave out the server, or write the name its own way.
+
+        What could mean several tools, or none, comes back as it is.
+        """
+        every = self.offered | self.withheld
+        if name in every:
+            return name
+        said = _plain(name.removeprefix("functions."))
+        meant = {
+            tool.name for tool in every.values() if said in map(_plain, (tool.name, tool.tool))
+        }
+        return meant.pop() if len(meant) == 1 else name
+
     def is_read_only(self, name: str) -> bool:
         """Whether calls of this tool may run beside others; an unknown one does nothing."""
+        name = self.known(name)
         return name not in self.offered or self.offered[name].read_only
 
     def notes(self) -> list[str]:
@@ -68,6 +102,12 @@ class Toolbox:
         self, name: str, arguments: str, seconds: float, senses: Collection[str]
     ) -> Outcome:
         """Run one call as the model wrote it; whatever is wrong comes back as a failed outcome."""
+        if name == READ_RESOURCE:
+            try:
+                return await self.links.read(arguments, seconds, senses)
+            except ServerError as error:
+                return Outcome(str(error), failed=True)
+        name = self.known(name)
         tool = self.offered.get(name)
         if tool is None:
             return Outcome(self._unknown(name), failed=True)
@@ -77,12 +117,14 @@ class Toolbox:
         except ValueError as error:
             said = f"{name} was not run: {error}. Correct the arguments and call it again."
             return Outcome(said, failed=True)
+        server = self.servers[tool.server]
         try:
-            server = self.servers[tool.server]
             result = await server.call(tool.tool, given, seconds, as_task=tool.as_task)
         except ServerError as error:
             return Outcome(str(error), failed=True)
-        return await asyncio.to_thread(outcome, result, senses)
+        told = await asyncio.to_thread(outcome, result, senses)
+        self.links.heed(server, told)
+        return told
 
     def _unknown(self, name: str) -> str:
         if name in self.withheld:
@@ -119,6 +161,10 @@ async def opened(
                 (offered if free else withheld)[tool.name] = tool
     absent = tuple(str(reply) for reply in replies if isinstance(reply, ServerError))
     return Toolbox({server.name: server for server in servers}, offered, withheld, absent)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
 
 
 async def _listed(server: McpServer) -> list | ServerError:

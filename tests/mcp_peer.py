@@ -5,13 +5,21 @@ Written against the specification (2025-06-18) and not with FastMCP, which takes
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 FORM = {"type": "object", "properties": {"name": {"type": "string"}}}
 TOOLS = {"environment": True, "process_id": True, "die": True, "flood": True, "sleep": True}
-TOOLS |= {"research": True, "ask": True, "sample": True, "write": False, "read": True}
+TOOLS |= {
+    "parent": True,
+    "research": True,
+    "ask": True,
+    "sample": True,
+    "write": False,
+    "read": True,
+}
 
 
 def send(**message) -> None:
@@ -47,6 +55,10 @@ def called(name: str, path: str = "") -> str:
             sys.stderr.write("starting\nout of cheese\n")
             sys.stderr.flush()
             os._exit(3)
+        case "parent":
+            # It outlives us if nobody ends it: it does not read what we read.
+            program = [sys.executable, "-c", "import time; time.sleep(600)"]
+            return str(subprocess.Popen(program).pid)
         case "flood":
             return "x" * 50_000_000
         case "ask":
@@ -91,6 +103,8 @@ def main(kind: str) -> None:
         time.sleep(600)
     if kind == "crash":
         sys.exit("no token is set")
+    if kind == "npm":
+        sys.exit("npm warn x\nnpm error code E404\nnpm error 404 Not Found\nnpm error A log: /y")
     if kind == "garbage":
         sys.stdout.write("Welcome!\n{not json}\n" * 500)
     while kind == "endless line":

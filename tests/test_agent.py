@@ -11,15 +11,15 @@ from fastmcp import Client, FastMCP
 from fastmcp.tools import ToolResult
 from fastmcp.utilities.types import Image
 
-from openrouter_mcp.agent import Agent, Ending, Limits, Run, Watch
-from openrouter_mcp.answer import Answer
+from openrouter_mcp.agent import Agent, Watch
+from openrouter_mcp.agent_run import Ending, Limits, Run
+from openrouter_mcp.answer import NOT_STARTED, Answer, Listener
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.mcp_config import ServerConfig
 from openrouter_mcp.mcp_server import McpServer
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.request import Ask, ChatRequest, compose
-from openrouter_mcp.result_pages import DEFINITION
 from openrouter_mcp.retries import silent
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.toolbox import Toolbox, opened
@@ -50,7 +50,10 @@ class Desk(McpServer):
         self._peer.tool(self.draw, annotations=READS)
         self._peer.tool(self.fail, annotations=READS)
         self._peer.tool(self.wait, annotations=READS)
+        self._peer.tool(self.point, annotations=READS)
         self._peer.tool(self.write)
+        self._peer.resource("desk://note")(lambda: "buy ink")
+        self._peer.resource("desk://diary")(lambda: "private")
 
     async def _open(self) -> Client:
         return await Client(self._peer).__aenter__()
@@ -70,6 +73,10 @@ class Desk(McpServer):
     async def fail(self) -> ToolResult:
         return ToolResult(content="the drawer is stuck", is_error=True)
 
+    async def point(self) -> ToolResult:
+        link = mt.ResourceLink(type="resource_link", name="note", uri="desk://note")
+        return ToolResult(content=[link])
+
     async def wait(self) -> None:
         await asyncio.sleep(60)
 
@@ -87,12 +94,17 @@ class Scripted:
         self._script = list(script)
         self.requests: list[ChatRequest] = []
 
-    async def __call__(self, request: ChatRequest) -> Answer:
+    async def __call__(self, request: ChatRequest, listener: Listener) -> Answer:
         self.requests.append(request)
+        await listener.report(NOT_STARTED)
         following = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(following, OpenRouterError):
             raise following
         return replace(following, tool_calls=[*following.tool_calls])
+
+    def said(self, turn: int) -> dict:
+        """What the model had said last, as it was told so in one request."""
+        return [m for m in self.told(turn) if m["role"] == "assistant"][-1]
 
     def told(self, turn: int) -> list[dict]:
         """The messages of one request."""
@@ -103,9 +115,27 @@ class Scripted:
         return [m["content"] for m in self.told(turn) if m["role"] == "tool"]
 
 
+class Breaking(Scripted):
+    """Answers, and stops in the middle of the last of them."""
+
+    def __init__(self, *script: Answer, text: str) -> None:
+        super().__init__(*script)
+        self._text = text
+
+    async def __call__(self, request: ChatRequest, listener: Listener) -> Answer:
+        if self._script:
+            return self._script.pop(0)
+        await listener.report(NOT_STARTED)
+        await listener.started("gen-cut")
+        listener.grown(Answer(text=self._text, generation_id="gen-cut", model="acme/large"))
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
 def says(text: str, **fields) -> Answer:
     usage = {"cost": 0.01, "prompt_tokens": 10, "completion_tokens": 2}
-    return Answer(text=text, finish_reason="stop", model="acme/large", usage=usage, **fields)
+    known = {"finish_reason": "stop", "model": "acme/large", "usage": usage}
+    return Answer(text=text, **{**known, **fields})
 
 
 def calls(*wanted: tuple[str, object], ids: tuple[str, ...] = (), **fields) -> Answer:
@@ -118,7 +148,7 @@ def calls(*wanted: tuple[str, object], ids: tuple[str, ...] = (), **fields) -> A
         }
         for n, (name, a) in enumerate(wanted)
     ]
-    return replace(says("", **fields), tool_calls=made, finish_reason="tool_calls")
+    return says("", tool_calls=made, **{"finish_reason": "tool_calls", **fields})
 
 
 @pytest.fixture
@@ -134,11 +164,11 @@ def work(desk, tmp_path):
 
     async def run(model, *, allow=(), **limits) -> Run:
         box: Toolbox = await opened([desk], [], allow, silent)
-        tools = [*(tool.definition for tool in box.offered.values()), DEFINITION]
         resolution = Resolution("acme/large", Model.parse(ROW), "")
-        ask = Ask(prompt="Tidy up.", options={"tools": tools})
+        ask = Ask(prompt="Tidy up.", options={"tools": box.definitions})
         request = compose(ask, resolution, [], Settings(api_key=None))
-        watch = Watch(silent, lambda _step: None, Transcript(tmp_path, days=1))
+        transcript = Transcript(tmp_path, days=1)
+        watch = Watch(silent, lambda _answer: None, lambda _step: None, transcript)
         return await Agent(request, box, model, replace(LIMITS, **limits), watch).work()
 
     return run
@@ -208,6 +238,89 @@ async def test_repeated_ids_are_told_apart(work) -> None:
     answered = [m["tool_call_id"] for m in model.told(1) if m["role"] == "tool"]
     assert asked == answered
     assert len(set(asked)) == 2
+
+
+async def test_ids_that_came_in_an_earlier_turn_are_told_apart(work) -> None:
+    turns = [calls(("desk__look", {"thing": thing}), ids=("x",)) for thing in "ab"]
+    model = Scripted(*turns, says("Done."))
+    await work(model)
+    asked = [c["id"] for m in model.told(2) for c in m.get("tool_calls", [])]
+    answered = [m["tool_call_id"] for m in model.told(2) if m["role"] == "tool"]
+    assert asked == answered
+    assert len(set(asked)) == 2
+
+
+@pytest.mark.parametrize("name", ["DESK__Look", "look", "desk.look", "functions.desk__look"])
+async def test_a_tool_is_known_by_the_name_that_the_model_gives_it(work, name) -> None:
+    run = await work(Scripted(calls((name, {"thing": "pen"})), says("Done.")))
+    assert (run.steps[0].name, run.steps[0].outcome.text) == ("desk__look", "a pen")
+
+
+async def test_other_spellings_of_writing_tools_still_run_one_after_the_other(work, desk) -> None:
+    wanted = [("Write", {"text": "a"}), ("write", {"text": "b"})]
+    await work(Scripted(calls(*wanted), says("Done.")), allow=["desk__write"])
+    assert desk.log == ["write a", "wrote a", "write b", "wrote b"]
+
+
+async def test_calls_are_run_whatever_the_turn_says_it_ended_for(work) -> None:
+    run = await work(Scripted(calls(("desk__look", {}), finish_reason="stop"), says("Done.")))
+    assert (run.text, len(run.steps)) == ("Done.", 1)
+
+
+async def test_calls_that_no_provider_takes_back_go_back_mended(work) -> None:
+    wanted = [("desk__look", "{"), ("no such tool!", "[1]"), ("desk__look", "")]
+    model = Scripted(calls(*wanted, ids=("", "", "")), says("Done."))
+    run = await work(model)
+    functions = [call["function"] for call in model.said(1)["tool_calls"]]
+    assert [json.loads(function["arguments"]) for function in functions] == [
+        {"arguments": "{"},
+        {"arguments": "[1]"},
+        {},
+    ]
+    assert functions[1]["name"] == "no_such_tool_"
+    assert "not JSON" in run.steps[0].outcome.text
+    assert "no such tool!" in run.steps[1].outcome.text
+    assert run.steps[2].outcome.text == "a desk"
+
+
+async def test_a_model_that_says_nothing_after_its_tools_is_asked_once_more(work) -> None:
+    nothing = OpenRouterError(Code.UPSTREAM_ERROR, "Nothing was said.", retryable=True)
+    model = Scripted(calls(("desk__look", {})), says("", error=nothing), says("A desk."))
+    run = await work(model)
+    assert model.told(2)[-1]["content"].startswith("Your last message was empty")
+    assert (run.text, run.ending) == ("A desk.", Ending.ANSWERED)
+
+
+async def test_a_model_that_goes_on_saying_nothing_ends_the_run(work) -> None:
+    nothing = OpenRouterError(Code.UPSTREAM_ERROR, "Nothing was said.", retryable=True)
+    model = Scripted(calls(("desk__look", {})), says("", error=nothing))
+    run = await work(model)
+    assert (run.ending, run.error, len(model.requests)) == (Ending.FAILED, nothing, 3)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"refusal": "I will not."}, {"finish_reason": "content_filter"}]
+)
+async def test_a_refusal_ends_the_run_with_its_reason(work, fields) -> None:
+    refused = OpenRouterError(Code.REFUSED, "Refused.")
+    model = Scripted(calls(("desk__look", {})), says("", error=refused, **fields))
+    run = await work(model)
+    assert (run.ending, run.error, len(model.requests)) == (Ending.FAILED, refused, 2)
+
+
+async def test_a_resource_that_a_result_names_can_be_read_and_no_other(work) -> None:
+    uris = ["desk://note", "desk://diary"]
+    model = Scripted(
+        calls(("desk__point", {})),
+        calls(*(("read_resource", {"uri": uri}) for uri in uris)),
+        says("Ink."),
+    )
+    run = await work(model)
+    assert model.requests[0].body["tools"][-1]["function"]["name"] == "read_resource"
+    assert "desk://note" in run.steps[0].outcome.text
+    assert "buy ink" in run.steps[1].outcome.text
+    assert run.steps[2].outcome.failed
+    assert "desk://note" in run.steps[2].outcome.text
 
 
 async def test_images_are_shown_after_the_results(work) -> None:
@@ -282,6 +395,37 @@ async def test_time_ends_it_with_every_call_answered(work) -> None:
     run = await work(Scripted(calls(("desk__look", {}), ("desk__wait", {}))), seconds=0.3)
     assert run.ending is Ending.TIME
     assert [m["role"] for m in run.added] == ["assistant", "tool", "tool"]
+
+
+async def test_what_was_being_said_when_the_time_was_up_is_kept_and_on_the_receipt(work) -> None:
+    run = await work(Breaking(calls(("desk__look", {})), text="So far"), seconds=0.3)
+    assert (run.ending, run.text) == (Ending.TIME, "So far")
+    assert run.added[-1] == {"role": "assistant", "content": "So far"}
+    assert [receipt.generation_id for receipt in run.unsettled] == ["gen-cut"]
+    assert run.receipt.cost_pending
+    assert (run.spent, run.receipt.requests) == (Decimal("0.01"), 2)
+
+
+async def test_a_turn_that_was_never_sent_is_not_on_the_receipt(work) -> None:
+    async def wait(request: ChatRequest, listener: Listener) -> Answer:
+        await listener.report("waiting for money")
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    run = await work(wait, seconds=0.1)
+    assert (run.ending, run.receipt) == (Ending.TIME, None)
+
+
+async def test_the_cost_of_a_turn_is_known_whose_continuation_was_cut_off(work) -> None:
+    half = says("Half", finish_reason="length")
+    run = await work(Breaking(half, text=" and"), seconds=0.3, continuations=1)
+    assert (run.ending, run.spent, run.receipt.requests) == (Ending.TIME, Decimal("0.01"), 2)
+
+
+async def test_a_request_that_was_refused_is_not_on_the_receipt(work) -> None:
+    failure = OpenRouterError(Code.RATE_LIMITED, "Too many. Call again later.")
+    run = await work(Scripted(calls(("desk__look", {})), failure))
+    assert (run.receipt.cost, run.receipt.requests) == (Decimal("0.01"), 1)
 
 
 async def test_a_failure_at_first_is_raised_and_later_ends_the_run(work) -> None:

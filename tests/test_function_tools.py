@@ -3,13 +3,12 @@
 import json
 import re
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp.types import Tool, ToolAnnotations
 
-from openrouter_mcp.function_tools import FunctionTool, convert, portable
+from openrouter_mcp.function_tools import FunctionTool, convert
 
 
 def converted(schema=None, *, name="tool", server="srv", **fields) -> FunctionTool:
@@ -70,60 +69,6 @@ def test_a_schema_that_refers_to_itself_is_kept() -> None:
         tool.arguments('{"n": {"next": 3}}')
 
 
-def test_strict_providers_get_no_constructs_that_they_refuse() -> None:
-    schema = {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "type": "object",
-        "properties": {
-            "kind": {"const": "a"},
-            "names": {"type": "array"},
-            "pair": {"type": "array", "items": [{"type": "number"}, {"type": "string"}]},
-            "size": {"type": ["integer", "null"], "minimum": 1, "description": "How many"},
-            "any": True,
-        },
-        "required": ["kind", "gone"],
-    }
-    parameters, _ = portable(schema)
-    assert parameters == {
-        "type": "object",
-        "properties": {
-            "kind": {"enum": ["a"]},
-            "names": {"type": "array", "items": {}},
-            "pair": {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "string"}]}},
-            "size": {
-                "description": "How many",
-                "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}],
-            },
-            "any": {},
-        },
-        "required": ["kind"],
-    }
-    jsonschema.Draft202012Validator.check_schema(parameters)
-
-
-def test_a_property_may_be_named_like_a_keyword() -> None:
-    schema = {"properties": {"const": {"type": "string"}, "$id": {"type": "string"}}}
-    assert set(portable(schema)[0]["properties"]) == {"const", "$id"}
-
-
-def test_alternatives_at_the_top_are_told_in_words_and_still_checked() -> None:
-    schema = {
-        "type": "object",
-        "oneOf": [
-            {"properties": {"id": {"type": "string"}}, "required": ["id"]},
-            {"properties": {"url": {"type": "string"}}, "required": ["url"]},
-        ],
-    }
-    tool = converted(schema, description="Fetch.")
-    assert set(tool.parameters) == {"type", "properties"}
-    assert set(tool.parameters["properties"]) == {"id", "url"}
-    assert tool.description.startswith("Fetch.\n")
-    assert '"required":["url"]' in tool.description
-    assert tool.arguments('{"id": "1"}') == {"id": "1"}
-    with pytest.raises(ValueError, match="valid under"):
-        tool.arguments('{"id": "1", "url": "2"}')
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [("{", "not JSON"), ("[1]", "not a JSON object"), ('{"n": "x"}', r"\$\.n"), ("", "required")],
@@ -139,10 +84,41 @@ def test_arguments_may_be_encoded_twice_or_left_out() -> None:
     assert converted({}).arguments('"{\\"a\\": 1}"') == {"a": 1}
 
 
-def test_a_schema_that_is_none_lets_the_server_judge() -> None:
+def test_a_schema_that_is_none_is_told_and_the_server_judges() -> None:
     tool = converted({"properties": {"a": {"type": "nonsense"}}})
     assert tool.parameters == {"type": "object", "properties": {}}
+    assert '"nonsense"' in tool.description
     assert tool.arguments('{"a": 1}') == {"a": 1}
+
+
+def test_older_drafts_are_understood() -> None:
+    pair = {"type": "array", "items": [{"type": "integer"}, {"type": "string"}]}
+    for declared in ({}, {"$schema": "http://json-schema.org/draft-07/schema#"}):
+        tool = converted({**declared, "type": "object", "properties": {"pair": pair}})
+        assert tool.parameters["properties"]["pair"]["type"] == "array"
+        assert tool.arguments('{"pair": [1, "a"]}') == {"pair": [1, "a"]}
+        with pytest.raises(ValueError, match=r"\$\.pair"):
+            tool.arguments('{"pair": ["a", 1]}')
+
+
+def test_properties_are_called_by_their_own_names_when_the_tool_is() -> None:
+    filters = {"type": "object", "properties": {"sort by": {"type": "string"}}}
+    tool = converted(
+        {
+            "type": "object",
+            "properties": {
+                "user id": {"type": "integer", "description": "Whose."},
+                "filters": {"type": "array", "items": filters},
+            },
+            "required": ["user id"],
+        }
+    )
+    assert tool.parameters["required"] == ["user_id"]
+    assert tool.parameters["properties"]["user_id"]["description"] == '"user id" Whose.'
+    said = '{"user_id": 1, "filters": [{"sort_by": "age"}]}'
+    assert tool.arguments(said) == {"user id": 1, "filters": [{"sort by": "age"}]}
+    with pytest.raises(ValueError, match="user id"):
+        tool.arguments("{}")
 
 
 def test_only_a_declared_hint_makes_a_tool_read_only() -> None:
@@ -159,6 +135,9 @@ def test_globs_match_server_and_tool() -> None:
     assert not tool.matches(["files__*", "read_file"])
 
 
-def test_a_long_description_is_cut_and_a_missing_one_is_the_title() -> None:
-    assert len(converted({}, description="x" * 5000).description) == 1024
-    assert converted({}, title="Read it").description == "Read it"
+def test_a_long_description_goes_on_elsewhere_and_a_missing_one_is_the_title() -> None:
+    tool = converted({}, description="x" * 5000)
+    assert len(tool.definition["function"]["description"]) == 1024
+    assert tool.manual == f"About srv__tool:\n{'x' * 5000}"
+    assert converted({}, title="Read it").definition["function"]["description"] == "Read it"
+    assert converted({}, title="Read it").manual == ""

@@ -66,6 +66,47 @@ def test_placeholders_are_filled_from_the_environment(written) -> None:
     assert config.env == {"TOKEN": "Bearer s3"}
 
 
+def test_variables_come_from_a_file_beside_the_configuration_too(written, tmp_path) -> None:
+    (tmp_path / "my.env").write_text(
+        "# secrets\n\nexport A=1\nB = 'two words'  # said\nC=\"x # y\\nz\"\nD=p=q # note\nE=\n"
+    )
+    entry = {"command": "run", "envFile": "my.env", "env": {"A": "2"}}
+    assert one(written, entry).env == {
+        "A": "2",
+        "B": "two words",
+        "C": "x # y\nz",
+        "D": "p=q",
+        "E": "",
+    }
+
+
+def test_the_folder_of_the_workspace_is_known(tmp_path) -> None:
+    folder = tmp_path / "project" / ".vscode"
+    folder.mkdir(parents=True)
+    (tmp_path / "project" / ".env").write_text("TOKEN=t")
+    entry = {
+        "command": "run",
+        "args": ["${workspaceFolder}", "${workspaceFolderBasename}"],
+        "envFile": "${workspaceFolder}/.env",
+    }
+    (folder / "mcp.json").write_text(json.dumps({"servers": {"x": entry}}))
+    config = read(folder / "mcp.json", {})["x"]
+    assert config.args == (str(tmp_path / "project"), "project")
+    assert config.env == {"TOKEN": "t"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "No such file"), (b"A=1\n\nnonsense\n", "line 3"), (b"\xff=1", "not UTF-8")],
+)
+def test_a_file_of_variables_that_cannot_be_read_is_told(written, tmp_path, text, said) -> None:
+    if text is not None:
+        (tmp_path / "my.env").write_bytes(text)
+    config = one(written, {"command": "run", "envFile": "my.env"})
+    assert str(tmp_path / "my.env") in config.problem
+    assert said in config.problem
+
+
 def test_what_cannot_be_filled_is_reported_by_name(written) -> None:
     entry = {"command": "run", "env": {"A": "${input:token}", "B": "${env:GONE}"}}
     config = one(written, entry)
@@ -109,7 +150,6 @@ def test_a_folder_of_its_name_is_not_itself(written, arguments) -> None:
         ({"command": "run", "disabled": True}, "disabled"),
         ({}, "command or url"),
         ({"command": "run", "url": "http://127.0.0.1"}, "command or url"),
-        ({"command": "run", "envFile": ".env"}, "envFile"),
         ({"command": ["run"]}, "not understood"),
         ("run", "not understood"),
     ],

@@ -6,7 +6,7 @@ import json
 import mcp.types as mt
 import pytest
 
-from openrouter_mcp.tool_results import outcome
+from openrouter_mcp.tool_results import of_resource, outcome
 
 PIXEL = base64.b64encode(b"pixel" * 40).decode()
 SEEING = {"text", "image"}
@@ -51,6 +51,16 @@ def test_resources_come_as_text_as_media_or_by_their_name() -> None:
         type="resource_link", name="A", uri="file:///a", mime_type="text/plain", size=2000
     )
     assert of(link).text == "[link to the resource file:///a: A, text/plain, 2,000 bytes]"
+    assert of(embedded, link).resources == ("file:///a.txt", "file:///a")
+
+
+def test_a_resource_that_was_read_is_told_like_a_result() -> None:
+    page = mt.TextResourceContents(uri="file:///a.txt", text="inside")
+    image = mt.BlobResourceContents(uri="file:///b", blob=PIXEL, mime_type="image/png")
+    seen = of_resource(mt.ReadResourceResult(contents=[page, image]), SEEING)
+    assert seen.text.startswith("[resource file:///a.txt]\ninside\n[image/png")
+    assert len(seen.parts) == 1
+    assert of_resource(mt.ReadResourceResult(contents=[]), SEEING).text == "(no content)"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,25 @@ async def test_a_tool_that_runs_only_as_a_task_is_run_so(box) -> None:
     assert (outcome.text, outcome.failed) == ("found for t1", False)
 
 
+async def test_a_name_that_could_mean_two_tools_means_none(box) -> None:
+    made = await box(first="", second="")
+    assert made.known("FIRST__read") == "first__read"
+    assert made.known("read") == "read"
+    assert made.known("nonsense") == "nonsense"
+
+
+async def test_a_withheld_tool_is_withheld_under_every_spelling(box, tmp_path) -> None:
+    outcome = await (await box()).call("Write", f'{{"path": "{tmp_path}/a"}}', 10, ())
+    assert "withheld" in outcome.text
+    assert not (tmp_path / "a").exists()
+
+
+async def test_resources_are_offered_where_a_server_has_some(box) -> None:
+    made = await box()
+    names = [definition["function"]["name"] for definition in made.definitions]
+    assert names[-1] == "read_result"
+
+
 async def test_more_tools_than_providers_take_are_told(box) -> None:
     made = await box(allow=["*"])
     tool = made.offered["peer__read"]

@@ -13,7 +13,7 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.server.lifespan import lifespan
 from fastmcp.tools.function_tool import FunctionTool
 
-from openrouter_mcp import settings
+from openrouter_mcp import delegation, settings
 from openrouter_mcp.app import App
 from openrouter_mcp.server import Boundary
 from openrouter_mcp.simulator.state import Script
@@ -212,6 +212,24 @@ async def test_a_limit_of_cost_is_kept_over_all_turns(delegate, simulator, folde
     assert sent(simulator) == []
     result = await delegate(max_cost=0.02)
     assert float(result.meta["openrouter/receipt"]["cost"]) <= 0.02
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_turn_that_the_time_cut_off_is_on_the_receipt(
+    delegate, simulator, folder, configure, monkeypatch, told
+) -> None:
+    monkeypatch.setattr(delegation, "LOOK_UPS", (0.01,))
+    configure(OPENROUTER_AGENT_MAX_SECONDS="1")
+    simulator.generation_misses = 0 if told else 9
+    simulator.answer(reads(folder / "a.txt"))
+    simulator.answer(Script(text="It is forty-two, I think. " * 20, chunk_delay=0.2))
+    result = await delegate()
+    receipt = result.meta["openrouter/receipt"]
+    assert result.meta[AGENT]["ending"] == "time"
+    assert text(result).startswith("It is")
+    assert receipt["requests"] == 2
+    assert ("cost" in receipt) is told
+    assert (receipt["generation_id"] in text(result).split("Transcript")[0]) is not told
 
 
 async def test_a_dry_run_shows_tools_and_price_and_pays_nothing(delegate, simulator) -> None:

@@ -23,18 +23,39 @@ def test_a_batch_is_bounded() -> None:
     assert sizes == [8, 8, 4]
 
 
-def test_a_message_with_distinct_ids_is_passed_back_as_it_came() -> None:
+def test_a_message_sendable_is_passed_back_as_it_came() -> None:
     message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "2")]}
-    assert turns.with_distinct_ids(message) is message
+    assert turns.sendable(message) is message
     plain = {"role": "assistant", "content": "x"}
-    assert turns.with_distinct_ids(plain) is plain
+    assert turns.sendable(plain) is plain
 
 
 def test_repeated_and_missing_ids_become_distinct() -> None:
     message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "1"), call("c", "")]}
-    ids = [c["id"] for c in turns.with_distinct_ids(message)["tool_calls"]]
+    ids = [c["id"] for c in turns.sendable(message)["tool_calls"]]
     assert len(set(ids)) == 3
     assert all(ids)
+
+
+def test_ids_of_earlier_turns_are_not_used_again() -> None:
+    earlier = [{"role": "assistant", "tool_calls": [call("a", "1"), call("a", "1_1")]}]
+    message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "2")]}
+    ids = [c["id"] for c in turns.sendable(message, earlier)["tool_calls"]]
+    assert ids == ["1_1_1", "2"]
+
+
+def test_an_id_that_a_signature_names_is_kept() -> None:
+    earlier = [{"role": "assistant", "tool_calls": [call("a", "1")]}]
+    details = [{"type": "reasoning.encrypted", "id": "1", "data": "x"}]
+    message = {"role": "assistant", "tool_calls": [call("a", "1")], "reasoning_details": details}
+    assert turns.sendable(message, earlier) is message
+
+
+def test_arguments_that_were_encoded_twice_go_back_as_an_object() -> None:
+    made = call("a")
+    made["function"]["arguments"] = '"{\\"a\\": 1}"'
+    (mended,) = turns.sendable({"role": "assistant", "tool_calls": [made]})["tool_calls"]
+    assert mended["function"]["arguments"] == '{"a": 1}'
 
 
 def test_old_results_are_cut_only_when_the_context_fills() -> None:
