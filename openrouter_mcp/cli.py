@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from types import FrameType
 
 from openrouter_mcp import __version__
 
@@ -44,9 +45,19 @@ def _serve() -> None:
     server = build(configuration)
     gc.freeze()
     gc.enable()
-    # Python's own handler would wait for the thread that reads stdin.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     server.run(transport="stdio", show_banner=False)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End at once, as Python's own handler does not: it waits for the thread that reads stdin."""
+    if "openrouter_mcp.mcp_process" in sys.modules:
+        from openrouter_mcp.mcp_process import kill_all
+
+        kill_all()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
 
 
 def _forget(thread_id: str) -> int:

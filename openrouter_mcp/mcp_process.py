@@ -46,6 +46,9 @@ REAPING = 2.0
 WATCH_EVERY = 0.25
 """Seconds between two looks whether it still runs."""
 
+_alive: set[Process | FallbackProcess] = set()
+"""The servers of this process, for `kill_all`."""
+
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 Outgoing = MemoryObjectReceiveStream[SessionMessage]
 
@@ -80,6 +83,7 @@ class StdioProcess(ClientTransport):
         """Start the process; it is stopped, with all that it started, when the block is left."""
         options = transport_options or TransportOptions()
         process = await self._spawn()
+        _alive.add(process)
         incoming, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         write, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
         with incoming, read, write, outgoing:
@@ -181,12 +185,19 @@ class StdioProcess(ClientTransport):
                 await _exited(process)
             await _end_tree(process)
         finally:
+            _alive.discard(process)
             # A native cancellation passes every shield.
             if process.returncode is None:
                 _kill(process)
         with anyio.move_on_after(REAPING):
             await _exited(process)
         self.exit_code = process.returncode
+
+
+def kill_all() -> None:
+    """End every server with all that it started, at once: for a signal that ends us as well."""
+    for process in _alive:
+        _kill(process)
 
 
 async def _exited(process: Process | FallbackProcess, every: float = 0.01) -> None:

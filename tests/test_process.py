@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from fastmcp import Client
@@ -12,6 +14,7 @@ from fastmcp.client.transports import StdioTransport
 
 from openrouter_mcp.simulator.state import Script, Simulator
 from tests import stdio
+from tests.test_mcp_server import runs
 
 SLOW = Script(text="one two three four five six seven eight nine ten", chunk_delay=0.5)
 
@@ -87,6 +90,23 @@ async def test_a_signal_ends_the_process_without_a_traceback(environment, simula
             await server.process.wait()
     assert "Traceback" not in log
     await until(lambda: upstream_chats(simulator)[0].disconnected)
+
+
+async def test_a_signal_ends_the_servers_of_an_agent_and_all_that_they_started(
+    environment, simulator, tmp_path
+) -> None:
+    peer = {"command": sys.executable, "args": [str(Path(__file__).with_name("mcp_peer.py"))]}
+    config = tmp_path / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {"peer": peer}}))
+    simulator.answer(Script(tool_calls=[{"name": "peer__parent", "arguments": {}}]))
+    async with stdio.server({**environment, "OPENROUTER_MCP_CONFIG": str(config)}) as server:
+        await server.initialize()
+        await server.reply(server.call("run_agent", task="Go", model="anthropic/claude-sonnet-5"))
+        child = int(upstream_chats(simulator)[1].body["messages"][-1]["content"])
+        os.kill(child, 0)
+        server.process.terminate()
+        await server.process.wait()
+    await until(lambda: not runs(child))
 
 
 async def test_cancelling_a_call_closes_its_upstream_connection_and_nothing_else(
