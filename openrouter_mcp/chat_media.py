@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from openrouter_mcp import fields
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.purchase import Bill, Purchase
@@ -27,16 +27,16 @@ class ChatMedia:
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Take in one chunk. Raises `UPSTREAM_ERROR` for sound that is not base64."""
         self.answer.add(chunk)
-        for choice in chunk.get("choices") or []:
-            said = choice.get("delta") or choice.get("message") or {}
-            for image in said.get("images") or []:
-                self.images.append(str((image.get("image_url") or {}).get("url") or ""))
-            audio = said.get("audio") or {}
-            self.transcript += str(audio.get("transcript") or "")
+        for choice in fields.mappings(chunk, "choices"):
+            said = fields.mapping(choice, "delta") or fields.mapping(choice, "message")
+            for image in fields.mappings(said, "images"):
+                self.images.append(fields.text(fields.mapping(image, "image_url"), "url"))
+            audio = fields.mapping(said, "audio")
+            self.transcript += fields.text(audio, "transcript")
             try:
                 # Each fragment is whole base64, padding included.
-                self.audio += base64.b64decode(str(audio.get("data") or ""), validate=True)
-            except binascii.Error:
+                self.audio += base64.b64decode(fields.text(audio, "data"), validate=True)
+            except ValueError:
                 raise OpenRouterError(
                     Code.UPSTREAM_ERROR, "The sound came damaged. Call again.", retryable=True
                 ) from None
@@ -49,9 +49,8 @@ async def receive(purchase: Purchase, bill: Bill, body: Mapping[str, Any]) -> Ch
     """
     media = ChatMedia()
     async with purchase.app.client.stream(
-        PATH, {**body, "stream": True}, report=purchase.report
+        PATH, {**body, "stream": True}, heard=bill.identify, report=purchase.report
     ) as stream:
-        await bill.identify(stream.headers)
         async for chunk in stream:
             media.add(chunk)
             bill.read_chunk(media.answer)

@@ -1,13 +1,15 @@
-"""Where a result is saved: checked before anything is paid, and never lost afterwards."""
+"""Where a result is saved: checked before anything is paid."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
-import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from openrouter_mcp import media, paths
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -15,6 +17,7 @@ from openrouter_mcp.settings import Settings, variable
 
 SPELLED_ABSOLUTE = re.compile(r"~|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
 ADDRESS = re.compile(r"(?!file:)(?:[a-z][a-z\d+.-]+://|data:)", re.IGNORECASE)
+ENDING = re.compile(r"\.[a-z][a-z\d]{0,9}")
 ROOM = 32 * 2**20
 """Bytes that must be free before something is bought that has to be saved."""
 
@@ -26,6 +29,12 @@ class Saved:
     path: Path
     size: int
     note: str = ""
+    in_memory_of: str = ""
+    """The job that has it in memory, as a URI, where there is no file: `path` is only its name."""
+
+
+Save = Callable[[bytes, str], Saved]
+"""Writes bytes to a file with this suffix. Blocks."""
 
 
 @dataclass(frozen=True)
@@ -61,27 +70,34 @@ class Destination:
             )
 
     def save(self, data: bytes, suffix: str) -> Saved:
-        """Write a result under a free name. Blocks.
+        """Write a result under a free name. Blocks. Raises `OSError`."""
+        return self.copy(io.BytesIO(data), suffix)
 
-        What cannot be written here is kept in the temporary directory, and `note` says so. Raises
-        `INTERNAL` when that fails too.
-        """
-        try:
-            path = _write(data, self.directory, self.stem, suffix)
-        except OSError as error:
-            place, reason = paths.display(self.directory), error.strerror or error
-            note = f"It could not be saved in {place} ({reason}) and is kept here for now."
-            return Saved(_keep(data, self.stem, suffix), len(data), note)
-        renamed = self.suffix not in {"", suffix}
-        note = f"Named {suffix}, because that is what it is." if renamed else ""
-        return Saved(path, len(data), note)
+    def copy(self, source: BinaryIO, suffix: str) -> Saved:
+        """Write what can be read there under a free name. Blocks. Raises `OSError`."""
+        with media.draft(self.directory) as file:
+            shutil.copyfileobj(source, file.content)
+            size = file.content.tell()
+            path = file.publish(self.stem, suffix)
+        return Saved(path, size, self.renaming(suffix))
+
+    def renaming(self, suffix: str) -> str:
+        """What to tell of a file that ends with `suffix` here; empty if the caller expects that."""
+        if self.suffix in {"", suffix}:
+            return ""
+        return f"Named {suffix}, because that is what it is."
+
+    def named(self, stem: str) -> Destination:
+        """The same place, with `stem` for what is saved there where the caller gave no name."""
+        return self if self.stem else replace(self, stem=stem)
 
 
 def destination(settings: Settings, save_to: str, stem: str, *known: str) -> Destination:
     """The place that `save_to` means: a file or folder in the output directory. Blocks.
 
     Where it names no file, `stem` does; an ending counts as suffix if it is one of the `known`
-    ones. Raises `UNSAFE_PATH` for what is outside and `INVALID_INPUT` for what is no path.
+    ones, or looks like one where none are known. Raises `UNSAFE_PATH` for what is outside and
+    `INVALID_INPUT` for what is no path.
     """
     root = paths.absolute(str(settings.output_dir))
     if ADDRESS.match(save_to.strip()):
@@ -103,23 +119,6 @@ def destination(settings: Settings, save_to: str, stem: str, *known: str) -> Des
     if is_folder:
         return Destination(directory, stem)
     suffix = path.suffix.lower().replace(".jpeg", ".jpg")
-    if suffix in known:
+    if suffix in known or (not known and ENDING.fullmatch(suffix)):
         return Destination(directory, path.stem, suffix)
     return Destination(directory, path.name)
-
-
-def _write(data: bytes, directory: Path, stem: str, suffix: str) -> Path:
-    with media.draft(directory) as file:
-        file.content.write(data)
-        return file.publish(stem, suffix)
-
-
-def _keep(data: bytes, stem: str, suffix: str) -> Path:
-    try:
-        return media.save(data, Path(tempfile.mkdtemp(prefix="openrouter-")), stem, suffix)
-    except OSError as error:
-        raise OpenRouterError(
-            Code.INTERNAL,
-            f"The result could not be written anywhere ({error.strerror or error}). Make room on "
-            "the disk and call again.",
-        ) from None

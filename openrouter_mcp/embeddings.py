@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
+from mcp.types import TextContent
 
 from openrouter_mcp import media_replies, receipts, replies, selection, vectors
 from openrouter_mcp import options as request_options
@@ -17,6 +18,7 @@ from openrouter_mcp.catalogue import unreadable
 from openrouter_mcp.destinations import Destination, destination
 from openrouter_mcp.documents import Document, Documents, count_tokens
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.media_replies import Made
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
@@ -126,7 +128,7 @@ async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
     return replace(found, how="" if name else "the model of the saved vectors")
 
 
-async def perform(plan: EmbedPlan, purchase: Purchase) -> ToolResult:
+async def perform(plan: EmbedPlan, purchase: Purchase, handle: Handle) -> ToolResult:
     """Pay for the vectors, then save or search them. Raises `OpenRouterError`.
 
     When a later batch fails, what was paid before is saved or searched all the same.
@@ -147,7 +149,7 @@ async def perform(plan: EmbedPlan, purchase: Purchase) -> ToolResult:
     receipt = await purchase.receipt(f"{len(rows):,} text{'s' if len(rows) != 1 else ''}")
     queries = rows[:1] if plan.query else []
     made = Vectors(plan.model.id, rows[len(queries) :], plan.documents[: len(rows) - len(queries)])
-    saved = await asyncio.to_thread(_save, plan, made)
+    saved = await asyncio.to_thread(_save, plan, made, handle)
     if queries:
         return await asyncio.to_thread(_found, plan, queries[0], made, saved, receipt, error)
     return media_replies.files(
@@ -164,9 +166,8 @@ async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> l
     """The vectors of one batch."""
     async with purchase.request(estimate(plan.model.model, texts)) as bill:
         reply = await purchase.app.client.post(
-            PATH, {**plan.body, "input": [*texts]}, report=purchase.report
+            PATH, {**plan.body, "input": [*texts]}, heard=bill.identify, report=purchase.report
         )
-        await bill.identify(reply.headers)
         if isinstance(reply.body, dict):
             bill.read(reply.body)
     # Its model's name may be a dated one; what is compared is the id that can be called.
@@ -188,17 +189,18 @@ def _rows(body: object, count: int) -> list[Vector]:
     return [rows[index] for index in range(count)]
 
 
-def _save(plan: EmbedPlan, made: Vectors) -> list[Made]:
+def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[Made]:
     """The vectors as a file, and the model's name beside them. Blocks."""
     place = plan.destination
     if place is None or not made.rows:
         return []
     if place.suffix == JSONL:
-        return [Made(place.save(vectors.jsonl(made), JSONL), "application/jsonl")]
+        return [Made(handle.save(place, vectors.jsonl(made), JSONL), "application/jsonl")]
     data = vectors.npy(made.rows)
-    file = place.save(data, NPY)
-    beside = Destination(file.path.parent, file.path.name)
-    about = beside.save(vectors.companion(made, data), ".json")
+    file = handle.save(place, data, NPY)
+    directory = place.directory if file.in_memory_of else file.path.parent
+    beside = Destination(directory, file.path.name)
+    about = handle.save(beside, vectors.companion(made, data), ".json")
     return [Made(file, "application/octet-stream"), Made(about, "application/json")]
 
 
@@ -233,8 +235,9 @@ def _found(
     meta: dict[str, Any] = {receipts.META: receipt.meta()}
     if error:
         meta[replies.ERROR_META] = error.meta()
+    told = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return ToolResult(
-        content=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        content=[TextContent(type="text", text=told), *map(media_replies.link, saved)],
         structured_content=data,
         meta=meta,
         is_error=error is not None,

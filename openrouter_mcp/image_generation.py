@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
@@ -18,14 +19,17 @@ from openrouter_mcp import (
     image_parameters,
     image_request,
     images,
+    media_parts,
     media_replies,
     selection,
 )
 from openrouter_mcp import options as request_options
 from openrouter_mcp.catalogue import unreadable
-from openrouter_mcp.destinations import Destination, destination
+from openrouter_mcp.client import UNTIL_DONE
+from openrouter_mcp.destinations import Destination, Save, Saved, destination
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.image_request import Ask
+from openrouter_mcp.image_request import MOST_REFERENCES, Ask
+from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.market import Market
 from openrouter_mcp.media_replies import Made
 from openrouter_mcp.model import Model
@@ -57,7 +61,7 @@ class ImagePlan(Plan):
 async def plan(app: App, ask: Ask) -> ImagePlan:
     """The requests for what is asked; nothing is sent, but references are read.
 
-    Raises `INVALID_INPUT` with the right values for a wrong one, and what `images.reference`,
+    Raises `INVALID_INPUT` with the right values for a wrong one, and what `Files.references`,
     `destination` and `selection.choose` raise.
     """
     image_request.check(ask)
@@ -67,7 +71,9 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
     stem = " ".join(ask.prompt.split()[:STEM_WORDS])
     known = image_request.SUFFIXES
     place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *known)
-    sent = [await asyncio.to_thread(images.reference, app.settings, r) for r in ask.references]
+    detail = media_parts.take_detail(extra)
+    sent = await app.files.references(ask.references, ("image",), MOST_REFERENCES, detail)
+    ask = replace(ask, references=[media_parts.name(part) for part in sent.parts])
     named = ask.model or str(extra.pop("model", ""))
     found = await selection.choose(app, named, _wanted(app, ask))
     endpoints = await _endpoints(app, found.id)
@@ -77,11 +83,11 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
         body["provider"] = provider
     if endpoints:
         able = image_request.fit(found.id, endpoints, asked, place.suffix, body)
-        bodies = image_request.bodies(body, ask, sent, image_parameters.most_images(able))
+        bodies = image_request.bodies(body, ask, sent.parts, image_parameters.most_images(able))
         most = _estimate(able, ask, len(bodies))
     else:
         image_request.fit(found.id, [image_parameters.ON_CHAT], asked, "", {})
-        bodies = image_request.chat_bodies(body, found.model, ask, sent)
+        bodies = image_request.chat_bodies(body, found.model, ask, sent.parts)
         most = image_parameters.estimate_on_chat(found.model, ask.prompt, ask.n)
     return ImagePlan(
         tool="generate_image",
@@ -90,6 +96,7 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
         request={"prompt": ask.prompt, "n": ask.n, "references": [*ask.references], **body},
         most=most,
         subject=ask.prompt,
+        notes=tuple(sent.notes),
         bodies=bodies,
         images=ask.n,
         destination=place,
@@ -138,7 +145,7 @@ async def _endpoints(app: App, model_id: str) -> list[dict[str, Any]]:
         raise
 
 
-async def perform(plan: ImagePlan, purchase: Purchase) -> ToolResult:
+async def perform(plan: ImagePlan, purchase: Purchase, handle: Handle) -> ToolResult:
     """Pay for the images, save and show them. Raises `OpenRouterError` where there is none.
 
     When some of several requests fail, the images of the others are saved all the same.
@@ -155,7 +162,8 @@ async def perform(plan: ImagePlan, purchase: Purchase) -> ToolResult:
         raise unforeseen[0]
     if not drawn:
         raise errors[0]
-    files = [await asyncio.to_thread(made, plan.destination, data) for data in drawn]
+    save = partial(handle.save, plan.destination)
+    files = [await asyncio.to_thread(made, save, data) for data in drawn]
     receipt = await purchase.receipt(_count(len(files)))
     error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
     head = _count(len(files)) + (f" of {plan.images}" if len(files) < plan.images else "")
@@ -168,8 +176,9 @@ async def _drawn(purchase: Purchase, body: Mapping[str, Any], most: Decimal | No
     """The images of one request to `/images`."""
     async with purchase.request(most) as bill:
         bill.name_provider = True
-        reply = await purchase.app.client.post(PATH, body, report=purchase.report)
-        await bill.identify(reply.headers)
+        reply = await purchase.app.client.post(
+            PATH, body, silence=UNTIL_DONE, heard=bill.identify, report=purchase.report
+        )
         rows = reply.body.get("data") if isinstance(reply.body, dict) else None
         if isinstance(reply.body, dict):
             bill.read(reply.body)
@@ -198,18 +207,22 @@ def _decoded(encoded: Sequence[str]) -> list[bytes]:
     return drawn
 
 
-def made(place: Destination, data: bytes) -> Made:
+def made(save: Save, data: bytes) -> Made:
     """One image as a file with a preview, named after what it is. Blocks."""
     found = media_type(data)
     if found is None or not found.mime.startswith("image/"):
-        saved = place.save(data, ".bin")
-        return Made(replace(saved, note="This is no image of a known kind."), UNKNOWN)
-    saved = place.save(data, found.suffix)
+        saved = _noted(save(data, ".bin"), "This is no image of a known kind.")
+        return Made(saved, UNKNOWN)
+    saved = save(data, found.suffix)
     if found is not SVG:
         return Made(saved, found.mime, images.preview(data))
     if ACTIVE.search(data):
-        saved = replace(saved, note=f"{saved.note} It holds scripts: open it with care.".strip())
+        saved = _noted(saved, "It holds scripts: open it with care.")
     return Made(saved, found.mime)
+
+
+def _noted(saved: Saved, note: str) -> Saved:
+    return replace(saved, note=f"{saved.note} {note}".strip())
 
 
 def _count(number: int) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp import replies
+from openrouter_mcp import media_replies, receipts, replies
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
 from openrouter_mcp.job_table import JobRow, State
+from openrouter_mcp.media_replies import Made
 
 META = "openrouter/job"
 TAIL = 500
 """Characters shown of a text that still grows."""
 
 
-def pending(job: JobRow) -> ToolResult:
-    """What a job has so far, and the call that gets the rest."""
+def pending(job: JobRow, save_to: str = "") -> ToolResult:
+    """What a job has so far, and the call that gets the rest, or saves it."""
     what = "Stopping" if job.state is State.CANCELLING else "Still working"
     so_far = job.message or job.title
     if job.text:
@@ -25,7 +28,8 @@ def pending(job: JobRow) -> ToolResult:
     parts = [f"{what}: {so_far} ({duration(job.seconds)})."]
     if job.text:
         parts.append(f"[...] {job.text[-TAIL:]}" if len(job.text) > TAIL else job.text)
-    parts.append(f'Next: get_job(job_id="{job.id}")')
+    saving = f", save_to={json.dumps(save_to, ensure_ascii=False)}" if save_to else ""
+    parts.append(f'Next: get_job(job_id="{job.id}"{saving})')
     return ToolResult(content="\n\n".join(parts), meta={META: _meta(job)})
 
 
@@ -47,6 +51,18 @@ def ended(job: JobRow, shown: int) -> ToolResult:
     error = job.error or OpenRouterError(Code.INTERNAL, NEXT_STEP[Code.INTERNAL])
     meta = {META: _meta(job), replies.ERROR_META: error.meta()}
     return ToolResult(content=_with_text(error.message, job, shown), meta=meta, is_error=True)
+
+
+def saved(job: JobRow, made: Sequence[Made], notes: Iterable[str]) -> ToolResult:
+    """The files that a job was saved in now; what it cost was told when it ended."""
+    result = job.result or ToolResult(content=[])
+    meta: dict[str, Any] = {META: _meta(job)}
+    if receipt := (result.meta or {}).get(receipts.META):
+        meta[receipts.META] = receipt
+    count = f"{len(made)} file{'s' if len(made) != 1 else ''}"
+    head = f"Saved {count} of {job.id} ({job.tool}, {job.title}); nothing was paid for that:"
+    ending = [text for text in (*notes, media_replies.receipt_line(result)) if text]
+    return media_replies.listed(head, made, ending, meta)
 
 
 def stopped(job: JobRow, shown: int) -> ToolResult:

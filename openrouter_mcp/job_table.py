@@ -48,9 +48,10 @@ ON CONFLICT (id) DO UPDATE SET
 """
 # A lease that ends much later than one taken now is from before the clock was set back.
 TAKE = """
-UPDATE jobs SET owner = :owner, lease = :until, updated = :now, state = 'running', error = NULL
+UPDATE jobs SET owner = :owner, lease = :until, updated = :now, state = 'running', result = NULL,
+    error = NULL
 WHERE id = :id AND owner = :former AND state = :state
-    AND (state = 'failed' OR lease NOT BETWEEN :now AND :believable)
+    AND (state IN ('done', 'failed') OR lease NOT BETWEEN :now AND :believable)
 """
 
 
@@ -155,7 +156,10 @@ class JobTable:
         await self._store.run(work)
 
     async def lease(self, job: JobRow) -> JobRow | None:
-        """Take over a job that nobody runs any more; None if somebody does or was faster."""
+        """Take over a job that nobody runs any more; None if somebody does or was faster.
+
+        One that had ended runs again, without what it ended with.
+        """
         if job.state is State.RUNNING and await self._store.alive(job.owner):
             return None
         now, owner = self._clock(), self._store.owner
@@ -174,7 +178,8 @@ class JobTable:
 
         if not await self._store.run(work):
             return None
-        return replace(job, owner=owner, updated=now, state=State.RUNNING, error=None)
+        running = replace(job, owner=owner, updated=now, state=State.RUNNING)
+        return replace(running, result=None, error=None)
 
     async def _select(self, condition: str, value: Any) -> list[JobRow]:
         now = self._clock()

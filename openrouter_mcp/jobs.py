@@ -7,14 +7,16 @@ import contextvars
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp import job_replies
+from openrouter_mcp import job_replies, kept
+from openrouter_mcp.destinations import Destination
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.job_table import JobRow, JobTable, State
@@ -61,10 +63,14 @@ class Jobs:
     ) -> None:
         self._patience = settings.wait_seconds or None
         self._shown = settings.max_reply_chars
+        self._state_dir = settings.state_dir
+        self._ttl = settings.job_ttl_hours * 3600
         self._store = store
         self._clock = clock
-        self._table = JobTable(store, clock, settings.job_ttl_hours * 3600)
+        self._table = JobTable(store, clock, self._ttl)
         self._running: dict[str, _Running] = {}
+        self.in_memory: dict[str, Mapping[str, bytes]] = {}
+        """By job and name the files that could not be written anywhere."""
         self._resumers: dict[str, Resumer] = {}
 
     async def run(self, tool: str, title: str, work: Work, progress: Progress) -> ToolResult:
@@ -77,8 +83,9 @@ class Jobs:
         try:
             async with progress:
                 await self._wait(job, self._patience, progress)
-            if not job.task.done():
+            if not job.task.done() or job.handle.unsaved:
                 await self._keep(job)
+            if not job.task.done():
                 return self._reply(self._row(job))
         except BaseException:
             if not job.handle.lasting:
@@ -88,15 +95,20 @@ class Jobs:
             del self._running[job.row.id]
         return job.task.result()
 
-    async def get(self, job_id: str, wait: float, progress: Progress) -> ToolResult:
+    async def get(
+        self, job_id: str, wait: float, progress: Progress, place: Destination | None = None
+    ) -> ToolResult:
         """The result of a job, or what it has after `wait` seconds, bounded like a call's.
 
-        Raises `NOT_FOUND`. Cancelling this call leaves the job alone.
+        One that this call goes on with saves its files in `place`. Raises `NOT_FOUND`. Cancelling
+        this call leaves the job alone.
         """
         deadline = time.monotonic() + min(wait, self._patience or wait)
         async with progress:
             while True:
-                row = await self._taken_over(await self.find(job_id))
+                row = await self.find(job_id)
+                if row.unfinished:
+                    await self.go_on(row, place)
                 left = deadline - time.monotonic()
                 if job := self._running.get(job_id):
                     await self._wait(job, left, progress)
@@ -107,6 +119,21 @@ class Jobs:
                 await progress(f"{row.title}: {len(row.text):,} characters so far")
                 await asyncio.sleep(min(LOOK_EVERY, left))
         return self._reply(row)
+
+    async def go_on(self, row: JobRow, place: Destination | None) -> bool:
+        """Run a job that nobody runs and OpenRouter has; False if it has no such job.
+
+        Its files are saved in `place`, or where they were to be.
+        """
+        if not self._resumable(row):
+            return False
+        if leased := await self._table.lease(row):
+            resumer = self._resumers[row.tool]
+            job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
+            job.handle.go_on(row.text, row.upstream_id, row.details)
+            job.handle.place = place
+            self._follow(job)
+        return True
 
     async def cancel(self, job_id: str) -> ToolResult:
         """Stop a job and its upstream request; one that has ended is given as `get` gives it.
@@ -153,7 +180,7 @@ class Jobs:
         async def keep() -> None:
             await self._keep(job)
 
-        handle = Handle(row.title, keep, row.id)
+        handle = Handle(row.title, keep, row.id, partial(kept.places, self._state_dir, row.id))
         # An empty context: the work outlives the call that began it.
         task = asyncio.create_task(work(handle), context=contextvars.Context())
         task.add_done_callback(lambda _: handle.wake())
@@ -198,8 +225,11 @@ class Jobs:
         error = None if job.task.cancelled() else job.task.exception()
         if error and not isinstance(error, OpenRouterError):
             logger.error("%s failed as a job", job.row.tool, exc_info=error)
+        if job.handle.in_memory:
+            self.in_memory[job.row.id] = job.handle.in_memory
         if await self._save(job):
             del self._running[job.row.id]
+        await asyncio.to_thread(kept.clear, self._state_dir, self._clock() - self._ttl)
 
     async def _save(self, job: _Running) -> bool:
         """Write the job as it stands and heed who asks for its end; False if it is not written."""
@@ -259,19 +289,11 @@ class Jobs:
             return row
         if row.state is State.CANCELLING:
             return job_replies.cancelled(row)
-        resumable = row.upstream_id and row.tool in self._resumers
-        return row if resumable else job_replies.lost(row)
+        return row if self._resumable(row) else job_replies.lost(row)
 
-    async def _taken_over(self, row: JobRow) -> JobRow:
-        """The job, run by this process from now on if nobody runs it and OpenRouter has it."""
-        resumer = self._resumers.get(row.tool)
-        if resumer is None or not row.upstream_id or not row.unfinished:
-            return row
-        if leased := await self._table.lease(row):
-            job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
-            job.handle.go_on(row.text, row.upstream_id, row.details)
-            self._follow(job)
-        return leased or row
+    def _resumable(self, row: JobRow) -> bool:
+        """Whether OpenRouter goes on with such a job by itself."""
+        return bool(row.upstream_id) and row.tool in self._resumers
 
     def _reply(self, row: JobRow) -> ToolResult:
         return job_replies.ended(row, self._shown) if row.state.ended else job_replies.pending(row)

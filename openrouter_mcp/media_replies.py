@@ -34,30 +34,56 @@ def files(
     meta: Mapping[str, Any] | None = None,
 ) -> ToolResult:
     """The files with a sentence above them; `error` says why there are not more of them."""
-    lines = [head]
-    blocks: list[ContentBlock] = []
-    for file in made:
-        lines.append(f"{file.saved.path} ({file.saved.size:,} bytes)")
-        if file.saved.note:
-            lines.append(file.saved.note)
-        if file.preview:
-            blocks.append(file.preview)
-        blocks.append(_link(file))
     ending = [f"[{error.message}]"] if error else []
     ending += [f"Note: {note}" for note in notes if note]
-    blocks.insert(0, TextContent(type="text", text="\n".join(lines)))
-    blocks.append(TextContent(type="text", text="\n\n".join([*ending, receipt.line()])))
     about = {**(meta or {}), receipts.META: receipt.meta()}
     if error:
         about[replies.ERROR_META] = error.meta()
-    return ToolResult(content=blocks, meta=about, is_error=error is not None)
+    result = listed(head, made, [*ending, receipt.line()], about)
+    result.is_error = error is not None
+    return result
 
 
-def _link(file: Made) -> ResourceLink:
+def listed(
+    head: str, made: Sequence[Made], ending: Sequence[str], meta: Mapping[str, Any]
+) -> ToolResult:
+    """Each file by its path and size, with a link, between two texts.
+
+    A note that is true of several files in a row is told once, after the last of them.
+    """
+    lines = [head]
+    blocks: list[ContentBlock] = []
+    following = [*(file.saved.note for file in made[1:]), ""]
+    for file, next_note in zip(made, following, strict=bool(made)):
+        saved = file.saved
+        where = f"{saved.path}, in memory" if saved.in_memory_of else str(saved.path)
+        lines.append(f"{where} ({saved.size:,} bytes)")
+        if saved.note != next_note:
+            lines.append(saved.note)
+        if file.preview:
+            blocks.append(file.preview)
+        blocks.append(link(file))
+    blocks.insert(0, TextContent(type="text", text="\n".join(filter(None, lines))))
+    blocks.append(TextContent(type="text", text="\n\n".join(ending)))
+    return ToolResult(content=blocks, meta=dict(meta))
+
+
+def receipt_line(result: ToolResult) -> str:
+    """The receipt of an earlier result as it was told; empty if it has none."""
+    if receipts.META not in (result.meta or {}):
+        return ""
+    if receipt := (result.structured_content or {}).get("receipt"):
+        return receipt["line"]
+    texts = [block.text for block in result.content if isinstance(block, TextContent)]
+    return texts[-1].splitlines()[-1]
+
+
+def link(file: Made) -> ResourceLink:
+    """Where a program finds the file."""
     return ResourceLink(
         type="resource_link",
         name=file.saved.path.name,
-        uri=file.saved.path.as_uri(),
+        uri=file.saved.in_memory_of or file.saved.path.as_uri(),
         mime_type=file.mime_type,
         size=file.saved.size,
     )

@@ -9,16 +9,19 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult, TextContent
 
-from openrouter_mcp import receipts, replies, spending
+from openrouter_mcp import fields, receipts, replies, spending
 from openrouter_mcp.answer import Answer
+from openrouter_mcp.budget import ASK_FOR_LESS
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.names import Resolution
+from openrouter_mcp.payment import when_affordable
 from openrouter_mcp.receipts import Receipt, dollars, money
 from openrouter_mcp.reservation import Reservation
 from openrouter_mcp.retries import Report
@@ -69,8 +72,8 @@ class Bill:
 
     def complete(self, known: Mapping[str, Any]) -> None:
         """Take what the statistics of the generation say and the reply did not."""
-        self.model = self.model or str(known.get("model") or "")
-        self.provider = self.provider or str(known.get("provider_name") or "")
+        self.model = self.model or fields.text(known, "model")
+        self.provider = self.provider or fields.text(known, "provider_name")
         if money(self.usage.get("cost")) is None:
             self.usage = {**self.usage, "cost": known.get("total_cost")}
 
@@ -82,10 +85,10 @@ class Bill:
 
     def read(self, reply: Mapping[str, Any]) -> None:
         """Take model, provider and usage from a reply that has them."""
-        self.usage = reply.get("usage") or {}
-        self.model = str(reply.get("model") or "")
-        self.provider = str(reply.get("provider") or "")
-        self.generation_id = self.generation_id or str(reply.get("id") or "")
+        self.usage = fields.mapping(reply, "usage")
+        self.model = fields.text(reply, "model")
+        self.provider = fields.text(reply, "provider")
+        self.generation_id = self.generation_id or fields.text(reply, "id")
 
     def read_chunk(self, answer: Answer) -> None:
         """Take the same from what a streamed chat has told so far."""
@@ -112,21 +115,32 @@ class Purchase:
 
         Raises `BUDGET_EXCEEDED` before it begins.
         """
-        spent = sum((receipt.cost or Decimal(0) for receipt in self._receipts), Decimal(0))
-        limit = None if self.limit is None else self.limit - spent
-        plan, budget = self._plan, self.app.budget
-        if limit is not None and limit <= 0:
-            raise OpenRouterError(
-                Code.BUDGET_EXCEEDED,
-                f"The {dollars(spent)} that this call may cost are spent. Raise max_cost, or ask "
-                "for less.",
-            )
-        async with await budget.reserve(plan.tool, plan.model.id, most, limit) as reservation:
+        app, plan, limit = self.app, self._plan, self._left(most)
+        reserve = partial(
+            app.budget.reserve, plan.tool, plan.model.id, most, limit, less=ASK_FOR_LESS
+        )
+        async with await when_affordable(
+            app.client, app.budget, reserve, self.report
+        ) as reservation:
             await reservation.sent()
             bill = Bill(reservation)
             begun = time.monotonic()
             yield bill
             self._receipts.append(await self._settled(bill, time.monotonic() - begun))
+
+    def _left(self, most: Decimal | None) -> Decimal | None:
+        """What is left for the next request. Raises `BUDGET_EXCEEDED` when that is too little."""
+        if self.limit is None or not self._receipts:
+            return self.limit
+        spent = sum((receipt.cost or Decimal(0) for receipt in self._receipts), Decimal(0))
+        left = self.limit - spent
+        if left <= 0 or (most is not None and most > left):
+            raise OpenRouterError(
+                Code.BUDGET_EXCEEDED,
+                f"{dollars(spent)} of the {dollars(self.limit)} that this call may cost are spent: "
+                "that does not leave enough for the rest. Raise max_cost, or ask for less.",
+            )
+        return left
 
     async def _settled(self, bill: Bill, seconds: float) -> Receipt:
         """The receipt of a request that is done, written into the ledger."""
@@ -174,8 +188,7 @@ class Purchase:
             return
 
 
-Perform = Callable[[Purchase], Coroutine[Any, Any, ToolResult]]
-PerformAsJob = Callable[[Purchase, Handle], Coroutine[Any, Any, ToolResult]]
+Perform = Callable[[Purchase, Handle], Coroutine[Any, Any, ToolResult]]
 
 
 async def carry_out(
@@ -187,24 +200,7 @@ async def carry_out(
     dry_run: bool,
     progress: Progress,
 ) -> ToolResult | InputRequiredResult:
-    """`as_job` for what ends with the server."""
-
-    def work(purchase: Purchase, _handle: Handle) -> Coroutine[Any, Any, ToolResult]:
-        return perform(purchase)
-
-    return await as_job(app, plan, work, max_cost=max_cost, dry_run=dry_run, progress=progress)
-
-
-async def as_job(
-    app: App,
-    plan: Plan,
-    perform: PerformAsJob,
-    *,
-    max_cost: float,
-    dry_run: bool,
-    progress: Progress,
-) -> ToolResult | InputRequiredResult:
-    """Do what was planned as a job for at most `max_cost` USD (0 = no limit), or only show it.
+    """Do what was planned for at most `max_cost` USD (0 = no limit), or only show it.
 
     Raises `BUDGET_EXCEEDED` before anything is paid.
     """

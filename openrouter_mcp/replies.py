@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from fastmcp.tools import ToolResult
@@ -73,16 +74,14 @@ def dry_run(
 ) -> ToolResult:
     """What a request would send and cost. Long texts in it are shown by their length."""
     demand, most = estimate.demand, estimate.most
-    price = f"{dollars(estimate.least)} to " + (
-        dollars(most) if most is not None else "no limit known: set max_tokens or max_cost"
-    )
     lines = [
         "Dry run: nothing was sent.",
-        f"Cost: {price}",
+        f"Cost: {dollars(estimate.least)} to {_highest(request, most)}",
         f"Input: {demand.input_tokens:,} tokens at most, counted as one for every 3 bytes of text",
     ]
     if demand.output_tokens:
-        lines.append(f"Output: {demand.output_tokens:,} tokens at most")
+        own = "" if request.output_limit else ", all that the model can give: max_tokens limits it"
+        lines.append(f"Output: {demand.output_tokens:,} tokens at most{own}")
     if demand.searches:
         lines.append(f"Web searches: {demand.searches} at most")
     rows = [json.dumps(cards.endpoint(row)) for row in endpoints]
@@ -98,6 +97,15 @@ def dry_run(
         "usd_most": None if most is None else f"{most:f}",
     }
     return ToolResult(content=_text_blocks(["\n".join(lines)]), meta={ESTIMATE_META: meta})
+
+
+def _highest(request: ChatRequest, most: Decimal | None) -> str:
+    """The end of a range of costs, and what it holds for."""
+    if most is None:
+        return "no limit known: set max_tokens or max_cost"
+    if "max_price" in (request.body.get("provider") or {}):
+        return dollars(most)
+    return f"{dollars(most)} at the catalogue's prices; an endpoint can be dearer"
 
 
 def _chat_meta(exchange: Exchange) -> dict[str, Any]:
@@ -161,8 +169,11 @@ def _ending(exchange: Exchange) -> str:
                 f"{asked} or lower effort.]"
             )
         return f"[Cut off at the output limit. Raise max_tokens{asked}, or ask for the rest.]"
-    if answer.media and not exchange.text:
-        return "[The model answered with images or sound, which chat does not show.]"
+    if answer.media:
+        return (
+            "[Images or sound came, which chat does not show: generate_image and generate_audio "
+            "make files of them.]"
+        )
     if answer.finish_reason == "content_filter":
         return "[Cut off by the provider's content filter. Rephrase, or choose another model.]"
     return ""

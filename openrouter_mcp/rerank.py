@@ -15,6 +15,7 @@ from openrouter_mcp import receipts, selection
 from openrouter_mcp.catalogue import unreadable
 from openrouter_mcp.documents import Documents, count_tokens
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.purchase import Plan, Purchase
@@ -124,14 +125,15 @@ def _body(
     return body
 
 
-async def perform(plan: RerankPlan, purchase: Purchase) -> ToolResult:
+async def perform(plan: RerankPlan, purchase: Purchase, _handle: Handle) -> ToolResult:
     """Pay for the order and show it. Raises `OpenRouterError`."""
     body, most = plan.body, plan.most
     if most is None and (most := await purchase.app.budget.allowance(purchase.limit)) is not None:
         body = _bounded(body, most / plan.units)
     async with purchase.request(most) as bill:
-        reply = await purchase.app.client.post(PATH, body, report=purchase.report)
-        await bill.identify(reply.headers)
+        reply = await purchase.app.client.post(
+            PATH, body, heard=bill.identify, report=purchase.report
+        )
         if not isinstance(reply.body, dict):
             raise unreadable("the order of the documents")
         bill.read(reply.body)

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp import chat_media, media_replies, pcm, selection, speech_request
 from openrouter_mcp import options as request_options
-from openrouter_mcp.destinations import Destination, destination
+from openrouter_mcp.destinations import Destination, Save, destination
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.media_replies import Made
 from openrouter_mcp.model import Model
 from openrouter_mcp.names import Resolution
@@ -120,7 +122,7 @@ def _wanted(app: App, voice: str, named: str) -> Wanted:
     )
 
 
-async def perform(plan: SpeechPlan, purchase: Purchase) -> ToolResult:
+async def perform(plan: SpeechPlan, purchase: Purchase, handle: Handle) -> ToolResult:
     """Pay for the sound and save it. Raises `OpenRouterError` where there is none.
 
     When a later piece fails, what comes before it is saved all the same.
@@ -145,7 +147,7 @@ async def perform(plan: SpeechPlan, purchase: Purchase) -> ToolResult:
         sounds.append(outcome)
     if failure and not (sounds and isinstance(failure, OpenRouterError)):
         raise failure
-    files, seconds = await asyncio.to_thread(_made, plan, sounds)
+    files, seconds = await asyncio.to_thread(_made, partial(handle.save, plan.destination), sounds)
     receipt = await purchase.receipt(f"{plan.characters:,} characters")
     told = "".join(sound.transcript for sound in sounds).strip()
     notes = [*plan.notes, f"The model said: {told[:500]}" if told else ""]
@@ -170,24 +172,23 @@ async def _chatted(purchase: Purchase, body: Mapping[str, Any], most: Decimal | 
     return Sound(bytes(media.audio), kind, media.transcript)
 
 
-def _made(plan: SpeechPlan, sounds: Sequence[Sound]) -> tuple[list[Made], float]:
+def _made(save: Save, sounds: Sequence[Sound]) -> tuple[list[Made], float]:
     """The sound as one file, and how long it plays (0 = not known). Blocks.
 
     Pieces that cannot be joined after all become files of their own.
     """
-    place = plan.destination
     if len(sounds) == 1 and (known := media_type(sounds[0].data)) in PLAYABLE - {WAV}:
-        return [Made(place.save(sounds[0].data, known.suffix), known.mime)], 0.0
+        return [Made(save(sounds[0].data, known.suffix), known.mime)], 0.0
     try:
         whole = pcm.joined([_samples(sound) for sound in sounds])
     except ValueError:
-        return [_as_it_is(place, sound.data) for sound in sounds], 0.0
-    return [Made(place.save(whole.wav(), WAV.suffix), WAV.mime)], whole.seconds
+        return [_as_it_is(save, sound.data) for sound in sounds], 0.0
+    return [Made(save(whole.wav(), WAV.suffix), WAV.mime)], whole.seconds
 
 
-def _as_it_is(place: Destination, data: bytes) -> Made:
+def _as_it_is(save: Save, data: bytes) -> Made:
     known = media_type(data)
-    saved = place.save(data, known.suffix if known else ".bin")
+    saved = save(data, known.suffix if known else ".bin")
     return Made(saved, known.mime if known else "application/octet-stream")
 
 

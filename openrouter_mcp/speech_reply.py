@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from openrouter_mcp import wire
+from openrouter_mcp.client import UNTIL_DONE
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.purchase import Purchase
 
@@ -34,7 +35,9 @@ async def fetch(
     """Pay for one piece of sound. Raises `OpenRouterError`, also for an error in place of sound."""
     async with purchase.request(most) as bill:
         bill.name_provider = True
-        async with purchase.app.client.open("post", path, body, report=purchase.report) as response:
+        async with purchase.app.client.open(
+            "post", path, body, silence=UNTIL_DONE, report=purchase.report
+        ) as response:
             await bill.identify(response.headers)
             kind = response.headers.get("content-type", "")
             data = await wire.typed(lambda: _read(response, purchase, str(body["model"])))

@@ -20,6 +20,7 @@ from openrouter_mcp import options as request_options
 from openrouter_mcp.catalogue import unreadable
 from openrouter_mcp.destinations import Destination, destination
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.media_replies import Made
 from openrouter_mcp.model import Model
 from openrouter_mcp.purchase import Plan, Purchase
@@ -130,7 +131,7 @@ def _wanted(*, speakers: bool) -> Wanted:
     )
 
 
-async def perform(plan: TranscriptionPlan, purchase: Purchase) -> ToolResult:
+async def perform(plan: TranscriptionPlan, purchase: Purchase, handle: Handle) -> ToolResult:
     """Pay for the transcript, show it, and save it where that is wanted.
 
     Raises `OpenRouterError`; when a later part fails, what came before it is shown all the same.
@@ -147,7 +148,7 @@ async def perform(plan: TranscriptionPlan, purchase: Purchase) -> ToolResult:
         notes.append(f"Only {len(done)} of {parts} parts could be written down.")
     whole = subtitles.joined(done)
     receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
-    made = await asyncio.to_thread(_made, plan, whole, notes)
+    made = await asyncio.to_thread(_made, plan, whole, notes, handle)
     text, more = await purchase.app.shortened(
         subtitles.lines(whole, plan.timestamps) or "[Nothing was said.]", receipt.generation_id
     )
@@ -196,8 +197,9 @@ async def _written_down(
         raise AssertionError("a recording is a file")
     most = None if plan.most is None else plan.most / parts
     async with purchase.request(most) as bill:
-        reply = await purchase.app.client.post(PATH, body, report=purchase.report)
-        await bill.identify(reply.headers)
+        reply = await purchase.app.client.post(
+            PATH, body, heard=bill.identify, report=purchase.report
+        )
         if isinstance(reply.body, dict):
             bill.read(reply.body)
     if not isinstance(reply.body, dict) or not isinstance(reply.body.get("text"), str):
@@ -206,7 +208,7 @@ async def _written_down(
     return subtitles.read(reply.body), float(told) if isinstance(told, int | float) else 0.0
 
 
-def _made(plan: TranscriptionPlan, spoken: Spoken, notes: list[str]) -> list[Made]:
+def _made(plan: TranscriptionPlan, spoken: Spoken, notes: list[str], handle: Handle) -> list[Made]:
     """The transcript as a file, in the format that its name says. Blocks."""
     place = plan.destination
     if place is None:
@@ -221,7 +223,7 @@ def _made(plan: TranscriptionPlan, spoken: Spoken, notes: list[str]) -> list[Mad
         ".txt": lambda: subtitles.lines(spoken, plan.timestamps),
         ".json": lambda: _json(spoken),
     }[suffix]()
-    return [Made(place.save(text.encode(), suffix), MIME[suffix])]
+    return [Made(handle.save(place, text.encode(), suffix), MIME[suffix])]
 
 
 def _json(spoken: Spoken) -> str:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from openrouter_mcp import media, paths
+from openrouter_mcp import kept, media
 from openrouter_mcp.destinations import Destination, Saved
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.media import Draft
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from openrouter_mcp.app import App
+    from openrouter_mcp.job_handle import Handle
 
 FRUITLESS = 4
 """Attempts in a row that bring nothing, after which a download is given up."""
@@ -38,29 +38,26 @@ PAUSE = 0.5
 RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
 
 
-async def download(app: App, job_id: str, index: int, place: Destination, report: Report) -> Made:
-    """Save one video of a job; where it cannot be written, in the temporary directory.
+async def download(app: App, job_id: str, index: int, place: Destination, handle: Handle) -> Made:
+    """Save one video of a job; where it cannot be written, where such files are kept.
 
     Raises `UPSTREAM_ERROR`, `NETWORK`, `TOO_LARGE`, `INTERNAL`, all of them worth another call.
     """
     try:
-        return await _into(app, job_id, index, place, report)
+        return await _into(app, job_id, index, place, handle.report)
     except OSError as error:
-        kept = Destination(Path(tempfile.mkdtemp(prefix="openrouter-")), place.stem, place.suffix)
-        try:
-            made = await _into(app, job_id, index, kept, report)
-        except OSError as failure:
-            raise OpenRouterError(
-                Code.INTERNAL,
-                f"The video {job_id} could not be written anywhere ({failure.strerror or failure})."
-                " Make room on the disk.",
-                retryable=True,
-            ) from None
-        note = (
-            f"It could not be saved in {paths.display(place.directory)} "
-            f"({error.strerror or error}) and is kept here for now."
-        )
-        return replace(made, saved=replace(made.saved, note=note))
+        for directory in await asyncio.to_thread(handle.kept_in):
+            with suppress(OSError):
+                instead = replace(place, directory=directory)
+                made = await _into(app, job_id, index, instead, handle.report)
+                note = kept.note(handle.job_id, place, error)
+                return replace(made, saved=replace(made.saved, note=note))
+        raise OpenRouterError(
+            Code.INTERNAL,
+            f"The video is done, but could not be saved in {kept.reason(place, error)} nor "
+            f"anywhere else. {kept.next_call(handle.job_id, place)}",
+            retryable=True,
+        ) from None
 
 
 async def _into(app: App, job_id: str, index: int, place: Destination, report: Report) -> Made:
@@ -69,9 +66,7 @@ async def _into(app: App, job_id: str, index: int, place: Destination, report: R
         size = await _Download(app, job_id, index, file, report).whole()
         kind = await asyncio.to_thread(_kind, file)
         path = await asyncio.to_thread(file.publish, place.stem, kind.suffix)
-    renamed = place.suffix not in {"", kind.suffix}
-    note = f"Named {kind.suffix}, because that is what it is." if renamed else ""
-    return Made(Saved(path, size, note), kind.mime)
+    return Made(Saved(path, size, place.renaming(kind.suffix)), kind.mime)
 
 
 def _opened(stack: ExitStack, directory: Path) -> Draft:

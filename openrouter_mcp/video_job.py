@@ -53,6 +53,11 @@ class Order:
     stem: str
     suffix: str
 
+    def to(self, place: Destination) -> Order:
+        """The same for another place, under the same name unless that has one."""
+        place = place.named(self.stem)
+        return replace(self, directory=str(place.directory), stem=place.stem, suffix=place.suffix)
+
     @property
     def destination(self) -> Destination:
         """Where the video is saved."""
@@ -85,6 +90,9 @@ async def perform(plan: VideoPlan, purchase: Purchase, handle: Handle) -> ToolRe
 async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     """Go on with a video that a process which died had ordered; nothing is paid again."""
     order = Order(**json.loads(handle.details))
+    if handle.place:
+        order = order.to(handle.place)
+        handle.details = json.dumps(order.__dict__)
     handle.billing_note = BILLED_ON
     with _to_go_on(handle):
         ended = await _ended(app, handle, job_id)
@@ -107,7 +115,9 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
 async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handle) -> str:
     """Order it, and keep its id before anything else can fail."""
     try:
-        reply = await purchase.app.client.post(PATH, plan.body, report=handle.report)
+        reply = await purchase.app.client.post(
+            PATH, plan.body, heard=bill.identify, report=handle.report
+        )
     except BaseException:
         handle.lasting = False
         raise
@@ -174,6 +184,13 @@ def _to_go_on(handle: Handle) -> Generator[None]:
     try:
         yield
     except OpenRouterError as error:
+        if error.code is Code.NOT_FOUND:
+            raise OpenRouterError(
+                Code.NOT_FOUND,
+                f"OpenRouter does not have the video {handle.upstream_id} any more. Call "
+                "generate_video again if it is still wanted.",
+                http_status=error.http_status,
+            ) from error
         if not error.retryable:
             raise
         raise OpenRouterError(
@@ -199,7 +216,7 @@ async def _deliver(
     count = max(1, len(ended.get("unsigned_urls") or []))
     place = order.destination
     with _to_go_on(handle):
-        made = [await download(app, job_id, index, place, handle.report) for index in range(count)]
+        made = [await download(app, job_id, index, place, handle) for index in range(count)]
     head = f"{'The video' if count == 1 else f'{count} videos'} by {order.model}:"
     extend = f'To go on with it: generate_video(extend="{job_id}").'
     return media_replies.files(head, made, receipt, notes=[extend])

@@ -1,13 +1,12 @@
-"""`save_to`: inside the output directory, known to be writable before paying, never lost."""
+"""`save_to`: inside the output directory, known to be writable before paying."""
 
+import io
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from openrouter_mcp import media
 from openrouter_mcp.destinations import Destination, destination
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
@@ -39,6 +38,27 @@ def test_a_name_is_one_in_the_output_directory(settings, root) -> None:
     assert place(settings, "cats/../tom") == (root, "tom", "")
     assert place(settings, str(root / "tom.png")) == (root, "tom", ".png")
     assert place(settings, (root / "tom.png").as_uri()) == (root, "tom", ".png")
+
+
+def test_any_ending_counts_where_none_are_known(settings, root) -> None:
+    for save_to, stem, suffix in [
+        ("answer.md", "answer", ".md"),
+        ("run.PY", "run", ".py"),
+        ("v1.2", "v1.2", ""),
+        ("answer", "answer", ""),
+    ]:
+        assert destination(settings, save_to, "") == Destination(root, stem, suffix)
+
+
+def test_only_a_place_without_a_name_takes_another(root) -> None:
+    assert Destination(root, "").named("cat") == Destination(root, "cat")
+    assert Destination(root, "dog", ".png").named("cat") == Destination(root, "dog", ".png")
+
+
+def test_a_copy_is_a_file_of_its_own(root) -> None:
+    saved = Destination(root, "cat").copy(io.BytesIO(b"data" * 100_000), ".png")
+    assert (saved.path.name, saved.size) == ("cat.png", 400_000)
+    assert saved.path.read_bytes() == b"data" * 100_000
 
 
 def test_a_folder_that_exists_needs_no_slash(settings, root) -> None:
@@ -101,24 +121,3 @@ def test_a_file_is_what_its_name_says(root) -> None:
     assert saved.path == root / "cat.jpg"
     assert saved.note == "Named .jpg, because that is what it is."
     assert Destination(root, "dog", ".jpg").save(b"data", ".jpg").note == ""
-
-
-def test_what_was_paid_is_kept_elsewhere_when_it_cannot_be_saved(root, tmp_path, monkeypatch):
-    root.mkdir()
-    (root / "file").write_text("")
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    saved = Destination(root / "file", "cat").save(b"data", ".png")
-    assert saved.path.read_bytes() == b"data"
-    assert saved.path.is_relative_to(os.path.realpath(tmp_path / "temporary"))
-    assert "could not be saved" in saved.note
-
-
-def test_what_cannot_be_written_anywhere_is_an_error(root, monkeypatch) -> None:
-    def draft(_directory: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(media, "draft", draft)
-    with pytest.raises(OpenRouterError, match="No space left") as failed:
-        Destination(root, "cat").save(b"data", ".png")
-    assert failed.value.code is Code.INTERNAL

@@ -846,6 +846,7 @@ async def test_closing_leaves_what_openrouter_has_to_the_next_process(
         return await work(handle)
 
     identity = job_id(await jobs.run("generate_video", "acme/x", submitted, listen()))
+    await work.started.wait()
     await jobs.aclose()
     await jobs._store.aclose()
     assert work.closed

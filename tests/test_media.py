@@ -1,8 +1,12 @@
 """Writing files: whole or not at all, never over another, never through a link."""
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +39,49 @@ def test_what_is_not_published_leaves_nothing(tmp_path: Path) -> None:
     with media.draft(tmp_path) as file:
         file.content.write(b"half")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """The limit on a file's size stands for a disk that is full: the system refuses to write."""
+    code = (
+        "import resource, sys; from pathlib import Path; from openrouter_mcp import media\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: media.save(b'x' * 100_001, Path(sys.argv[1]), 'cat', '.png')\n"
+        "except OSError as error: raise SystemExit(3) from error"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_cleared_away_by_the_next(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from openrouter_mcp import media\n"
+        "with media.draft(Path(sys.argv[1])) as file: os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path.resolve()], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    long_ago = time.time() - media.LOCKED_BY_NOW - 1
+    media.save(b"", tmp_path, "young", ".png")
+    assert left.exists()
+    os.utime(left, (long_ago, long_ago))
+    media.save(b"", tmp_path, "old", ".png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old.png", "young.png"]
+
+
+def test_what_is_being_written_is_left_alone_however_old(tmp_path: Path) -> None:
+    (tmp_path / ".hidden.part").write_text("not ours")
+    os.utime(tmp_path / ".hidden.part", (0, 0))
+    with media.draft(tmp_path.resolve()) as file:
+        (name,) = tmp_path.glob(".openrouter-*.part")
+        os.utime(name, (0, 0))
+        media.save(b"", tmp_path, "other", ".png")
+        assert file.publish("cat", ".png").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".hidden.part",
+        "cat.png",
+        "other.png",
+    ]
 
 
 def test_a_directory_that_became_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Paid requests that are no chat: their cost is asked for, kept within limits, added up."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -86,6 +87,34 @@ async def test_a_limit_that_is_used_up_is_no_open_door(app) -> None:
         bill.usage = {"cost": 0.002}
     with pytest.raises(OpenRouterError, match="are spent"):
         await buy(app, bought)
+
+
+async def test_who_finds_all_money_held_waits_for_it(app) -> None:
+    held = await app.budget.reserve("chat", "acme/writer", Decimal("0.995"))
+    told: list[str] = []
+
+    async def report(message: str) -> None:
+        told.append(message)
+        await held.settle(Decimal("0.5"))
+
+    await buy(app, Purchase(app, PLAN, None, report), told=True)
+    assert told == ["waiting for money that other calls have reserved"]
+
+
+async def test_money_that_waits_for_its_cost_to_be_told_comes_back(app, simulator) -> None:
+    simulator.generation_misses = 3
+    bought = Purchase(app, replace(PLAN, most=Decimal("0.995")), None, silent)
+    async with bought.request(Decimal("0.995")) as bill:
+        await bill.identify((await app.client.post("/rerank", BODY)).headers)
+    assert (await app.budget.left()).day_spent == Decimal("0.995")
+    await buy(app, bought, told=True)
+    assert (await app.budget.left()).day_spent == Decimal("0.004")
+
+
+async def test_a_request_that_can_never_fit_is_told_to_ask_for_less(app) -> None:
+    with pytest.raises(OpenRouterError, match=r"\. Ask for less so that .* OPENROUTER_MAX_COST"):
+        async with Purchase(app, PLAN, None, silent).request(Decimal(2)):
+            pass
 
 
 async def test_a_refused_request_costs_nothing(app, simulator) -> None:

@@ -22,6 +22,7 @@ from openrouter_mcp import (
     speech,
     vectors,
 )
+from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.ffmpeg import Part
 from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.simulator import media_discovery
@@ -387,7 +388,7 @@ async def test_all_parameters_are_sent_under_openrouters_names(
         ({"options": {"seed": 1, "quality": "low"}}, "takes no quality"),
         ({"options": {"size": "10x10"}, "resolution": "1K"}, "Give one or the other"),
         ({"prompt": " "}, "prompt is empty"),
-        ({"references": ["x"] * 17}, "16 are the most"),
+        ({"references": [f"https://example.org/{n}.png" for n in range(17)]}, "at most 16"),
         ({"references": ["https://example.org/a.png"], "model": "lumen/plain-1"}, "can:"),
     ],
 )
@@ -433,6 +434,55 @@ async def test_references_are_sent_along_byte_by_byte_or_as_addresses(client, si
     assert sent[1] == "https://example.org/fox.png"
 
 
+@pytest.mark.parametrize("model", [SEEDREAM, "lumen/easel-1"])
+async def test_references_are_found_by_globs_and_sent_without_metadata_unless_as_they_are(
+    client, simulator, tmp_path, model
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Secret Camera"
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (4000, 10), "red").save(tmp_path / name, exif=exif)
+    (tmp_path / "notes.txt").write_text("no image")
+    for options in ({}, {"image_detail": "original"}):
+        result = await call(
+            client,
+            "generate_image",
+            prompt=PROMPT,
+            model=model,
+            references=[str(tmp_path / "*.{jpg,txt}")],
+            options=options,
+        )
+        assert not result.is_error
+        assert "Skipped 1 unsuitable file (notes.txt)." in text(result)
+    assert all("image_detail" not in request.body for request in paid(simulator))
+    plain, original = (_references(request.body) for request in paid(simulator))
+    assert original == [(tmp_path / name).read_bytes() for name in ("a.jpg", "b.jpg")]
+    for data in plain:
+        with Image.open(io.BytesIO(data)) as image:
+            assert (image.size, dict(image.getexif())) == ((4000, 10), {})
+
+
+def _references(body) -> list[bytes]:
+    """The images that a request brings along."""
+    parts = body.get("input_references") or body["messages"][0]["content"][1:]
+    return [base64.b64decode(part["image_url"]["url"].partition(",")[2]) for part in parts]
+
+
+async def test_what_says_nothing_until_it_is_done_may_be_silent_for_long(client, monkeypatch):
+    borne = {}
+    open_ = OpenRouter.open
+
+    def noting(self, method, path, *arguments, silence=0.0, **more):
+        borne[path] = silence
+        return open_(self, method, path, *arguments, silence=silence, **more)
+
+    monkeypatch.setattr(OpenRouter, "open", noting)
+    await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
+    await call(client, "generate_audio", text="Hello")
+    assert borne["/images"] >= 180
+    assert borne["/audio/speech"] >= 180
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -445,6 +495,7 @@ async def test_references_are_sent_along_byte_by_byte_or_as_addresses(client, si
         ("data:image/png;base64,%%%", "INVALID_INPUT"),
         ("file:///etc/passwd", "UNSAFE_PATH"),
         ("ftp://example.org/a.png", "INVALID_INPUT"),
+        ("http://[::ffff:10.0.0.1]/a.png", "UNSAFE_URL"),
     ],
 )
 async def test_what_is_no_image_is_not_sent(client, simulator, tmp_path, monkeypatch, name, code):
@@ -878,3 +929,26 @@ async def test_what_takes_long_goes_on_as_a_job_and_is_delivered_whole(
     assert str(output / "A-red-fox-jumps.jpg") in text(image)
     assert image.content[-1].text.splitlines()[-1].startswith("-- bytedance-seed/seedream-4.5")
     assert len(paid(simulator)) == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "path", "arguments"),
+    [
+        ("rerank_documents", "/rerank", {"query": "fox", "documents": FOXES}),
+        ("embed_texts", "/embeddings", {"texts": FOXES}),
+        ("generate_image", "/images", {"prompt": "A fox"}),
+        ("transcribe_audio", "/audio/transcriptions", {}),
+    ],
+)
+async def test_the_cost_of_a_reply_that_broke_on_its_way_is_found_out(
+    configure, simulator, monkeypatch, talk, tool, path, arguments
+):
+    arguments = arguments or {"file": str(talk)}
+    monkeypatch.setattr(server, "TOOLS", [*TOOLS, account.get_usage])
+    simulator.fail("cut_stream", path=path, after=1)
+    async with Client(server.build(settings.load())) as client:
+        assert (await call(client, tool, **arguments)).meta[ERROR]["code"] == "NETWORK"
+        usage = await call(client, "get_usage", by="tool")
+    (row,) = usage.structured_content["here"]
+    assert row["usd"] > 0
+    assert "usd_not_settled" not in row

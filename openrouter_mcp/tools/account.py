@@ -127,16 +127,23 @@ async def get_job(
     job_id: Annotated[Text, Field(description="Empty = list the jobs.")] = "",
     wait: Annotated[float, Field(ge=0, description="Seconds.")] = 45,
     cancel: Annotated[bool, Field(description="Stop it.")] = False,
+    save_to: Annotated[Text, Field(description="File or folder for what it gave.")] = "",
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
-    """Wait for, read or cancel a call that became a job."""
-    from openrouter_mcp import job_replies
+    """Wait for, read, save again or cancel a call that became a job."""
+    from openrouter_mcp import job_files, job_replies
 
+    if save_to and (cancel or not job_id):
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "save_to needs the job_id of a job, and goes without cancel."
+        )
     if not job_id:
         return job_replies.listed(await app.jobs.list())
     if cancel:
         return await app.jobs.cancel(job_id)
+    if save_to:
+        return await job_files.save(app, job_id, save_to, wait, progress)
     return await app.jobs.get(job_id, wait, progress)
 
 

@@ -274,7 +274,7 @@ async def generate_video(
 ) -> ToolResult | InputRequiredResult:
     """Make a video. It takes minutes: a job, which get_job delivers even after a restart."""
     from openrouter_mcp import video_generation, video_job, video_request
-    from openrouter_mcp.purchase import as_job
+    from openrouter_mcp.purchase import carry_out
 
     ask = video_request.Ask(
         prompt=prompt,
@@ -293,4 +293,6 @@ async def generate_video(
     )
     plan = await video_generation.plan(app, ask)
     perform = partial(video_job.perform, plan)
-    return await as_job(app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress)
+    return await carry_out(
+        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
+    )
