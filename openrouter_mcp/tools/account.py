@@ -13,12 +13,8 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.context import LOOK_UP, CurrentApp, CurrentProgress, tool
 
-REPORT = ToolAnnotations(
+ACTS = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
-)
-
-JOB = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=True
 )
 
 REFUSED = {
@@ -41,7 +37,7 @@ REFUSED = {
 }
 
 
-@tool(title="Send feedback", tags={"account"}, annotations=REPORT)
+@tool(title="Send feedback", tags={"account"}, annotations=ACTS)
 async def send_feedback(
     generation_id: Annotated[Text, Field(description="gen-... of a receipt.")],
     category: Literal[
@@ -122,7 +118,7 @@ async def get_generation(
     return await account.generation(app, generation_id, content=content)
 
 
-@tool(title="Get job", tags={"account"}, annotations=JOB, output_schema=None)
+@tool(title="Get job", tags={"account"}, annotations=ACTS, output_schema=None)
 async def get_job(
     job_id: Annotated[Text, Field(description="Empty = list the jobs.")] = "",
     wait: Annotated[float, Field(ge=0, description="Seconds.")] = 45,
