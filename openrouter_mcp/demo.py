@@ -13,11 +13,12 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
 from fastmcp.client.transports import StdioTransport
-from mcp.types import TextContent
+from mcp.types import ResourceLink, TextContent
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -26,7 +27,7 @@ from openrouter_mcp import demo_files, settings
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Script, Simulator
 
-TIME_LIMIT = 28.0
+TIME_LIMIT = 60.0
 FREE_MODEL = "openrouter/free"
 NOTES = "The release is planned for Friday. Only the changelog is missing."
 ANSWER = (
@@ -80,7 +81,8 @@ def _simulated(state_dir: str, folder: Path) -> Generator[dict[str, str]]:
             "OPENROUTER_BASE_URL": server.url,
             "OPENROUTER_DOCS_URL": f"{server.origin}/docs",
             "OPENROUTER_SKILLS_URL": f"{server.origin}/skills",
-            "OPENROUTER_STATE_DIR": state_dir,
+            "OPENROUTER_STATE_DIR": str(Path(state_dir) / "state"),
+            "OPENROUTER_OUTPUT_DIR": str(folder / "output"),
         }
 
 
@@ -96,6 +98,7 @@ async def _show(environment: dict[str, str], model: str, folder: Path, log: Path
             await _recommend(client)
             await _chat(client, model)
             await _dry_run(client)
+            await _media(client, paid=model != FREE_MODEL)
             await _delegate(client, model, folder)
             await _error(client)
             await _account(client)
@@ -155,13 +158,24 @@ async def _dry_run(client: Client) -> None:
         console.print(f"  {escape(line)}")
 
 
+async def _media(client: Client, *, paid: bool) -> None:
+    """Draw a picture and have it described; with a real key only show what drawing would cost."""
+    how = "files in, files out" if paid else "the price beforehand: no free model draws"
+    _step('generate_image(prompt="A lighthouse at dusk", aspect_ratio="16:9")', how)
+    arguments = {"prompt": "A lighthouse at dusk", "aspect_ratio": "16:9", "dry_run": not paid}
+    result = await client.call_tool("generate_image", arguments, raise_on_error=False)
+    _show_lines(result)
+    for link in [block for block in result.content if isinstance(block, ResourceLink)]:
+        _step(f'analyze_media(files=["{link.name}"])', "which model looks is chosen by price")
+        path = unquote(urlparse(link.uri).path)
+        _show_lines(await client.call_tool("analyze_media", {"files": [path]}))
+
+
 async def _delegate(client: Client, model: str, folder: Path) -> None:
     task = f"What does {folder / 'notes.txt'} say about the release?"
     _step(f'run_agent(task="{task}", servers=["files"])', "with another MCP server's tools")
     arguments = {"task": task, "model": model, "servers": [demo_files.NAME], "max_cost": 0.05}
-    result = await client.call_tool("run_agent", arguments, raise_on_error=False)
-    for line in _text(result).splitlines():
-        console.print(f"  {escape(line)}")
+    _show_lines(await client.call_tool("run_agent", arguments, raise_on_error=False))
 
 
 async def _account(client: Client) -> None:
@@ -198,6 +212,11 @@ async def _error(client: Client) -> None:
     console.print(f"  [red]{escape(_text(result))}")
     error = (result.meta or {}).get("openrouter/error")
     console.print(f"  [dim]_meta openrouter/error: {escape(json.dumps(error))}")
+
+
+def _show_lines(result: CallToolResult) -> None:
+    for line in filter(None, _text(result).splitlines()):
+        console.print(f"  {escape(line)}")
 
 
 def _text(result: CallToolResult) -> str:
