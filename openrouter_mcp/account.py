@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from openrouter_mcp import __version__
+from openrouter_mcp import __version__, fields
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError, duration
 from openrouter_mcp.receipts import money
@@ -176,7 +176,7 @@ async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
     if app.settings.api_key is None:
         why = "OPENROUTER_API_KEY is not set: look-ups work, paid tools do not."
         return {"works": False, "why": why}, latency
-    data: Mapping[str, Any] = reply.get("data") or {}
+    data = fields.mapping(reply, "data")
     known = {name: data[name] for name in KEY_FIELDS if data.get(name) is not None}
     if data.get("is_management_key"):
         why = "A management key cannot run models. Set it as OPENROUTER_MANAGEMENT_KEY instead."
@@ -192,7 +192,7 @@ async def _credits(app: App) -> dict[str, Any]:
     except OpenRouterError as error:
         known = error.http_status in {401, 403}
         return {"why": NEED_MANAGEMENT if known else error.message}
-    data = reply.get("data") or {}
+    data = fields.mapping(reply, "data")
     bought, used = money(data.get("total_credits")), money(data.get("total_usage"))
     if bought is None or used is None:
         return {"why": "OpenRouter did not tell the balance."}
@@ -205,14 +205,15 @@ async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
         reply = await _quickly(app, "/activity", management=True)
     except OpenRouterError as error:
         return {"why": error.message}
-    rows = reply.get("data") or []
+    rows = fields.mappings(reply, "data")
     dates = sorted({str(row.get("date")) for row in rows}, reverse=True)[:days]
     sums: dict[str, dict[str, Any]] = {}
     for row in rows:
         if str(row.get("date")) in dates:
             name = str(row.get("date" if by == "day" else "model"))
             total = sums.setdefault(name, {"name": name, "requests": 0, "usd": Decimal(0)})
-            total["requests"] += row.get("requests") or 0
+            requests = row.get("requests")
+            total["requests"] += requests if isinstance(requests, int) else 0
             total["usd"] += money(row.get("usage")) or Decimal(0)
     ordered = sorted(sums.values(), key=lambda total: (-total["usd"], total["name"]))
     return {"rows": [{**total, "usd": _usd(total["usd"])} for total in ordered]}
@@ -227,7 +228,7 @@ async def _statistics(app: App, generation_id: str) -> Mapping[str, Any]:
                 raise
             await asyncio.sleep(delay)
         else:
-            return reply.get("data") or {}
+            return fields.mapping(reply, "data")
     raise AssertionError("the last look either returned or raised")
 
 
@@ -238,7 +239,7 @@ async def _content(app: App, generation_id: str) -> Any:
         if error.code not in {Code.NOT_FOUND, Code.PERMISSION}:
             raise
         return "OpenRouter keeps prompts and answers only where input and output logging is on."
-    return reply.get("data")
+    return fields.mapping(reply, "data")
 
 
 def _usd(amount: Decimal) -> float:

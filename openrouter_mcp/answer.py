@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from openrouter_mcp import fields
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.failures import failure
@@ -41,13 +44,13 @@ class Answer:
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Take in one chunk; the fields of a chunk are all optional."""
-        self.generation_id = chunk.get("id") or self.generation_id
-        self.model = chunk.get("model") or self.model
-        self.provider = chunk.get("provider") or self.provider
-        self.service_tier = chunk.get("service_tier") or self.service_tier
-        self.usage = chunk.get("usage") or self.usage
-        self.metadata = chunk.get("openrouter_metadata") or self.metadata
-        for choice in chunk.get("choices") or []:
+        self.generation_id = fields.text(chunk, "id") or self.generation_id
+        self.model = fields.text(chunk, "model") or self.model
+        self.provider = fields.text(chunk, "provider") or self.provider
+        self.service_tier = fields.text(chunk, "service_tier") or self.service_tier
+        self.usage = fields.mapping(chunk, "usage") or self.usage
+        self.metadata = fields.mapping(chunk, "openrouter_metadata") or self.metadata
+        for choice in fields.mappings(chunk, "choices"):
             self._add_choice(choice)
             if choice.get("error"):
                 self.error = failure(200, choice)
@@ -55,33 +58,36 @@ class Answer:
             self.error = failure(200, chunk)
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
-        said = choice.get("delta") or choice.get("message") or {}
-        self.text += _text(said.get("content")) or str(choice.get("text") or "")
+        said = fields.mapping(choice, "delta") or fields.mapping(choice, "message")
+        self.text += _text(said.get("content")) or fields.text(choice, "text")
         self.reasoning += _text(said.get("reasoning"))
         self.refusal += _text(said.get("refusal"))
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        self.annotations += said.get("annotations") or []
+        self.finish_reason = fields.text(choice, "finish_reason") or self.finish_reason
+        self.annotations += fields.mappings(said, "annotations")
         self.media = self.media or bool(said.get("images") or said.get("audio"))
-        for detail in said.get("reasoning_details") or []:
+        for detail in fields.mappings(said, "reasoning_details"):
             _merge(self.reasoning_details, detail, ("index", "type"), ("text", "summary", "data"))
-        for call in said.get("tool_calls") or []:
+        for call in fields.mappings(said, "tool_calls"):
             self._add_tool_call(call)
 
     def _add_tool_call(self, fragment: Mapping[str, Any]) -> None:
-        """Fragments of a call share an index; name and id come once, arguments in pieces."""
-        index = fragment.get("index")
-        if index is None:
-            index = len(self.tool_calls)
-        known = (call for call in self.tool_calls if call["index"] == index)
-        call: dict[str, Any] | None = next(known, None)
-        if call is None:
+        """Fragments of a call share an index; name and id come once, arguments in pieces.
+
+        Some providers give every call the same index; another name under another id is another.
+        """
+        index, id_ = fragment.get("index"), fields.text(fragment, "id")
+        said = fields.mapping(fragment, "function")
+        name, arguments = fields.text(said, "name"), fields.mapping(said, "arguments")
+        alike = (call for call in reversed(self.tool_calls) if call["index"] == index)
+        call: dict[str, Any] | None = next(alike, None)
+        if call is None or index is None or (name and id_ and call["id"] not in ("", id_)):
             function = {"name": "", "arguments": ""}
             call = {"index": index, "id": "", "type": "function", "function": function}
             self.tool_calls.append(call)
-        call["id"] = fragment.get("id") or call["id"]
-        said = fragment.get("function") or {}
-        call["function"]["name"] = said.get("name") or call["function"]["name"]
-        call["function"]["arguments"] += said.get("arguments") or ""
+        call["id"] = id_ or call["id"]
+        call["function"]["name"] = name or call["function"]["name"]
+        written = json.dumps(arguments) if arguments else fields.text(said, "arguments")
+        call["function"]["arguments"] += written
 
     @property
     def from_cache(self) -> bool:
@@ -115,35 +121,42 @@ async def complete(
     """Send `request` and read its answer to the end, telling `listener` how it goes.
 
     Failures before the first chunk are raised; later ones are kept in `answer.error` beside what
-    had arrived. Source: `POST /chat/completions` or `/completions` with `stream: true`.
+    had arrived. What breaks after the last word breaks nothing.
+    Source: `POST /chat/completions` or `/completions` with `stream: true`.
     """
     listener = listener or Listener()
     answer = Answer()
+    whole = False
     begun = time.monotonic()
     who = request.model.id
     try:
         await listener.report(f"{who}: {NOT_STARTED}")
         async with client.stream(
-            request.path, request.body, headers=request.headers, report=listener.report
+            request.path,
+            request.body,
+            headers=request.headers,
+            heard=partial(_identify, answer, listener),
+            report=listener.report,
         ) as stream:
-            answer.headers = stream.headers
-            await _identify(answer, stream.headers.get("x-generation-id", ""), listener)
             async for chunk in stream:
                 answer.add(chunk)
                 listener.grown(answer)
                 await listener.report(_progress(answer, who))
-        _conclude(answer, whole=stream.done)
+            whole = stream.done
     except OpenRouterError as error:
         if not (answer.text or answer.reasoning or answer.tool_calls or answer.usage):
             raise
-        answer.error = error
+        if not answer.finish_reason:
+            answer.error = answer.error or error
     finally:
         answer.seconds = time.monotonic() - begun
+    _conclude(answer, whole=whole)
     return answer
 
 
-async def _identify(answer: Answer, generation_id: str, listener: Listener) -> None:
-    if generation_id:
+async def _identify(answer: Answer, listener: Listener, headers: Mapping[str, str]) -> None:
+    answer.headers = headers
+    if generation_id := headers.get("x-generation-id", ""):
         answer.generation_id = generation_id
         await listener.started(generation_id)
 
@@ -218,8 +231,9 @@ def _merge(
     for item in into:
         if all(item.get(name) == fragment.get(name) for name in same):
             for name, value in fragment.items():
-                if name in joined and value and item.get(name):
-                    item[name] += value
+                kept = item.get(name)
+                if name in joined and isinstance(kept, str) and isinstance(value, str):
+                    item[name] = kept + value
                 elif value or name not in item:
                     item[name] = value
             return

@@ -25,6 +25,10 @@ PER_CALL = variable("max_cost_per_call")
 PER_SESSION = variable("max_cost_per_session")
 PER_DAY = variable("max_cost_per_day")
 
+LOWER_MAX_TOKENS = "lower max_tokens"
+ASK_FOR_LESS = "ask for less"
+"""What makes a chat cheaper, and any other call."""
+
 GIVE_UP = 24 * 3600.0
 """Seconds after which a generation that OpenRouter still does not know will never be known."""
 LookUp = Callable[[str], Awaitable[Decimal | None]]
@@ -96,25 +100,44 @@ class Budget:
         left = [cap.left for cap in caps]
         return min(left if limit is None else [limit, *left], default=None)
 
-    async def reserve(
-        self, tool: str, model: str, most: Decimal | None, max_cost: Decimal | None = None
-    ) -> Reservation:
-        """Hold `most`, the highest cost that the request can have; None if nothing bounds it.
-
-        Raises `BUDGET_EXCEEDED` when that is more than a cap or `max_cost` still allows.
-        """
+    def check(
+        self,
+        model: str,
+        most: Decimal | None,
+        max_cost: Decimal | None,
+        *,
+        less: str = LOWER_MAX_TOKENS,
+    ) -> None:
+        """Raise `BUDGET_EXCEEDED` for what can cost more than `max_cost` or the cap per call."""
         limit = self.limit(max_cost)
         if most is None and (self._shared or limit is not None):
             raise _unbounded(model)
         if most is not None and limit is not None and most > limit:
-            raise _above(model, most, limit, PER_CALL if limit != max_cost else "max_cost")
+            own = limit == self._settings.max_cost_per_call
+            raise _above(model, most, limit, PER_CALL if own else "max_cost", less)
+
+    async def reserve(
+        self,
+        tool: str,
+        model: str,
+        most: Decimal | None,
+        max_cost: Decimal | None = None,
+        *,
+        less: str = LOWER_MAX_TOKENS,
+    ) -> Reservation:
+        """Hold `most`, the highest cost that the request can have; None if nothing bounds it.
+
+        Raises `BUDGET_EXCEEDED` when that is more than a cap or `max_cost` still allows; `less`
+        says what makes such a request cheaper.
+        """
+        self.check(model, most, max_cost, less=less)
         owner, now = self._store.owner, self._clock()
         entry = Entry(owner, now, tool, model, most or Decimal(0))
         if not self._shared:
             self._store.later(partial(ledger.write, entry=entry))
         else:
             try:
-                await self._store.run(partial(self._admit, entry=entry))
+                await self._store.run(partial(self._admit, entry=entry, less=less))
             except asyncio.CancelledError:
                 self._store.later(partial(ledger.conclude, entry=released(entry)))
                 raise
@@ -189,11 +212,11 @@ class Budget:
             caps.append(Cap(PER_DAY, settings.max_cost_per_day, used))
         return caps
 
-    def _admit(self, connection: sqlite3.Connection, entry: Entry) -> None:
+    def _admit(self, connection: sqlite3.Connection, entry: Entry, less: str) -> None:
         """Write the reservation if every cap has room for it. Raises `BUDGET_EXCEEDED`."""
         tightest = min(self._caps(connection), key=lambda cap: cap.left)
         if entry.reserved > tightest.left:
-            raise _beyond(entry, tightest, self._clock())
+            raise _beyond(entry, tightest, self._clock(), less)
         ledger.write(connection, entry)
 
     async def _end(self, entry: Entry, look_up: LookUp) -> Entry | None:
@@ -215,25 +238,25 @@ class Budget:
 def _unbounded(model: str) -> OpenRouterError:
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,
-        f"Nothing bounds what this call to {model} can cost, and a cap is set. Set max_tokens, or "
-        "choose a model whose price is known (get_model).",
+        f"Nothing bounds what this call to {model} can cost, and there is a limit. Choose a model "
+        "whose price is known (get_model).",
     )
 
 
-def _above(model: str, most: Decimal, limit: Decimal, name: str) -> OpenRouterError:
+def _above(model: str, most: Decimal, limit: Decimal, name: str, less: str) -> OpenRouterError:
     allow = (
-        f"Set max_cost to {most:f} to allow it"
+        f"Set max_cost to {most.normalize():f} to allow it"
         if name == "max_cost"
         else f"Raise {name} and restart this server to allow it"
     )
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,
         f"This call to {model} can cost {dollars(most)}, more than {name} ({dollars(limit)}). "
-        f"{allow}, lower max_tokens, or choose a cheaper model.",
+        f"{allow}, {less}, or choose a cheaper model.",
     )
 
 
-def _beyond(entry: Entry, cap: Cap, now: float) -> OpenRouterError:
+def _beyond(entry: Entry, cap: Cap, now: float, less: str) -> OpenRouterError:
     fits = dollars(_floor(cap.left))
     period, wait = "in this session", ""
     if cap.name == PER_DAY:
@@ -241,7 +264,7 @@ def _beyond(entry: Entry, cap: Cap, now: float) -> OpenRouterError:
         wait = f"wait until 00:00 UTC (in {duration(ledger.DAY - now % ledger.DAY)}), "
     smaller = "Choose a free model (find_models, free=true)"
     if cap.left:
-        smaller = f"Lower max_tokens so that it costs at most {fits}, choose a cheaper model"
+        smaller = f"{less.capitalize()} so that it costs at most {fits}, choose a cheaper model"
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,
         f"This call to {entry.model} can cost {dollars(entry.reserved)}, and {fits} is left of "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,7 +21,16 @@ from openrouter_mcp.errors import Code, OpenRouterError, duration
 from openrouter_mcp.request_headers import RequestHeaders
 from openrouter_mcp.retries import REPEATABLE, UNPAID, Report, retrying, silent
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.wire import EventStream, parsed, redirected, typed
+from openrouter_mcp.wire import (
+    EventStream,
+    Heard,
+    json_reply,
+    one_piece,
+    redirected,
+    typed,
+    unheard,
+    whole_reply,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -38,7 +47,6 @@ NO_KEY = (
 )
 
 Method = Literal["get", "post"]
-Heard = Callable[[Mapping[str, str]], Awaitable[None]]
 Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
 """JSON, or a factory of its bytes. What is large (also JSON with an `Encoded` file) is streamed."""
 
@@ -117,7 +125,7 @@ class OpenRouter:
         async def once() -> Any:
             response = await self._follow(path, params or {}, headers)
             try:
-                return parsed(await response.aread(), response.headers)
+                return await json_reply(response)
             finally:
                 await response.aclose()
 
@@ -131,22 +139,20 @@ class OpenRouter:
         *,
         management: bool = False,
         silence: float = 0.0,
-        heard: Heard | None = None,
+        heard: Heard = unheard,
         report: Report = silent,
     ) -> Reply:
         """Send a request whose answer comes in one piece of JSON. Raises `OpenRouterError`.
 
-        `silence` is as for `open`. `heard` gets the headers, which name the generation, before the
-        rest can break. Repeated only where that is sure not to be paid twice.
+        `silence` is as for `open`, `heard` as for `stream`. Repeated only where that is sure not
+        to be paid twice.
         """
         headers = self._headers.management if management else {}
         async with self.open(
             "post", path, body, headers=headers, silence=silence, report=report
         ) as response:
-            if heard:
-                await heard(response.headers)
-            content = await typed(response.aread)
-            return Reply(parsed(content, response.headers), response.headers)
+            body = await whole_reply(response, json_reply, heard)
+            return Reply(body, response.headers)
 
     @asynccontextmanager
     async def stream(
@@ -155,14 +161,22 @@ class OpenRouter:
         body: Body,
         *,
         headers: Mapping[str, str] | None = None,
+        heard: Heard = unheard,
         report: Report = silent,
     ) -> AsyncGenerator[EventStream]:
         """Send a paid request and stream its reply; leaving the block closes the connection.
 
-        Raises `OpenRouterError`; a reply that has begun is never asked for again.
+        `heard` gets the headers of a reply that may cost something, even if the rest then breaks:
+        they name the generation. Raises `OpenRouterError`; a reply that has begun is never asked
+        for again.
         """
         async with self.open("post", path, body, headers=headers, report=report) as response:
-            yield EventStream(response)
+            whole = None
+            if "text/event-stream" in response.headers.get("content-type", "").lower():
+                await heard(response.headers)
+            else:
+                whole = await whole_reply(response, one_piece, heard)
+            yield EventStream(response, whole)
 
     @asynccontextmanager
     async def open(

@@ -15,8 +15,8 @@ from mcp.types import InputRequiredResult
 from openrouter_mcp import estimates, history, pricing, replies, spending
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
-from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.exchange import Exchange, converse
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.exchange import Exchange, converse, most_further
 from openrouter_mcp.files import Attachments
 from openrouter_mcp.jobs import Handle
 from openrouter_mcp.options import models
@@ -26,6 +26,10 @@ from openrouter_mcp.request import Ask, ChatRequest, compose
 from openrouter_mcp.threads import NEW, Thread
 
 NO_FILES = Attachments([], [], [])
+MORE_REQUESTS = (
+    "Up to {more} more requests may follow, to go on with an answer that was cut off or to mend "
+    "its JSON; max_cost holds for all together."
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,10 @@ async def dry_run_of(app: App, request: ChatRequest) -> ToolResult:
             continue
     routing = request.body.get("provider") or {}
     allowed = [offer for offer in endpoints if _allowed(str(offer.get("tag")), routing)]
-    return replies.dry_run(request, estimates.estimate(request, datetime.now(UTC)), allowed)
+    if more := most_further(request, app.settings.max_continuations):
+        note = MORE_REQUESTS.format(more=more)
+        request = replace(request, notes=(*request.notes, note))
+    return replies.dry_run(request, estimates.at_worst(request, datetime.now(UTC)), allowed)
 
 
 async def compose_for(app: App, call: Call) -> ChatRequest:
@@ -123,7 +130,7 @@ async def question_of(
     app: App, call: Call, request: ChatRequest, progress: Progress
 ) -> InputRequiredResult | None:
     """What to ask the user before this request is paid; None = nothing."""
-    most = estimates.estimate(request, datetime.now(UTC)).most
+    most = estimates.at_worst(request, datetime.now(UTC)).most
     what = f"{call.tool} with {request.model.id}"
     return await spending.question(app.settings, progress, what, most, call.limit)
 
@@ -152,7 +159,17 @@ async def _continued(app: App, call: Call, thread: Thread) -> Call:
 
 
 async def _with_history(app: App, call: Call, messages: Sequence[history.Message]) -> Call:
-    """The call with the thread's messages before its own, their files read again."""
+    """The call with the thread's messages before its own, their files read again.
+
+    Raises `INVALID_INPUT` where the model still waits for the results of its tools.
+    """
+    if waiting := history.unanswered([*messages, *call.ask.messages]):
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"The model waits for the results of its tool calls {', '.join(waiting)}. Call chat "
+            'with this thread_id and messages: one {"role": "tool", "tool_call_id", "content"} '
+            "for each.",
+        )
     earlier, notes = await history.restored(messages, app.files.parts)
     asked = replace(call.ask, history=earlier, notes=[*call.ask.notes, *notes])
     return replace(call, ask=asked)
@@ -199,6 +216,8 @@ async def reply(app: App, call: Call, exchange: Exchange, thread_id: str = "") -
         text, notes = await app.shortened(exchange.text, exchange.receipt.generation_id)
     if thread_id and call.thread_id == NEW:
         notes.append(f'Continue this conversation with thread_id="{thread_id}".')
+    if thread_id and exchange.last.tool_calls:
+        notes.append("This conversation is kept: of its messages, send the tool messages alone.")
     result = replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget_line())
     if call.attached.untrusted and result.meta is not None:
         result.meta[replies.UNTRUSTED_META] = True

@@ -151,7 +151,13 @@ async def perform(plan: EmbedPlan, purchase: Purchase, handle: Handle) -> ToolRe
     made = Vectors(plan.model.id, rows[len(queries) :], plan.documents[: len(rows) - len(queries)])
     saved = await asyncio.to_thread(_save, plan, made, handle)
     if queries:
-        return await asyncio.to_thread(_found, plan, queries[0], made, saved, receipt, error)
+        results, count = await asyncio.to_thread(_nearest, plan, queries[0], made)
+        results, more = await purchase.app.shortened_rows(results, receipt.generation_id)
+        notes = [*plan.notes, *more, *(file.saved.note for file in saved if file.saved.note)]
+        if error:
+            notes.append(f"Only {len(made.rows)} of {len(plan.documents)} texts: {error.message}")
+        data = {"results": results, "documents": count}
+        return _found(data, notes, saved, receipt, error)
     return media_replies.files(
         f"{len(made.rows):,} of {len(plan.documents):,} texts as vectors of {made.dimensions:,} "
         f"dimensions, by {plan.model.id}:",
@@ -204,15 +210,8 @@ def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[Made]:
     return [Made(file, "application/octet-stream"), Made(about, "application/json")]
 
 
-def _found(
-    plan: EmbedPlan,
-    asked: Vector,
-    made: Vectors,
-    saved: Sequence[Made],
-    receipt: Receipt,
-    error: OpenRouterError | None,
-) -> ToolResult:
-    """The documents nearest to the query, as data with the receipt inside."""
+def _nearest(plan: EmbedPlan, asked: Vector, made: Vectors) -> tuple[list[dict[str, Any]], int]:
+    """The documents nearest to the query, and among how many they were found. Blocks."""
     earlier = plan.saved
     if earlier and earlier.dimensions != len(asked):
         raise OpenRouterError(
@@ -222,13 +221,19 @@ def _found(
         )
     documents = [*made.documents, *(earlier.documents if earlier else ())]
     found = vectors.nearest(asked, [*made.rows, *(earlier.rows if earlier else ())])
-    results = [_row(documents, *pair) for pair in found[: plan.top_k or None]]
-    data: dict[str, Any] = {"results": results, "documents": len(documents)}
+    return [_row(documents, *pair) for pair in found[: plan.top_k or None]], len(documents)
+
+
+def _found(
+    data: dict[str, Any],
+    notes: Sequence[str],
+    saved: Sequence[Made],
+    receipt: Receipt,
+    error: OpenRouterError | None,
+) -> ToolResult:
+    """What was found, as data with the receipt inside."""
     if saved:
         data["saved"] = [str(file.saved.path) for file in saved]
-    notes = [*plan.notes, *(file.saved.note for file in saved if file.saved.note)]
-    if error:
-        notes.append(f"Only {len(made.rows)} of {len(plan.documents)} texts: {error.message}")
     if notes:
         data["notes"] = notes
     data["receipt"] = {**receipt.meta(), "line": receipt.line()}

@@ -23,7 +23,17 @@ LEAST_OUTPUT = 16
 
 def estimate(request: ChatRequest, now: datetime) -> Estimate:
     """The range of what `request` can cost: from its input alone to everything it allows."""
+    return _estimate(request, _demand(request), now)
+
+
+def at_worst(request: ChatRequest, now: datetime) -> Estimate:
+    """`estimate`, where the models' own output limits hold if the request sets none."""
     demand = _demand(request)
+    output = demand.output_tokens or _longest(request)
+    return _estimate(request, replace(demand, output_tokens=output), now)
+
+
+def _estimate(request: ChatRequest, demand: Demand, now: datetime) -> Estimate:
     rates = _rates(request, demand, now)
     least = pricing.cost(Demand(demand.input_tokens), rates) if rates else Decimal(0)
     bounded = rates and (demand.output_tokens or rates.completion == 0)
@@ -173,6 +183,15 @@ def _shortest(output: int, request: ChatRequest) -> int:
     """`output`, or the lowest limit that one of the models has of its own."""
     own = [_own_limit(candidate) for candidate in (request.model, *request.fallbacks)]
     return min([output, *(limit for limit in own if limit)])
+
+
+def _longest(request: ChatRequest) -> int:
+    """Output tokens that the request's models can give; 0 where that is not known of all."""
+    candidates = (request.model, *request.fallbacks)
+    own = [
+        _own_limit(each) or (each.model.context_length if each.model else 0) for each in candidates
+    ]
+    return max(own) if all(own) else 0
 
 
 def _own_limit(candidate: Resolution) -> int:

@@ -80,6 +80,11 @@ async def converse(
     return exchange
 
 
+def most_further(request: ChatRequest, continuations: int) -> int:
+    """How many requests can follow the first one, to make the reply whole."""
+    return (continuations if request.path == CHAT else 0) + bool(request.schema)
+
+
 async def _send(exchange: Exchange, request: ChatRequest, send: Send) -> None:
     answer = await send(request)
     exchange.sent.append(request)

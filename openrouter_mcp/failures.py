@@ -10,6 +10,8 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
@@ -113,9 +115,11 @@ def failure(
     retryable = bool(availability.get("retryable", code in RETRYABLE))
     fallbacks = [clean(model, 80) for model in _list(availability.get("fallback_models"))]
     step = AVAILABILITY_STEP.get(str(availability.get("code")), NEXT_STEP[code])
+    if status == 404 and code is Code.UPSTREAM_ERROR:
+        step = NEXT_STEP[Code.NETWORK]
     if "max_price" in _list(availability.get("excluded_by")):
         step = "Raise max_cost or provider.max_price, or name a cheaper model (find_models)."
-    if code is Code.RATE_LIMITED and retry_after:
+    if retryable and retry_after:
         step = f"Call again in {duration(retry_after)}, or name another model."
     if fallbacks:
         step = f"OpenRouter suggests {', '.join(fallbacks[:3])} instead. {step}"
@@ -183,12 +187,21 @@ def _retry_after(
     for name, value in _mapping(metadata.get("headers")).items():
         lowered.setdefault(str(name).lower(), str(value))
     for value in (availability.get("retry_after"), lowered.get("retry-after")):
-        if (seconds := _number(value)) is not None:
-            return max(0.0, seconds)
+        if (seconds := _seconds(value)) is not None:
+            return min(max(0.0, seconds), LONGEST_LIMIT)
     if (reset := _number(lowered.get("x-ratelimit-reset"))) is not None:
         # Milliseconds, by what is known; seconds would lie far in the past.
         moment = reset / 1000 if reset > MILLISECONDS else reset
         return min(max(0.0, round(moment - time.time())), LONGEST_LIMIT)
+    return None
+
+
+def _seconds(value: object) -> float | None:
+    """A wait that is given in seconds or, as HTTP has it, by the date of its end."""
+    if (seconds := _number(value)) is not None:
+        return seconds
+    with suppress(ValueError, OverflowError):
+        return round(parsedate_to_datetime(str(value)).timestamp() - time.time())
     return None
 
 
@@ -220,9 +233,10 @@ def _what(
         *_list(availability.get("excluded_by")),
         *(constraint[name] for name in ("field", "detail") if constraint.get(name)),
     ]
-    reasons = [reason for reason in reasons if clean(reason).rstrip(".") not in said]
-    if reasons:
-        detail += f" [{', '.join(clean(reason, 60) for reason in reasons[:REASONS_LIMIT])}]"
+    told = [name for name in map(clean, reasons) if name.rstrip(".") not in said]
+    if told:
+        each = [clean(name, 60) for name in dict.fromkeys(told)]
+        detail += f" [{', '.join(each[:REASONS_LIMIT])}]"
     return f"OpenRouter: {said.rstrip('.')}{detail}."
 
 

@@ -79,6 +79,15 @@ def trimmed(
     return kept, len(dropped)
 
 
+def unanswered(messages: Sequence[Message]) -> list[str]:
+    """The ids of tool calls whose results are not among the messages."""
+    called: dict[str, None] = {}
+    for message in messages:
+        called.update(dict.fromkeys(call.get("id") for call in message.get("tool_calls") or []))
+        called.pop(message.get("tool_call_id", ""), None)
+    return list(called)
+
+
 def _is_reference(part: object) -> bool:
     return isinstance(part, Mapping) and part.get("type") == FILE
 

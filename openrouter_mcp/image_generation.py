@@ -16,6 +16,7 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp import (
     chat_media,
+    fields,
     image_parameters,
     image_request,
     images,
@@ -73,9 +74,11 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
     place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *known)
     detail = media_parts.take_detail(extra)
     sent = await app.files.references(ask.references, ("image",), MOST_REFERENCES, detail)
-    ask = replace(ask, references=[media_parts.name(part) for part in sent.parts])
+    names = [media_parts.name(part) for part in sent.parts]
+    ask = replace(ask, references=names, n=image_request.count(ask.n, extra))
     named = ask.model or str(extra.pop("model", ""))
-    found = await selection.choose(app, named, _wanted(app, ask))
+    rows = await Market(app.client, app.cache).image_models() if asked and not named else []
+    found = await selection.choose(app, named, _wanted(app, ask, asked, rows))
     endpoints = await _endpoints(app, found.id)
     body: dict[str, Any] = {**extra, **asked, "model": found.id}
     provider = request_options.provider(extra, app.settings)
@@ -89,11 +92,12 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
         image_request.fit(found.id, [image_parameters.ON_CHAT], asked, "", {})
         bodies = image_request.chat_bodies(body, found.model, ask, sent.parts)
         most = image_parameters.estimate_on_chat(found.model, ask.prompt, ask.n)
+    sources = {"references": ask.references} if ask.references else {}
     return ImagePlan(
         tool="generate_image",
         model=found,
         path=PATH if endpoints else chat_media.PATH,
-        request={"prompt": ask.prompt, "n": ask.n, "references": [*ask.references], **body},
+        request={"prompt": ask.prompt, "n": ask.n, **sources, **body},
         most=most,
         subject=ask.prompt,
         notes=tuple(sent.notes),
@@ -114,7 +118,12 @@ def _estimate(endpoints: Sequence[Mapping[str, Any]], ask: Ask, requests: int) -
     )
 
 
-def _wanted(app: App, ask: Ask) -> Wanted:
+def _wanted(
+    app: App, ask: Ask, asked: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> Wanted:
+    """`rows` are those of `GET /images/models`; empty where a model is named."""
+    known = {str(row.get("id")): row for row in rows}
+
     async def price(model: Model) -> Decimal | None:
         endpoints = await _endpoints(app, model.id)
         if not endpoints:
@@ -124,6 +133,10 @@ def _wanted(app: App, ask: Ask) -> Wanted:
     def takes_images(model: Model) -> bool:
         return "image" in model.input_modalities
 
+    def suits(model: Model) -> bool:
+        row = known.get(model.id, image_parameters.ON_CHAT)
+        return not known or bool(image_parameters.able([row], asked))
+
     return Wanted(
         output=("image",),
         default="default_image_model",
@@ -132,6 +145,7 @@ def _wanted(app: App, ask: Ask) -> Wanted:
         unit="an image",
         fits=takes_images if ask.references else any_model,
         ability="images as input" if ask.references else "",
+        suits=suits,
     )
 
 
@@ -179,10 +193,9 @@ async def _drawn(purchase: Purchase, body: Mapping[str, Any], most: Decimal | No
         reply = await purchase.app.client.post(
             PATH, body, silence=UNTIL_DONE, heard=bill.identify, report=purchase.report
         )
-        rows = reply.body.get("data") if isinstance(reply.body, dict) else None
-        if isinstance(reply.body, dict):
-            bill.read(reply.body)
-    encoded = [str(row.get("b64_json") or "") for row in rows or [] if isinstance(row, dict)]
+        drawn = reply.body if isinstance(reply.body, dict) else {}
+        bill.read(drawn)
+    encoded = [fields.text(row, "b64_json") for row in fields.mappings(drawn, "data")]
     return await asyncio.to_thread(_decoded, encoded)
 
 

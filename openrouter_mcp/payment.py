@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
-from openrouter_mcp import estimates, receipts
+from openrouter_mcp import estimates, fields, receipts
 from openrouter_mcp.answer import Answer, Listener, complete
 from openrouter_mcp.budget import Budget
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.request import ChatRequest
 from openrouter_mcp.reservation import Reservation
+from openrouter_mcp.retries import Report
+
+T = TypeVar("T")
 
 # OpenRouter's documentation on cancelling streams; other providers are not mentioned there.
 STOPS_BILLING = frozenset(
@@ -72,7 +77,8 @@ async def pay(
 
     Raises `BUDGET_EXCEEDED` before anything is sent, and what `complete` raises.
     """
-    request, held = await _reserved(client, budget, tool, request, limit)
+    reserve = partial(_reserve, budget, tool, request, limit)
+    request, held = await when_affordable(client, budget, reserve, listener.report)
     async with held as reservation:
         await reservation.sent()
 
@@ -103,41 +109,48 @@ async def cost_of(client: OpenRouter, generation_id: str) -> Decimal | None:
         if error.code is Code.NOT_FOUND:
             return None
         raise
-    return receipts.money((reply.get("data") or {}).get("total_cost"))
+    return receipts.money(fields.mapping(reply, "data").get("total_cost"))
 
 
-async def _reserved(
-    client: OpenRouter, budget: Budget, tool: str, request: ChatRequest, limit: Decimal | None
-) -> tuple[ChatRequest, Reservation]:
-    """The request, bounded by what may be spent now, and the money for it.
+async def when_affordable(
+    client: OpenRouter, budget: Budget, attempt: Callable[[], Awaitable[T]], report: Report
+) -> T:
+    """What `attempt`, which reserves money, returns; made again while others hold the money.
 
-    Money that calls under way hold comes back when they cost less: it is waited for a while. What
-    dead processes hold is asked for.
+    What calls under way hold comes back when they cost less: it is waited for a while. What dead
+    processes hold is asked for. Raises what `attempt` raises at last.
     """
     deadline = time.monotonic() + PATIENCE
     settled = False
     while True:
-        now = datetime.now(UTC)
-        allowance = await budget.allowance(limit)
-        bounded = estimates.bounded(request, allowance, now)
-        most = estimates.estimate(bounded, now).most
         try:
-            held = await budget.reserve(tool, request.model.id, most, limit)
+            return await attempt()
         except OpenRouterError as error:
             if not error.retryable or time.monotonic() > deadline:
                 raise
-        else:
-            if allowance is None or (most is not None and most <= allowance):
-                return bounded, held
-            # Money has come back meanwhile: it pays for more than the least.
-            await held.release()
-            continue
+        await report("waiting for money that other calls have reserved")
         if not settled:
             settled = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
                     await budget.settle_leftovers(partial(cost_of, client))
         await asyncio.sleep(PAUSE)
+
+
+async def _reserve(
+    budget: Budget, tool: str, request: ChatRequest, limit: Decimal | None
+) -> tuple[ChatRequest, Reservation]:
+    """The request, bounded by what may be spent now, and the money for it."""
+    while True:
+        now = datetime.now(UTC)
+        allowance = await budget.allowance(limit)
+        bounded = estimates.bounded(request, allowance, now)
+        most = estimates.estimate(bounded, now).most
+        held = await budget.reserve(tool, request.model.id, most, limit)
+        if allowance is None or (most is not None and most <= allowance):
+            return bounded, held
+        # Money has come back meanwhile: it pays for more than the least.
+        await held.release()
 
 
 def after_cancelling(provider: str) -> str:

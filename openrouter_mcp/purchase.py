@@ -207,13 +207,9 @@ async def carry_out(
     if dry_run:
         return shown(plan)
     limit = app.budget.limit(Decimal(str(max_cost)))
-    if limit is not None and plan.most is not None and plan.most > limit:
-        raise OpenRouterError(
-            Code.BUDGET_EXCEEDED,
-            f"This call to {plan.model.id} can cost {dollars(plan.most)}, and {dollars(limit)} is "
-            f"allowed. Set max_cost to {plan.most:f} to allow it, ask for less, or choose a "
-            "cheaper model (get_model).",
-        )
+    # What nothing bounds yet may be bounded by the requests themselves.
+    if plan.most is not None:
+        app.budget.check(plan.model.id, plan.most, limit, less=ASK_FOR_LESS)
     what = f"{plan.tool} with {plan.model.id}"
     if question := await spending.question(app.settings, progress, what, plan.most, limit):
         return question

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from openrouter_mcp import fields
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import duration
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.request import ChatRequest
 
 META = "openrouter/receipt"
+MOST_COUNTED = 2**53
+"""The highest number that JSON carries exactly; the ledger can add up many of them."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,10 @@ class Receipt:
 def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
     """The receipt of one chat, from the answer alone; it needs no second request."""
     usage = answer.usage
-    prompt = _part(usage, "prompt_tokens_details")
-    completion = _part(usage, "completion_tokens_details")
+    prompt = fields.mapping(usage, "prompt_tokens_details")
+    completion = fields.mapping(usage, "completion_tokens_details")
     own_key = bool(usage.get("is_byok"))
-    upstream = _part(usage, "cost_details").get("upstream_inference_cost")
+    upstream = fields.mapping(usage, "cost_details").get("upstream_inference_cost")
     age = answer.headers.get("x-openrouter-cache-age", "")
     cost = money(usage.get("cost"))
     return Receipt(
@@ -184,12 +187,12 @@ def together(receipts: Sequence[Receipt]) -> Receipt:
 
 
 def money(value: object) -> Decimal | None:
-    """USD as OpenRouter tells it (a JSON number or string), exactly; None if it is no amount."""
+    """USD as OpenRouter tells it (a JSON number or string), exactly; None if it is no price."""
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() else None
+    return amount if amount.is_finite() and amount >= 0 else None
 
 
 def dollars(amount: Decimal) -> str:
@@ -206,7 +209,7 @@ def _why(request: ChatRequest, answer: Answer) -> str:
     metadata = answer.metadata
     failed = [
         f"{attempt.get('provider')} {attempt.get('status')}"
-        for attempt in _parts(metadata, "attempts")
+        for attempt in fields.mappings(metadata, "attempts")
         if isinstance(attempt.get("status"), int) and attempt["status"] >= 400
     ]
     if not answer.model or _same(request.model, answer.model):
@@ -236,14 +239,14 @@ def _base(model_id: str) -> str:
 
 
 def _task_type(metadata: Mapping[str, Any]) -> str:
-    for stage in _parts(metadata, "pipeline"):
-        if task := _part(stage, "data").get("task_type"):
+    for stage in fields.mappings(metadata, "pipeline"):
+        if task := fields.mapping(stage, "data").get("task_type"):
             return str(task)
     return ""
 
 
 def _selected_provider(metadata: Mapping[str, Any]) -> str:
-    for endpoint in _parts(_part(metadata, "endpoints"), "available"):
+    for endpoint in fields.mappings(fields.mapping(metadata, "endpoints"), "available"):
         if endpoint.get("selected"):
             return str(endpoint.get("provider") or "")
     return ""
@@ -252,19 +255,10 @@ def _selected_provider(metadata: Mapping[str, Any]) -> str:
 def _web_searches(usage: Mapping[str, Any]) -> int:
     """Searches stand under one of two names, or under both: never added up."""
     names = ("server_tool_use_details", "server_tool_use")
-    return max(_count(_part(usage, name), "web_search_requests") for name in names)
-
-
-def _part(mapping: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = mapping.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _parts(mapping: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    value = mapping.get(name)
-    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
+    return max(_count(fields.mapping(usage, name), "web_search_requests") for name in names)
 
 
 def _count(mapping: Mapping[str, Any], name: str) -> int:
     value = mapping.get(name)
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
+    known = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return int(max(0, min(value, MOST_COUNTED))) if known else 0

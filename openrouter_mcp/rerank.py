@@ -138,11 +138,13 @@ async def perform(plan: RerankPlan, purchase: Purchase, _handle: Handle) -> Tool
             raise unreadable("the order of the documents")
         bill.read(reply.body)
     order = _order(reply.body.get("results"), len(plan.documents.items))
-    return result(plan, order, await purchase.receipt())
+    receipt = await purchase.receipt()
+    rows, more = await purchase.app.shortened_rows(_rows(plan, order), receipt.generation_id)
+    return result(plan, rows, [*plan.notes, *more], receipt)
 
 
-def result(plan: RerankPlan, order: Sequence[tuple[int, float]], receipt: Receipt) -> ToolResult:
-    """The documents in their order with scores and first words; the receipt is in the data."""
+def _rows(plan: RerankPlan, order: Sequence[tuple[int, float]]) -> list[dict[str, Any]]:
+    """The documents in their order with scores and first words."""
     rows = []
     for index, score in order:
         document = plan.documents.items[index]
@@ -150,13 +152,20 @@ def result(plan: RerankPlan, order: Sequence[tuple[int, float]], receipt: Receip
         if document.file:
             row["file"] = document.file
         rows.append(row)
+    return rows
+
+
+def result(
+    plan: RerankPlan, rows: Sequence[dict[str, Any]], notes: Sequence[str], receipt: Receipt
+) -> ToolResult:
+    """The rows as data with the receipt inside."""
     data: dict[str, Any] = {
         "results": rows,
         "documents": len(plan.documents.items),
         "receipt": {**receipt.meta(), "line": receipt.line()},
     }
-    if plan.notes:
-        data["notes"] = [*plan.notes]
+    if notes:
+        data["notes"] = notes
     return ToolResult(
         content=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
         structured_content=data,

@@ -63,11 +63,12 @@ def _repeat(error: BaseException, statuses: frozenset[int]) -> bool:
     if (error.retry_after or 0) > PATIENCE:
         return False
     if error.http_status is None:
-        return error.code is Code.NETWORK and (statuses is REPEATABLE or _never_sent(error))
+        return error.code is Code.NETWORK and (statuses is REPEATABLE or never_sent(error))
     return error.http_status in statuses and error.retryable
 
 
-def _never_sent(error: OpenRouterError) -> bool:
+def never_sent(error: OpenRouterError) -> bool:
+    """Whether a request failed before OpenRouter could see it."""
     import httpx2
 
     cause = error.__cause__.__cause__ if error.__cause__ else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import importlib
+import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -159,7 +160,7 @@ class Boundary(Middleware):
         message = context.message.model_copy(update={"arguments": arguments})
         try:
             self._check(name, arguments)
-            return await call_next(context.copy(message=message))
+            return _sendable(await call_next(context.copy(message=message)))
         except OpenRouterError as error:
             return _failed(error)
         except ValidationError as error:
@@ -217,6 +218,19 @@ def _import_the_rest(client: OpenRouter) -> None:
     for module in FIRST_CALL:
         importlib.import_module(module)
     client.warm_up()
+
+
+def _sendable(result: ToolResult) -> ToolResult:
+    """The result without halves of characters, as names of files can hold: they end the server."""
+    if not isinstance(result, ToolResult):
+        return result
+    for block in result.content:
+        if isinstance(block, mt.TextContent):
+            block.text = block.text.encode("utf-8", "replace").decode()
+    if result.structured_content is not None:
+        data = json.dumps(result.structured_content, ensure_ascii=False)
+        result.structured_content = json.loads(data.encode("utf-8", "replace"))
+    return result
 
 
 def _failed(error: OpenRouterError) -> ToolResult:

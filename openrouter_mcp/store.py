@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from openrouter_mcp import sqlite_file
 from openrouter_mcp.presence import Presence
 from openrouter_mcp.schema import NewerVersionError, migrate
 
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("openrouter_mcp")
 
-# Seconds: to wait for other processes in all and at a time, and for our own work at the end.
+# Seconds: to wait for other processes, and for our own work at the end.
 PATIENCE = 10.0
-BUSY_TIMEOUT = 0.25
 CLOSING_TIME = 1.0
+
+WRITE_BEHIND = 0.05
+"""Seconds for which what nobody waits for is gathered, to be written in one transaction; they are
+what a killed process has not written."""
 
 CHECKED_BYTES = 4_000_000
 """Up to this size a file is checked as a whole when it is opened: that takes some milliseconds."""
@@ -55,6 +60,7 @@ class Store:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._connection: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
+        self._queued: deque[Work[object]] = deque()
         self._closing = False
 
     @property
@@ -85,8 +91,14 @@ class Store:
         return await asyncio.shield(asyncio.wrap_future(self._submit("DEFERRED", work)))
 
     def later(self, work: Work[object]) -> None:
-        """`run` for work that nobody waits for: in its turn, before whatever is asked next."""
-        self._submit("IMMEDIATE", work).add_done_callback(_tell)
+        """`run` for work that nobody waits for and that does not fail of itself.
+
+        It is done before whatever is asked next, within `WRITE_BEHIND` seconds, in one transaction
+        with all that was asked for meanwhile.
+        """
+        self._queued.append(work)
+        if len(self._queued) == 1:
+            asyncio.get_running_loop().call_later(WRITE_BEHIND, self._flush)
 
     async def alive(self, owner: str) -> bool:
         """Whether the process with this token still runs; True where that cannot be told."""
@@ -98,14 +110,28 @@ class Store:
         if self._closing:
             return
         self._closing = True
+        self._flush()
         closed = asyncio.get_running_loop().run_in_executor(self._executor, self._leave)
         self._executor.shutdown(wait=False)
         await asyncio.wait([closed], timeout=CLOSING_TIME)
 
     def _submit(self, mode: Mode, work: Work[T]) -> Future[T]:
+        self._flush()
         return self._executor.submit(lambda: self._transact(mode, work))
 
+    def _flush(self) -> None:
+        """Begin to do what was asked for later."""
+        if self._queued:
+            self._executor.submit(self._write_queued).add_done_callback(_tell)
+
     # What follows runs in the store's own thread.
+
+    def _write_queued(self) -> None:
+        works: list[Work[object]] = []
+        while self._queued:
+            works.append(self._queued.popleft())
+        if works:
+            self._transact("IMMEDIATE", lambda connection: [work(connection) for work in works])
 
     def _transact(self, mode: Mode, work: Work[T]) -> T:
         import sqlite3
@@ -118,7 +144,7 @@ class Store:
                     connection.execute(f"BEGIN {mode}")
                     return work(connection)
             except sqlite3.Error as error:
-                fault = _fault(error)
+                fault = sqlite_file.fault(error)
                 if not self._durable or not fault:
                     raise
                 if fault == "busy" and time.monotonic() < deadline and not self._closing:
@@ -132,7 +158,7 @@ class Store:
 
     def _connected(self, *, suspect: bool) -> sqlite3.Connection:
         """The connection, opened at first need; `suspect` when the file has shown damage."""
-        if self._connection and self._durable and _identity(self._path) != self._opened:
+        if self._connection and self._durable and sqlite_file.identity(self._path) != self._opened:
             self._go_on_in_memory(self._unusable("moved or deleted while in use"))
         if self._connection:
             return self._connection
@@ -167,7 +193,7 @@ class Store:
             try:
                 return self._ready(suspect=suspect)
             except sqlite3.DatabaseError as error:
-                if _fault(error) != "damaged":
+                if sqlite_file.fault(error) != "damaged":
                     raise
                 # Closing a file that has lost its name deletes the journal of the one that has it.
                 if not alone:
@@ -180,12 +206,12 @@ class Store:
         if not self._path.exists():
             # SQLite gives the files beside it the same mode.
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._opened = _identity(self._path)
-        connection = _connect(self._path)
+        self._opened = sqlite_file.identity(self._path)
+        connection = sqlite_file.connect(self._path)
         try:
             migrate(connection)
             if suspect or self._path.stat().st_size <= CHECKED_BYTES:
-                _check(connection)
+                sqlite_file.check(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             # A killed process loses nothing that was committed; a power failure may.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -211,7 +237,7 @@ class Store:
 
         self._warn(warning)
         self._durable = False
-        memory = _connect(":memory:")
+        memory = sqlite_file.connect(":memory:")
         if self._connection:
             with suppress(sqlite3.Error):
                 self._connection.backup(memory)
@@ -241,55 +267,7 @@ class Store:
         self._presence.leave()
 
 
-def _connect(database: Path | str) -> sqlite3.Connection:
-    import sqlite3
-
-    connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT, isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _check(connection: sqlite3.Connection) -> None:
-    import sqlite3
-
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        error = sqlite3.DatabaseError(found)
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file has this name now."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _fault(error: sqlite3.Error) -> Literal["busy", "damaged", "unusable", ""]:
-    """What is the matter with the file; empty if it is the work that is wrong."""
-    import sqlite3
-
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return "busy"
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return "damaged"
-    outside = {
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOLFS,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_READONLY,
-    }
-    return "unusable" if code in outside else ""
-
-
-def _tell(done: Future[object]) -> None:
+def _tell(done: Future[None]) -> None:
     """Log the failure of what nobody waits for."""
     if error := done.exception():
         logger.error("The ledger could not be written: %s", error)

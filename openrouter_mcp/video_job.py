@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp import media_replies, receipts
+from openrouter_mcp import fields, media_replies, receipts
 from openrouter_mcp.catalogue import unreadable
 from openrouter_mcp.destinations import Destination
 from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.receipts import Receipt, dollars
+from openrouter_mcp.retries import never_sent
 from openrouter_mcp.settings import variable
 from openrouter_mcp.video_download import download
 from openrouter_mcp.video_generation import PATH
@@ -82,8 +83,8 @@ async def perform(plan: VideoPlan, purchase: Purchase, handle: Handle) -> ToolRe
         job_id = await _undisturbed(_submit(plan, purchase, bill, handle))
         with _to_go_on(handle):
             ended = await _ended(app, handle, job_id)
-        bill.usage = ended.get("usage") or {}
-        bill.generation_id = str(ended.get("generation_id") or job_id)
+        bill.usage = fields.mapping(ended, "usage")
+        bill.generation_id = fields.text(ended, "generation_id") or job_id
     return await _deliver(app, order, job_id, ended, await purchase.receipt("1 video"), handle)
 
 
@@ -96,9 +97,10 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     handle.billing_note = BILLED_ON
     with _to_go_on(handle):
         ended = await _ended(app, handle, job_id)
-    generation_id = str(ended.get("generation_id") or job_id)
+    usage = fields.mapping(ended, "usage")
+    generation_id = fields.text(ended, "generation_id") or job_id
     receipt = receipts.of_usage(
-        Resolution(order.model, None, ""), ended.get("usage") or {}, generation_id=generation_id
+        Resolution(order.model, None, ""), usage, generation_id=generation_id
     )
     if receipt.cost is not None:
         await app.budget.settle(job_id, receipt.cost)
@@ -118,17 +120,29 @@ async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handl
         reply = await purchase.app.client.post(
             PATH, plan.body, heard=bill.identify, report=handle.report
         )
-    except BaseException:
+    except BaseException as error:
         handle.lasting = False
+        unanswered = isinstance(error, OpenRouterError) and error.http_status is None
+        if unanswered and not never_sent(error):
+            raise _perhaps_ordered(error) from error
         raise
     job_id = reply.body.get("id") if isinstance(reply.body, dict) else None
     if not isinstance(job_id, str) or not job_id:
-        raise unreadable("the video that was ordered")
+        raise _perhaps_ordered(unreadable("the video that was ordered"))
     handle.billing_note = BILLED_ON
     # Queued before the job, so that who finds the job finds its money too.
     await bill.identify({"x-generation-id": job_id})
     await handle.upstream(job_id)
     return job_id
+
+
+def _perhaps_ordered(error: OpenRouterError) -> OpenRouterError:
+    """The failure of an order whose answer got lost: another one might be paid twice."""
+    return OpenRouterError(
+        error.code,
+        f"{error.message} But first see whether https://openrouter.ai/activity shows this video: "
+        "OpenRouter may have taken the order, and bills what it has begun.",
+    )
 
 
 async def _undisturbed(submitting: Any) -> str:
@@ -162,7 +176,7 @@ async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
             unknown += error.code is Code.NOT_FOUND
             if unknown > UNKNOWN_AT_FIRST or not (error.retryable or unknown):
                 raise
-        if status.get("status") in ENDED:
+        if fields.text(status, "status") in ENDED:
             return status
         passed = loop.time() - begun
         if passed + wait > most:
@@ -213,12 +227,13 @@ async def _deliver(
     """Save what was made. Raises `JOB_FAILED` if nothing was."""
     if ended["status"] != "completed":
         raise _failed(ended, receipt)
-    count = max(1, len(ended.get("unsigned_urls") or []))
+    urls = ended.get("unsigned_urls")
+    count = max(1, len(urls) if isinstance(urls, list) else 0)
     place = order.destination
     with _to_go_on(handle):
         made = [await download(app, job_id, index, place, handle) for index in range(count)]
     head = f"{'The video' if count == 1 else f'{count} videos'} by {order.model}:"
-    extend = f'To go on with it: generate_video(extend="{job_id}").'
+    extend = f'To go on with it: generate_video(extend="{handle.job_id}").'
     return media_replies.files(head, made, receipt, notes=[extend])
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
@@ -15,8 +17,12 @@ if TYPE_CHECKING:
     import httpx2
 
 DRAIN_TIMEOUT = 0.1
+HALF_CHARACTER = re.compile(r"\\u[dD]")
+"""How JSON spells one of the two that some characters, as emoji, are made of."""
 
 T = TypeVar("T")
+Heard = Callable[[Mapping[str, str]], Awaitable[None]]
+"""Gets the headers of a reply, which name its generation."""
 
 
 class EventStream:
@@ -45,7 +51,7 @@ class EventStream:
                     self.done = True
                     await _drain(events)
                     return
-                if isinstance(chunk := json.loads(event.data), dict):
+                if isinstance(chunk := _json(event.data), dict):
                     yield chunk
         except ValueError:
             raise OpenRouterError(
@@ -85,6 +91,11 @@ def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
     return body
 
 
+async def json_reply(response: httpx2.Response) -> Any:
+    """The JSON of a successful reply that is not read yet."""
+    return parsed(await response.aread(), response.headers)
+
+
 async def one_piece(response: httpx2.Response) -> dict[str, Any]:
     """A reply that is no stream, if it is an answer nevertheless."""
     body = _json_or_text(await response.aread())
@@ -92,6 +103,24 @@ async def one_piece(response: httpx2.Response) -> dict[str, Any]:
         raise _foreign(response.headers)
     if not body.get("choices"):
         raise failure(200, body, response.headers)
+    return body
+
+
+async def unheard(_headers: Mapping[str, str]) -> None:
+    """A `Heard` for whom nobody listens."""
+
+
+async def whole_reply(
+    response: httpx2.Response, read: Callable[[httpx2.Response], Awaitable[T]], heard: Heard
+) -> T:
+    """A reply in one piece; `heard` unless it is an error of OpenRouter's, which costs nothing."""
+    try:
+        body = await typed(partial(read, response))
+    except OpenRouterError as error:
+        if error.http_status is None:
+            await heard(response.headers)
+        raise
+    await heard(response.headers)
     return body
 
 
@@ -142,8 +171,17 @@ def _foreign(headers: Mapping[str, str]) -> OpenRouterError:
 def _json_or_text(content: bytes) -> Any:
     text = content.decode("utf-8", "replace").strip()
     with suppress(ValueError):
-        return json.loads(text)
+        return _json(text)
     return text
+
+
+def _json(text: str) -> Any:
+    """The JSON value; half a character, which nothing could store or send, is replaced."""
+    value = json.loads(text)
+    if HALF_CHARACTER.search(text):
+        units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+        return json.loads(units.decode("utf-16-le", "replace"))
+    return value
 
 
 async def _drain(events: AsyncIterator[Any]) -> None:

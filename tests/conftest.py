@@ -1,8 +1,11 @@
 """A simulated OpenRouter for every test, and clients of the real server in both protocol eras."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 from fastmcp import Client
 
@@ -11,6 +14,18 @@ from openrouter_mcp.server import build
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
 from tests import oracle
+
+# No test depends on the machine's speed.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_loaded_once() -> Iterator[None]:
+    """They take longer to load than most tests to run, and no test connects to what has one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")

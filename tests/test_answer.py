@@ -1,6 +1,7 @@
 """Answers read chunk by chunk, and how they end."""
 
 import asyncio
+import copy
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ import httpx2
 import pytest
 
 from openrouter_mcp import answer as answer_module
-from openrouter_mcp import settings
+from openrouter_mcp import receipts, settings
 from openrouter_mcp.answer import Answer, Listener, complete
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -17,6 +18,7 @@ from openrouter_mcp.request import Ask, compose
 from openrouter_mcp.simulator.scripts import Script
 from openrouter_mcp.simulator.state import Simulator
 from openrouter_mcp.wire import EventStream
+from tests.test_client import SSE, replying
 
 MODEL = "openai/gpt-5-mini"
 
@@ -134,6 +136,31 @@ async def test_tool_calls_without_an_index_stay_apart(position: dict):
     assert [call["id"] for call in answer.message()["tool_calls"]] == ["a", "b"]
 
 
+async def test_tool_calls_that_share_an_index_are_told_apart_by_id_and_name():
+    def fragment(id_: str, **function: str) -> str:
+        return event(choices=choice(tool_calls=[{"index": 0, "id": id_, "function": function}]))
+
+    answer = await read(
+        fragment("a", name="first", arguments='{"x"'),
+        # vLLM once gave every fragment an id of its own.
+        fragment("a2", arguments=":1}"),
+        fragment("b", name="second", arguments=""),
+        fragment("", arguments='{"y":2}'),
+    )
+    functions = [call["function"] for call in answer.message()["tool_calls"]]
+    assert functions == [
+        {"name": "first", "arguments": '{"x":1}'},
+        {"name": "second", "arguments": '{"y":2}'},
+    ]
+
+
+async def test_arguments_of_a_tool_call_may_come_as_an_object():
+    call = {"index": 0, "id": "a", "function": {"name": "first", "arguments": {"x": [1]}}}
+    answer = await read(event(choices=choice(tool_calls=[call])))
+    (told,) = answer.message()["tool_calls"]
+    assert told["function"]["arguments"] == '{"x": [1]}'
+
+
 @pytest.mark.parametrize("nothing", ["", None], ids=repr)
 async def test_a_late_signature_leaves_the_reasoning_as_it_was(nothing: str | None):
     """Providers send the signature in a fragment of its own, whose text is empty or null."""
@@ -186,6 +213,73 @@ async def test_odd_chunks_are_harmless():
     )
     assert answer.text == "parts and legacy"
     assert answer.error is None
+
+
+MESSAGE = {
+    "role": "assistant",
+    "content": "a",
+    "reasoning": "b",
+    "refusal": None,
+    "reasoning_details": [THOUGHT],
+    "annotations": [{"type": "url_citation", "url_citation": {"url": "https://a.test"}}],
+    "images": [{"image_url": {"url": "https://a.test"}}],
+    "audio": {"data": "", "transcript": "c"},
+    "tool_calls": [{"index": 0, "id": "d", "function": {"name": "e", "arguments": "{}"}}],
+}
+WHOLE_CHUNK = {
+    "id": "gen-1",
+    "model": "acme/gem-5",
+    "provider": "Acme",
+    "service_tier": "default",
+    "choices": [{"index": 0, "delta": MESSAGE, "finish_reason": "stop"}],
+    "usage": {
+        "prompt_tokens": 1,
+        "cost": 0.5,
+        "cost_details": {"upstream_inference_cost": 1},
+        "prompt_tokens_details": {"cached_tokens": 1},
+        "server_tool_use": {"web_search_requests": 1},
+    },
+    "openrouter_metadata": {
+        "endpoints": {"available": [{"provider": "Acme", "selected": True}]},
+        "attempts": [{"provider": "Acme", "status": 200}],
+        "pipeline": [{"data": {"task_type": "code"}}],
+    },
+    "error": None,
+}
+
+
+def places(value: Any, *path: Any) -> list[tuple[Any, ...]]:
+    """The paths to all that is inside a JSON value."""
+    inside = list(value.items() if isinstance(value, dict) else enumerate(value))
+    below = [places(v, *path, k) for k, v in inside if isinstance(v, dict | list)]
+    return [*((*path, k) for k, _ in inside), *(place for some in below for place in some)]
+
+
+@pytest.mark.parametrize("place", places(WHOLE_CHUNK), ids=lambda path: ".".join(map(str, path)))
+def test_no_field_of_a_chunk_is_too_odd(place: tuple[Any, ...]):
+    """Nothing that was paid for is lost to a field of another kind."""
+    for odd in (None, "x", 7, True, [], {}, [None], ["x"], [[]], [{}]):
+        chunk = copy.deepcopy(WHOLE_CHUNK)
+        inner: Any = chunk
+        for step in place[:-1]:
+            inner = inner[step]
+        inner[place[-1]] = odd
+        answer = Answer()
+        answer.add(chunk)
+        answer.add(WHOLE_CHUNK)
+        json.dumps(answer.message())
+        request = compose(Ask(prompt="hi"), Resolution(MODEL, None, ""), [], settings.Settings())
+        assert receipts.of_chat(request, answer).line()
+
+
+async def test_half_a_character_is_shown_as_unreadable():
+    """No protocol can carry it on: the client's connection would end with it."""
+    answer = await read(
+        event(choices=choice(content="so \ud83d")),
+        event(choices=choice("stop", content=" and \ud83d\ude00")),
+        "data: [DONE]\n\n",
+    )
+    assert answer.text == "so \ufffd and \N{GRINNING FACE}"
 
 
 async def test_a_whole_message_is_read_like_a_delta():
@@ -353,6 +447,48 @@ async def test_a_broken_stream_keeps_its_partial_text_and_is_not_repeated(
     assert answer.error is not None
     assert answer.error.code is code
     assert len(simulator.requests) == 1
+
+
+async def test_what_breaks_after_the_last_word_breaks_nothing(configure):
+    said_all = event(choices=choice("stop", content="Done."))
+    cut = SSE + b"Content-Length: 999\r\n\r\n" + said_all.encode()
+    async with replying(cut) as address:
+        configure(OPENROUTER_BASE_URL=address)
+        client = OpenRouter(settings.load())
+        answer = await said(client)
+        await client.aclose()
+    assert (answer.text, answer.finish_reason) == ("Done.", "stop")
+    assert answer.error is None
+
+
+async def test_a_reply_that_cannot_be_read_is_known_by_its_generation(configure):
+    """By its id OpenRouter tells what it cost."""
+    page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Generation-Id: gen-7\r\n\r\n<p>"
+    request = compose(Ask("Hi"), Resolution(MODEL, None, ""), (), settings.load())
+    heard: list[str] = []
+
+    async def started(generation_id: str) -> None:
+        heard.append(generation_id)
+
+    async with replying(page) as address:
+        configure(OPENROUTER_BASE_URL=address)
+        client = OpenRouter(settings.load())
+        with pytest.raises(OpenRouterError) as failure:
+            await complete(client, request, Listener(started=started))
+        await client.aclose()
+    assert failure.value.code is Code.UPSTREAM_ERROR
+    assert heard == ["gen-7"]
+
+
+async def test_the_kind_of_a_reply_is_told_in_any_spelling(configure):
+    told = SSE.replace(b"text/event-stream", b"Text/Event-Stream; charset=UTF-8")
+    async with replying(
+        told + b"\r\n" + event(choices=choice("stop", content="Hi")).encode()
+    ) as url:
+        configure(OPENROUTER_BASE_URL=url)
+        client = OpenRouter(settings.load())
+        assert (await said(client)).text == "Hi"
+        await client.aclose()
 
 
 async def test_a_string_code_in_the_middle_of_a_stream_is_understood(

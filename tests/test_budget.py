@@ -1,25 +1,23 @@
 """Caps: what is reserved, settled, refused and concluded, by one process and by many."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from decimal import Decimal
 
 import pytest
 
-from openrouter_mcp.budget import Budget
+from openrouter_mcp.budget import ASK_FOR_LESS, Budget
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.ledger import State
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.store import Store
+from tests.processes import PROCESSES
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 NOON = 20_000 * DAY + 12 * HOUR
 MODEL = "acme/writer"
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__])
 
 
 class Clock:
@@ -59,10 +57,10 @@ async def spend(budget, cost, most=None):
         await reservation.settle(Decimal(cost))
 
 
-async def refusal(budget, most, max_cost=None):
+async def refusal(budget, most, max_cost=None, **kind):
     most = None if most is None else Decimal(most)
     with pytest.raises(OpenRouterError) as caught:
-        await budget.reserve("chat", MODEL, most, max_cost and Decimal(max_cost))
+        await budget.reserve("chat", MODEL, most, max_cost and Decimal(max_cost), **kind)
     assert caught.value.code is Code.BUDGET_EXCEEDED
     return caught.value.message
 
@@ -123,8 +121,8 @@ async def test_a_call_above_its_own_limit_is_refused(server):
 
 @pytest.mark.parametrize("cap", ["call", "session", "day"])
 async def test_a_call_that_nothing_bounds_is_refused_under_any_cap(server, cap):
-    assert "Set max_tokens" in await refusal(server(**{cap: "1"}), None)
-    assert "Set max_tokens" in await refusal(server(), None, max_cost="1")
+    assert "whose price is known" in await refusal(server(**{cap: "1"}), None)
+    assert "whose price is known" in await refusal(server(), None, max_cost="1")
 
 
 async def test_a_cap_may_be_used_up_to_the_last_nano_dollar(server):
@@ -155,6 +153,15 @@ async def test_a_refusal_tells_cap_spent_reserved_estimate_and_what_fits(server)
     )
     await budget.reserve("chat", MODEL, Decimal("0.25"))
     assert "Choose a free model" in await refusal(budget, "0.000000001")
+
+
+async def test_a_refusal_tells_what_makes_this_kind_of_call_cheaper(server):
+    budget = server(call="0.5", day="0.2")
+    for most in ("0.3", "0.7"):
+        assert "ower max_tokens" in await refusal(budget, most)
+        told = await refusal(budget, most, less=ASK_FOR_LESS)
+        assert "sk for less" in told
+        assert "max_tokens" not in told
 
 
 async def test_what_is_said_to_fit_does_fit(server):

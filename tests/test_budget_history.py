@@ -18,6 +18,7 @@ from openrouter_mcp.store import Store
 
 DAY = 86_400
 CAP_PER_DAY, CAP_PER_SESSION = Decimal(10), Decimal(7)
+CAPS = Settings(max_cost_per_day=CAP_PER_DAY, max_cost_per_session=CAP_PER_SESSION)
 ZERO = Decimal(0)
 CENTS = st.integers(0, 600).map(lambda cents: Decimal(cents) / 100)
 
@@ -89,8 +90,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def start(self):
         store = Store(Path(self.directory.name))
-        caps = Settings(max_cost_per_day=CAP_PER_DAY, max_cost_per_session=CAP_PER_SESSION)
-        self.processes.append(Process(store, Budget(caps, store, clock=lambda: self.now)))
+        self.processes.append(Process(store, Budget(CAPS, store, clock=lambda: self.now)))
 
     @rule(seconds=st.sampled_from([-DAY, DAY]) | st.integers(-2 * DAY, 2 * DAY))
     def change_the_clock(self, seconds):

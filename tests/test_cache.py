@@ -1,7 +1,6 @@
 import asyncio
 import json
 import logging
-import multiprocessing
 import os
 import stat
 
@@ -10,6 +9,7 @@ import pytest
 from openrouter_mcp import cache as cache_module
 from openrouter_mcp.cache import RETRY_AFTER_FAILURE, DocumentCache
 from openrouter_mcp.errors import Code, OpenRouterError
+from tests.processes import PROCESSES
 
 HOUR = 3600.0
 OUTAGE = OpenRouterError(Code.NETWORK, "The network is gone. Call again later.")
@@ -320,9 +320,10 @@ def race(directory, started, results):
 
 
 def test_two_processes_make_one_fetch(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    started, results = context.Barrier(2), context.Queue()
-    processes = [context.Process(target=race, args=(tmp_path, started, results)) for _ in range(2)]
+    started, results = PROCESSES.Barrier(2), PROCESSES.Queue()
+    processes = [
+        PROCESSES.Process(target=race, args=(tmp_path, started, results)) for _ in range(2)
+    ]
     for process in processes:
         process.start()
     answers = [results.get(timeout=60) for _ in processes]
@@ -367,8 +368,7 @@ async def test_a_process_killed_in_the_middle_of_writing_leaves_the_old_document
     cache, source, tmp_path, clock
 ):
     await cache.get("models", source, HOUR)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=die_while_writing, args=(tmp_path / "cache",))
+    process = PROCESSES.Process(target=die_while_writing, args=(tmp_path / "cache",))
     process.start()
     await asyncio.to_thread(process.join, 60)
     assert process.exitcode == 9

@@ -501,6 +501,35 @@ async def test_garbage_on_the_wire_is_a_typed_failure(connect, reply: bytes, cod
             assert (await failing(client.get("/models"))).code is code
 
 
+BILLED = b"X-Generation-Id: gen-7\r\nContent-Length: 60\r\n\r\n"
+REFUSAL = b'{"error": {"code": 502, "message": "Provider returned error"}}'
+
+
+@pytest.mark.parametrize(
+    ("reply", "generations"),
+    [
+        (OK + BILLED + b'{"choices": [', ["gen-7"]),
+        (OK + BILLED + b"{" * 60, ["gen-7"]),
+        (SSE + BILLED + b"data: {}\n\n", ["gen-7"]),
+        (OK + BILLED.replace(b"60", b"%d" % len(REFUSAL)) + REFUSAL, []),
+    ],
+    ids=["cut json", "no json", "cut stream", "error"],
+)
+async def test_what_may_be_billed_is_named_though_it_breaks(connect, reply: bytes, generations):
+    heard: list[str] = []
+
+    async def hear(headers) -> None:
+        heard.append(headers["x-generation-id"])
+
+    async with replying(reply) as address:
+        client = connect(base_url=address)
+        await failing(chat(client, heard=hear))
+        assert heard == generations
+        if not reply.startswith(SSE):
+            await failing(client.post("/rerank", {}, heard=hear))
+            assert heard == generations * 2
+
+
 async def test_blank_lines_before_json_are_skipped(simulator: Simulator, connect):
     simulator.fail("leading_whitespace", times=2)
     client = connect()

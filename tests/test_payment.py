@@ -2,11 +2,15 @@
 
 import asyncio
 
+import pytest
 from fastmcp import Client
 
 from openrouter_mcp import settings
+from openrouter_mcp.client import OpenRouter
+from openrouter_mcp.payment import cost_of
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import Script
+from tests.test_client import OK, replying
 
 AUTO = "openrouter/auto"
 
@@ -31,3 +35,12 @@ async def test_who_finds_all_money_held_waits_for_it(configure, mode, simulator)
     assert [result.is_error for result in results] == [False, False]
     bodies = [r.body for r in simulator.requests if r.path.endswith("/chat/completions")]
     assert all(body["max_completion_tokens"] > 16 for body in bodies)
+
+
+@pytest.mark.parametrize("told", [b"[]", b'{"data": 7}', b'{"data": {"total_cost": []}}'])
+async def test_a_cost_that_is_told_in_no_known_way_is_not_known_yet(configure, told: bytes):
+    async with replying(OK + b"\r\n" + told) as address:
+        configure(OPENROUTER_BASE_URL=address)
+        client = OpenRouter(settings.load())
+        assert await cost_of(client, "gen-1") is None
+        await client.aclose()

@@ -1,12 +1,12 @@
 """Who lives: what other processes see of one that starts, ends or is killed."""
 
-import multiprocessing
 import os
 import signal
 
 import pytest
 
 from openrouter_mcp.presence import Presence
+from tests.processes import PROCESSES
 
 
 @pytest.fixture
@@ -26,9 +26,8 @@ def live(directory, owners, until):
 @pytest.fixture
 def other(directory):
     """Another process that lives, and its token."""
-    context = multiprocessing.get_context("spawn")
-    owners, until = context.Queue(), context.Event()
-    process = context.Process(target=live, args=(directory, owners, until))
+    owners, until = PROCESSES.Queue(), PROCESSES.Event()
+    process = PROCESSES.Process(target=live, args=(directory, owners, until))
     process.start()
     yield process, owners.get(timeout=60), until
     if process.is_alive():

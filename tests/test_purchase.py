@@ -111,6 +111,29 @@ async def test_money_that_waits_for_its_cost_to_be_told_comes_back(app, simulato
     assert (await app.budget.left()).day_spent == Decimal("0.004")
 
 
+@pytest.mark.parametrize(
+    ("variables", "max_cost", "said"),
+    [
+        ({}, 0.009, "more than max_cost ($0.009). Set max_cost to 0.01 to allow it, ask for less"),
+        (
+            {"OPENROUTER_MAX_COST_PER_CALL": "0.005"},
+            0.02,
+            "more than OPENROUTER_MAX_COST_PER_CALL ($0.005). Raise OPENROUTER_MAX_COST_PER_CALL",
+        ),
+    ],
+)
+async def test_the_limit_that_refuses_is_the_one_to_raise(
+    app, configure, variables, max_cost, said
+) -> None:
+    configure(**variables)
+    other = App(settings.load())
+    dear = replace(PLAN, most=Decimal("0.010000"))
+    with pytest.raises(OpenRouterError) as refused:
+        await purchase.carry_out(other, dear, None, max_cost=max_cost, dry_run=False, progress=None)
+    await other.aclose()
+    assert said in refused.value.message
+
+
 async def test_a_request_that_can_never_fit_is_told_to_ask_for_less(app) -> None:
     with pytest.raises(OpenRouterError, match=r"\. Ask for less so that .* OPENROUTER_MAX_COST"):
         async with Purchase(app, PLAN, None, silent).request(Decimal(2)):

@@ -277,9 +277,20 @@ def test_money_is_exact(told: object, amount: str):
     assert money(told) == Decimal(amount)
 
 
-@pytest.mark.parametrize("told", [None, "", "free", "NaN", float("inf"), {}, [], True], ids=repr)
-def test_what_is_no_amount_is_none(told: object):
+@pytest.mark.parametrize(
+    "told", [None, "", "free", "NaN", float("inf"), -1, "-0.5", {}, [], True], ids=repr
+)
+def test_what_is_no_price_is_none(told: object):
     assert money(told) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "counted"),
+    [(10**400, 2**53), (1e300, 2**53), (-7, 0)],
+    ids=["huge", "huge float", "negative"],
+)
+def test_a_count_beyond_reason_still_fits_the_ledger(told: float, counted: int):
+    assert receipt(usage={"prompt_tokens": told}).input_tokens == counted
 
 
 def test_the_requests_behind_one_reply_are_added_up():

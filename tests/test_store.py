@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import sqlite3
 import stat
@@ -16,10 +15,9 @@ import pytest
 from openrouter_mcp import store as store_module
 from openrouter_mcp.schema import MIGRATIONS
 from openrouter_mcp.store import Store
+from tests.processes import PROCESSES
 
 OPEN = "INSERT INTO threads(id, turns) VALUES (?, 0)"
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([__name__])
 
 
 @pytest.fixture
@@ -136,6 +134,20 @@ async def test_what_nobody_waits_for_is_finished_when_the_store_closes(store, di
     following = Store(directory)
     assert await following.read(threads) == ["0", "1", "2", "3", "4"]
     await following.aclose()
+
+
+async def test_what_nobody_waits_for_is_written_together_and_soon(store, directory):
+    statements: list[str] = []
+    await store.read(lambda connection: connection.set_trace_callback(statements.append))
+    statements.clear()
+    for name in ("a", "b", "c"):
+        store.later(begin(name))
+    other = sqlite3.connect(directory / "state.db")
+    async with asyncio.timeout(10):
+        while threads(other) != ["a", "b", "c"]:
+            await asyncio.sleep(0.005)
+    other.close()
+    assert statements.count("BEGIN IMMEDIATE") == statements.count("COMMIT") == 1
 
 
 async def test_the_failure_of_what_nobody_waits_for_is_logged(store, caplog):

@@ -1,6 +1,7 @@
 """`chat` as a client sees it, in both protocol eras: answers, receipts, failures."""
 
 import json
+import re
 
 import pytest
 
@@ -92,6 +93,20 @@ async def test_the_callers_own_tools_come_back_as_parseable_json(client, simulat
     assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}
     assert result.meta["openrouter/message"]["tool_calls"] == [call]
     assert result.content[-1].text.splitlines()[-1].startswith("-- ")
+
+
+async def test_in_a_thread_tool_calls_want_their_results_first(client, simulator):
+    simulator.answer(Script(tool_calls=[{"name": "weather", "arguments": {"city": "Paris"}}]))
+    began = await ask(client, prompt="Weather?", thread_id="new", options={"tools": [FUNCTION]})
+    assert "send the tool messages alone" in text(began)
+    (thread,) = re.findall(r'thread_id="(\w+)"', text(began))
+    (tool_call,) = began.meta["openrouter/message"]["tool_calls"]
+    refused = await ask(client, prompt="And now?", thread_id=thread)
+    assert refused.meta["openrouter/error"]["code"] == "INVALID_INPUT"
+    assert tool_call["id"] in text(refused)
+    result = {"role": "tool", "tool_call_id": tool_call["id"], "content": "Rain."}
+    assert not (await ask(client, prompt="", messages=[result], thread_id=thread)).is_error
+    assert not (await ask(client, prompt="And now?", thread_id=thread)).is_error
 
 
 async def test_options_reach_openrouter_and_the_cache_is_told(client, simulator) -> None:
@@ -297,6 +312,20 @@ async def test_a_dry_run_shows_request_and_price_and_sends_nothing(client, simul
     assert '"tag": "openai"' in text(result)
     assert '"max_completion_tokens": 100' in text(result)
     assert sent(simulator) == []
+
+
+async def test_a_dry_run_without_an_output_limit_takes_the_models_own(client) -> None:
+    free = await ask(client, model="openai/gpt-5-mini", dry_run=True)
+    known = (await ask(client, model="openai/gpt-5-mini", dry_run=True, max_tokens=100)).meta
+    limit = free.meta["openrouter/estimate"]["output_tokens"]
+    assert f"Output: {limit:,} tokens at most, all that the model can give" in text(free)
+    own = (await client.call_tool("get_model", {"model": "openai/gpt-5-mini"})).structured_content
+    assert limit == own["model"]["max_output"] > 100
+    prices = [float(each["openrouter/estimate"]["usd_most"]) for each in (free.meta, known)]
+    assert prices[0] > prices[1] * limit / 100 * 0.9
+    assert "2 more requests may follow" in text(free)
+    router = await ask(client, model=AUTO, dry_run=True)
+    assert "no limit known: set max_tokens or max_cost" in text(router)
 
 
 async def test_estimates_are_never_below_the_bill_nor_far_above_it(client, simulator) -> None:
