@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from openrouter_mcp.errors import OpenRouterError
@@ -143,19 +145,41 @@ class App:
 
     async def shortened(self, text: str, name: str) -> tuple[str, list[str]]:
         """What to show of a reply, and where the whole is when that is not all of it."""
-        from openrouter_mcp import media
-
         shown = self.settings.max_reply_chars
         if len(text) <= shown:
             return text, []
+        path, unsaved = await self._whole(text, name, ".md")
+        if not path:
+            return text, [unsaved]
+        return text[:shown], [f"These are {shown:,} of {len(text):,} characters; all are in {path}"]
+
+    async def shortened_rows(
+        self, rows: Sequence[dict[str, Any]], name: str
+    ) -> tuple[Sequence[dict[str, Any]], list[str]]:
+        """The first rows of data, as many as a reply may hold, and where all are."""
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        room = self.settings.max_reply_chars
+        fitting = sum(end <= room for end in itertools.accumulate(len(line) + 1 for line in lines))
+        if fitting == len(rows):
+            return rows, []
+        path, unsaved = await self._whole("\n".join(lines), name, ".jsonl")
+        if not path:
+            return rows, [unsaved]
+        return rows[:fitting], [f"These are {fitting:,} of {len(rows):,}; all are in {path}"]
+
+    async def _whole(self, text: str, name: str, suffix: str) -> tuple[str, str]:
+        """Where a long reply is saved; else nothing, and why not."""
+        from openrouter_mcp import media
+
+        directory = self.settings.output_dir
         try:
             path = await asyncio.to_thread(
-                media.save, text.encode(), self.settings.output_dir, name or "reply", ".md"
+                media.save, text.encode(), directory, name or "reply", suffix
             )
         except OSError as error:
-            reason = f"could not be saved in {self.settings.output_dir} ({error.strerror})"
-            return text, [f"The reply has {len(text):,} characters and {reason}."]
-        return text[:shown], [f"These are {shown:,} of {len(text):,} characters; all are in {path}"]
+            reason = f"could not be saved in {directory} ({error.strerror})"
+            return "", f"The reply has {len(text):,} characters and {reason}."
+        return str(path), ""
 
     def audit(self, tool: str, receipt: Receipt, prompt: str) -> None:
         """One line of JSON on stderr for each paid call."""

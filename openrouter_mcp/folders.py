@@ -262,6 +262,9 @@ def short(path: Path) -> str:
 def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
     """`NOT_FOUND` with the folder that was looked in and the names there that look alike."""
     folder, pattern = split(path)
+    if not pattern and is_folder(path):
+        message = f"The folder {display(path)} holds no file for this. {skipped} Name another one."
+        return OpenRouterError(Code.NOT_FOUND, message.replace("  ", " "))
     folder = folder if pattern else path.parent
     while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent

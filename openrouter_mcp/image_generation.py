@@ -74,11 +74,10 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
     place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *known)
     detail = media_parts.take_detail(extra)
     sent = await app.files.references(ask.references, ("image",), MOST_REFERENCES, detail)
-    names = [media_parts.name(part) for part in sent.parts]
-    ask = replace(ask, references=names, n=image_request.count(ask.n, extra))
+    ask = replace(ask, references=[*map(media_parts.name, sent.parts)])
+    ask = replace(ask, n=image_request.count(ask.n, extra))
     named = ask.model or str(extra.pop("model", ""))
-    rows = await Market(app.client, app.cache).image_models() if asked and not named else []
-    found = await selection.choose(app, named, _wanted(app, ask, asked, rows))
+    found = await selection.choose(app, named, await _wanted(app, ask, {} if named else asked))
     endpoints = await _endpoints(app, found.id)
     body: dict[str, Any] = {**extra, **asked, "model": found.id}
     provider = request_options.provider(extra, app.settings)
@@ -92,12 +91,11 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
         image_request.fit(found.id, [image_parameters.ON_CHAT], asked, "", {})
         bodies = image_request.chat_bodies(body, found.model, ask, sent.parts)
         most = image_parameters.estimate_on_chat(found.model, ask.prompt, ask.n)
-    sources = {"references": ask.references} if ask.references else {}
     return ImagePlan(
         tool="generate_image",
         model=found,
         path=PATH if endpoints else chat_media.PATH,
-        request={"prompt": ask.prompt, "n": ask.n, **sources, **body},
+        request={"prompt": ask.prompt, "n": ask.n, **_sources(ask), **body},
         most=most,
         subject=ask.prompt,
         notes=tuple(sent.notes),
@@ -105,6 +103,10 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
         images=ask.n,
         destination=place,
     )
+
+
+def _sources(ask: Ask) -> dict[str, Any]:
+    return {"references": ask.references} if ask.references else {}
 
 
 def _estimate(endpoints: Sequence[Mapping[str, Any]], ask: Ask, requests: int) -> Decimal | None:
@@ -118,10 +120,9 @@ def _estimate(endpoints: Sequence[Mapping[str, Any]], ask: Ask, requests: int) -
     )
 
 
-def _wanted(
-    app: App, ask: Ask, asked: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-) -> Wanted:
-    """`rows` are those of `GET /images/models`; empty where a model is named."""
+async def _wanted(app: App, ask: Ask, asked: Mapping[str, Any]) -> Wanted:
+    """`asked` are the parameters that a model which is chosen must take."""
+    rows = await Market(app.client, app.cache).image_models() if asked else []
     known = {str(row.get("id")): row for row in rows}
 
     async def price(model: Model) -> Decimal | None:

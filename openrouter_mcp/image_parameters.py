@@ -34,6 +34,8 @@ MEGAPIXELS = {
     "4K": Decimal(25),
 }
 """The largest that an image of this resolution has in any aspect ratio, roughly."""
+ARGUMENTS = {"output_format": "format"}
+"""What callers know parameters by where that is not OpenRouter's name."""
 UNKNOWN_MEGAPIXELS = Decimal("6.3")
 TOKENS_PER_IMAGE = 6500
 """The most that a common model counts for one image, made or sent."""
@@ -55,21 +57,32 @@ def fitting(
             right = " or ".join(dict.fromkeys(_right(descriptor) for descriptor in known))
             raise OpenRouterError(
                 Code.INVALID_INPUT,
-                f"{name} {str(value)!r} is not taken by {model_id}. It takes {right}.",
+                f"{ARGUMENTS.get(name, name)} {str(value)!r} is not taken by {model_id}. It takes "
+                f"{right}.",
             )
-    fit = [
-        endpoint
-        for endpoint, descriptors in zip(endpoints, supported, strict=True)
-        if all(name in descriptors and allows(descriptors[name], v) for name, v in asked.items())
-    ]
+    fit = able(endpoints, asked)
     if not fit:
-        names = " and ".join(f"{name} {value}" for name, value in asked.items())
+        names = " and ".join(f"{ARGUMENTS.get(name, name)} {v}" for name, v in asked.items())
         raise OpenRouterError(
             Code.INVALID_INPUT,
             f"No provider of {model_id} takes {names} together. Leave one of them out, or choose "
             "another model.",
         )
     return fit
+
+
+def able(
+    endpoints: Iterable[Mapping[str, Any]], asked: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Those of the endpoints, or of the rows of `GET /images/models`, that take all of `asked`."""
+    return [
+        endpoint
+        for endpoint in endpoints
+        if all(
+            name in (known := _descriptors(endpoint)) and allows(known[name], value)
+            for name, value in asked.items()
+        )
+    ]
 
 
 def allows(descriptor: Descriptor, value: object) -> bool:
@@ -154,7 +167,10 @@ def _unsupported(
     model_id: str, name: str, supported: Sequence[Mapping[str, Descriptor]]
 ) -> OpenRouterError:
     union = {key: value for descriptors in supported for key, value in descriptors.items()}
-    takes = "; ".join(f"{key}: {_right(value)}" for key, value in sorted(union.items()))
+    takes = "; ".join(
+        f"{ARGUMENTS.get(key, key)}: {_right(value)}" for key, value in sorted(union.items())
+    )
+    name = ARGUMENTS.get(name, name)
     return OpenRouterError(
         Code.INVALID_INPUT,
         f"{model_id} takes no {name}. It takes {takes or 'a prompt alone'}. Leave {name} out, or "

@@ -13,6 +13,7 @@ from openrouter_mcp.model import Model
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".svg": "svg"}
 MOST_REFERENCES = 16
+MOST_IMAGES = 10
 NAMES = (
     *("aspect_ratio", "resolution", "quality", "output_format", "output_compression"),
     *("background", "seed"),
@@ -58,6 +59,18 @@ class Ask:
             "seed": self.seed,
         }
         return {name: value for name, value in asked.items() if value}
+
+
+def count(n: int, options: dict[str, Any]) -> int:
+    """How many images are wanted; taken out of the options too. Raises `INVALID_INPUT`."""
+    wanted = options.pop("n", n)
+    if n > 1:
+        return n
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted <= MOST_IMAGES:
+        raise OpenRouterError(
+            Code.INVALID_INPUT, f"options.n takes 1 to {MOST_IMAGES}. Give n beside the prompt."
+        )
+    return wanted
 
 
 def check(ask: Ask) -> None:

@@ -58,6 +58,10 @@ class Market:
 
         return (await self._document("/endpoints/zdr", read)).data
 
+    async def image_models(self) -> list[dict[str, Any]]:
+        """What the endpoints of each image model take together (GET /images/models)."""
+        return (await self._document("/images/models", _rows)).data
+
     async def image_endpoints(self, model_id: str) -> list[dict[str, Any]]:
         """Who draws with this model, for what price (GET /images/models/{id}/endpoints)."""
         path = f"/images/models/{quote(model_id, safe='/:~')}/endpoints"

@@ -53,6 +53,8 @@ class Wanted:
     endpoint: Callable[[Mapping[str, Any]], bool] = any_endpoint
     ability: str = ""
     """What `fits` or `endpoint` ask for, in words: `images as input`."""
+    suits: Callable[[Model], bool] = any_model
+    """What else a model must do that is chosen, or suggested, without being named."""
 
 
 async def choose(app: App, name: str, wanted: Wanted) -> Resolution:
@@ -81,13 +83,14 @@ async def _named(app: App, snapshot: Snapshot, name: str, wanted: Wanted) -> Res
     wants = " or ".join(wanted.output) + (f" with {wanted.ability}" if wanted.ability else "")
     able = []
     for model in snapshot.models:
-        if len(able) < SUGGESTED and _can(model, wanted):
+        if len(able) < SUGGESTED and _offered(model, wanted):
             able += [model.id] * any(map(wanted.endpoint, await _endpoints(app, model)))
-    there_are = f"These can: {', '.join(able)}." if able else "No model of the catalogue can."
+    there_are = "No model of the catalogue can. Ask for something else."
+    if able:
+        there_are = f"These can: {', '.join(able)}. Name one of them, or none to have one chosen."
     raise OpenRouterError(
         Code.INVALID_INPUT,
-        f"{found.id} makes {makes}, and what is wanted here is {wants}. {there_are} Name one "
-        "of them, or none to have one chosen.",
+        f"{found.id} makes {makes}, and what is wanted here is {wants}. {there_are}",
         suggestions=able,
     )
 
@@ -105,7 +108,15 @@ def _output_of(snapshot: Snapshot, name: str, wanted: Wanted) -> str:
 
 async def _popular(app: App, snapshot: Snapshot, wanted: Wanted) -> Resolution:
     """The most used healthy model below the price; one without a price if there is none."""
-    ranked = await _by_use(app, [model for model in snapshot.models if _offered(model, wanted)])
+    kind = " or ".join(wanted.output)
+    offered = [model for model in snapshot.models if _offered(model, wanted)]
+    if not offered:
+        raise OpenRouterError(
+            Code.MODEL_UNAVAILABLE,
+            f"No {kind} model takes all that is asked for. Ask for less, or name a model to learn "
+            f"what that one takes (find_models, output={wanted.output[0]}).",
+        )
+    ranked = await _by_use(app, offered)
     unpriced = []
     for model in ranked:
         price = await wanted.price(model)
@@ -117,7 +128,6 @@ async def _popular(app: App, snapshot: Snapshot, wanted: Wanted) -> Resolution:
     for model in unpriced:
         if await _healthy(app, model, wanted):
             return Resolution(model.id, model, "most used, its price is not listed")
-    kind = " or ".join(wanted.output)
     raise OpenRouterError(
         Code.MODEL_UNAVAILABLE,
         f"No healthy {kind} model that can do this costs less than {dollars(wanted.below)} for "
@@ -132,7 +142,8 @@ def _can(model: Model, wanted: Wanted) -> bool:
 
 def _offered(model: Model, wanted: Wanted) -> bool:
     """Whether a model may be chosen unasked: a plain row; free ones keep what they are sent."""
-    return _can(model, wanted) and not (model.is_alias or model.is_router or model.variant)
+    plain = not (model.is_alias or model.is_router or model.variant)
+    return plain and _can(model, wanted) and wanted.suits(model)
 
 
 async def _by_use(app: App, models: Sequence[Model]) -> list[Model]:

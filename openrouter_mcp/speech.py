@@ -60,6 +60,7 @@ async def plan(app: App, ask: Ask) -> SpeechPlan:
     if not ask.text.strip():
         raise OpenRouterError(Code.INVALID_INPUT, "text is empty. Say what is to be heard.")
     extra = request_options.checked(ask.options)
+    ask = ask.completed(extra)
     stem = " ".join(ask.text.split()[:STEM_WORDS])
     suffixes = [kind.suffix for kind in speech_request.FORMATS.values()]
     place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *suffixes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from openrouter_mcp import sentences
@@ -31,13 +31,18 @@ class Ask:
     save_to: str = ""
     options: Mapping[str, Any]
 
+    def completed(self, options: dict[str, Any]) -> Ask:
+        """The same with voice and format from the options, out of which they are taken."""
+        voice, kind = options.pop("voice", ""), options.pop("response_format", "")
+        return replace(self, voice=self.voice or str(voice), format=self.format or str(kind))
+
 
 def media_format(asked: str, suffix: str) -> MediaType:
     """The format that is asked for, or that a file name ends with. Raises `INVALID_INPUT`."""
     kind = asked.strip().lower().removeprefix(".") or suffix.removeprefix(".") or "mp3"
     if kind not in FORMATS:
         raise OpenRouterError(
-            Code.INVALID_INPUT, f"format {asked[:20]!r} is not offered. It takes mp3 or wav."
+            Code.INVALID_INPUT, f"format {kind[:20]!r} is not offered. It takes mp3 or wav."
         )
     return FORMATS[kind]
 

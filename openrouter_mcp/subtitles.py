@@ -40,10 +40,11 @@ class Spoken:
 
 def read(reply: Mapping[str, Any]) -> Spoken:
     """The transcript in a reply of `/audio/transcriptions`."""
+    segments = _cues(reply.get("segments"), "text")
     return Spoken(
         str(reply.get("text") or "").strip(),
-        _cues(reply.get("segments"), "text"),
-        _cues(reply.get("words"), "word"),
+        segments,
+        [_attributed(word, segments) for word in _cues(reply.get("words"), "word")],
         str(reply.get("language") or ""),
     )
 
@@ -103,6 +104,12 @@ def _cues(rows: object, name: str) -> list[Cue]:
                     begun = max(0.0, float(start))
                     found.append(Cue(begun, max(begun, float(end)), text, _speaker(row)))
     return found
+
+
+def _attributed(word: Cue, segments: Iterable[Cue]) -> Cue:
+    """The word with its speaker, whom only the segment around it may tell."""
+    around = (cue.speaker for cue in segments if cue.start <= word.start < cue.end)
+    return word if word.speaker else replace(word, speaker=next(around, ""))
 
 
 def _speaker(row: Mapping[str, Any]) -> str:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from openrouter_mcp import media_parts, selection, video_request
+from openrouter_mcp import fields, media_parts, selection, video_request
 from openrouter_mcp import options as request_options
 from openrouter_mcp.destinations import Destination, destination
 from openrouter_mcp.encoded import Encoded
-from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.market import Market
 from openrouter_mcp.media_kinds import Name
 from openrouter_mcp.media_parts import Part
 from openrouter_mcp.model import Model
-from openrouter_mcp.names import Resolution
 from openrouter_mcp.purchase import Plan
-from openrouter_mcp.selection import Wanted, any_model
-from openrouter_mcp.video_request import FRAMES, Ask
+from openrouter_mcp.selection import Wanted
+from openrouter_mcp.video_request import Ask
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -32,6 +32,9 @@ HIGHEST_PRICE = Decimal("0.5")
 """USD for a second of video, above which a model is not chosen unasked."""
 STEM_WORDS = 6
 REFERENCES: tuple[Name, ...] = ("image", "audio", "video")
+KINDS: Mapping[str, Name] = {"image_url": "image", "input_audio": "audio", "video_url": "video"}
+INPUTS = "input_references"
+NAME_ANOTHER = "Name a finished one with extend (get_job lists them)."
 MIME = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
 
 
@@ -53,28 +56,23 @@ async def plan(app: App, ask: Ask) -> VideoPlan:
     extra = request_options.checked(ask.options)
     detail = media_parts.take_detail(extra)
     _check_retention(app, extra)
-    stem = " ".join(ask.prompt.split()[:STEM_WORDS]) or "video"
-    place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *SUFFIXES)
+    place = await asyncio.to_thread(_place, app, ask)
     rows = {str(row.get("id")): row for row in await Market(app.client, app.cache).video_models()}
-    found = await _model(app, ask, str(extra.pop("model", "")), rows)
+    attached = await app.files.references(ask.references, REFERENCES, image_detail=detail)
+    earlier, made_by = await _earlier(app, ask.extend.strip())
+    named = ask.model or str(extra.pop("model", "")) or made_by
+    found = await selection.choose(app, named, _wanted(ask, attached.parts, rows))
     body: dict[str, Any] = {**extra, "model": found.id, **ask.parameters()}
     if ask.prompt.strip():
         body["prompt"] = ask.prompt
-    frames = {name: getattr(ask, name) for name in FRAMES if getattr(ask, name).strip()}
-    shown = {**body, **frames}
-    if frames:
-        body["frame_images"] = [await _frame(app, name, frames[name], detail) for name in frames]
-    attached = await app.files.references(ask.references, REFERENCES, image_detail=detail)
+    body |= {"previous_job_id": earlier} if earlier else {}
+    shown = {**body, **ask.frames()}
+    if ask.frames():
+        body["frame_images"] = await _frames(app, ask, detail)
     if attached.parts:
-        body["input_references"] = [_reference(part) for part in attached.parts]
+        body[INPUTS] = [_reference(part) for part in attached.parts]
         shown["references"] = [media_parts.name(part) for part in attached.parts]
-    if ask.extend.strip():
-        body["previous_job_id"] = shown["extend"] = await _earlier(app, ask.extend.strip())
-    row = rows.get(found.id, {"id": found.id})
-    video_request.fit(row, body, list(frames))
-    most = video_request.estimate(row, body)
-    if most is None:
-        attached.notes.append(f"OpenRouter's price lines: {row.get('pricing_skus')}.")
+    most, notes = _priced(rows.get(found.id, {"id": found.id}), body, ask)
     return VideoPlan(
         tool=TOOL,
         model=found,
@@ -82,10 +80,25 @@ async def plan(app: App, ask: Ask) -> VideoPlan:
         request={name: value for name, value in shown.items() if name != "model"},
         most=most,
         subject=ask.prompt,
-        notes=tuple(attached.notes),
+        notes=(*attached.notes, *notes),
         body=body,
         destination=place,
     )
+
+
+def _priced(
+    row: Mapping[str, Any], body: dict[str, Any], ask: Ask
+) -> tuple[Decimal | None, list[str]]:
+    """What the checked body can cost at most; the price lines where they cannot be read."""
+    video_request.fit(row, body, list(ask.frames()))
+    most = video_request.estimate(row, body)
+    unread = [f"OpenRouter's price lines: {row.get('pricing_skus')}."]
+    return most, unread if most is None else []
+
+
+def _place(app: App, ask: Ask) -> Destination:
+    stem = " ".join(ask.prompt.split()[:STEM_WORDS]) or "video"
+    return destination(app.settings, ask.save_to, stem, *SUFFIXES)
 
 
 def _check_retention(app: App, options: Mapping[str, Any]) -> None:
@@ -105,34 +118,42 @@ def _check_retention(app: App, options: Mapping[str, Any]) -> None:
         )
 
 
-async def _model(
-    app: App, ask: Ask, named: str, rows: Mapping[str, Mapping[str, Any]]
-) -> Resolution:
-    def takes_images(model: Model) -> bool:
-        return "image" in model.input_modalities
+def _wanted(ask: Ask, references: Sequence[Part], rows: Mapping[str, Mapping[str, Any]]) -> Wanted:
+    inputs = {KINDS[part["type"]] for part in references} | ({"image"} if ask.frames() else set())
+    asked = {**ask.parameters(), **({INPUTS: True} if inputs else {})}
+
+    def takes(model: Model) -> bool:
+        return inputs <= model.input_modalities
+
+    def suits(model: Model) -> bool:
+        row = rows.get(model.id, {})
+        try:
+            video_request.fit(row, dict(asked), list(ask.frames()))
+        except OpenRouterError:
+            return False
+        return not video_request.is_upscaler(row)
 
     async def price(model: Model) -> Decimal | None:
-        row = rows.get(model.id, {})
-        # What only enlarges videos is never chosen unasked.
-        enlarges = video_request.is_upscaler(row)
-        return Decimal("Infinity") if enlarges else video_request.estimate(row, {"duration": 1})
+        return video_request.estimate(rows.get(model.id, {}), {**asked, "duration": 1})
 
-    has_images = bool(ask.first_frame or ask.last_frame or ask.references)
-    wanted = Wanted(
+    return Wanted(
         output=("video",),
         default="default_video_gen_model",
         price=price,
         below=HIGHEST_PRICE,
         unit="a second",
-        fits=takes_images if has_images else any_model,
-        ability="images as input" if has_images else "",
+        fits=takes,
+        ability=f"{' and '.join(sorted(inputs))} as input" if inputs else "",
+        suits=suits,
     )
-    return await selection.choose(app, ask.model or named, wanted)
 
 
-async def _frame(app: App, name: str, source: str, detail: str) -> Part:
-    attached = await app.files.references([source], ("image",), 1, detail)
-    return {**_reference(attached.parts[0]), "frame_type": name}
+async def _frames(app: App, ask: Ask, detail: str) -> list[Part]:
+    frames = []
+    for name, source in ask.frames().items():
+        attached = await app.files.references([source], ("image",), 1, detail)
+        frames.append({**_reference(attached.parts[0]), "frame_type": name})
+    return frames
 
 
 def _reference(part: Part) -> Part:
@@ -145,13 +166,33 @@ def _reference(part: Part) -> Part:
     return {"type": part["type"], part["type"]: {"url": part[part["type"]]["url"]}}
 
 
-async def _earlier(app: App, job: str) -> str:
-    """OpenRouter's id of an earlier video, given by that or by our job's."""
-    if not job.startswith("job_"):
-        return job
-    row = await app.jobs.find(job)
-    if row.tool != TOOL or not row.upstream_id:
+async def _earlier(app: App, job: str) -> tuple[str, str]:
+    """OpenRouter's id of a finished video, and the model that made it; empty if not known.
+
+    `job` is that id or our job's. Raises `NOT_FOUND`, and `INVALID_INPUT` for one without a video.
+    """
+    upstream_id, made_by = job, ""
+    if not job:
+        return "", ""
+    if job.startswith("job_"):
+        row = await app.jobs.find(job)
+        if row.tool != TOOL or not row.upstream_id:
+            raise _not_made(job)
+        upstream_id, made_by = row.upstream_id, row.title
+    try:
+        status = await app.client.get(f"{PATH}/{quote(upstream_id, safe='')}")
+    except OpenRouterError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
         raise OpenRouterError(
-            Code.INVALID_INPUT, f"{job} is no video that OpenRouter made. Name another job."
-        )
-    return row.upstream_id
+            Code.NOT_FOUND, f"OpenRouter has no video {clean(job, 60)!r}. {NAME_ANOTHER}"
+        ) from None
+    if fields.text(status, "status") != "completed":
+        raise _not_made(job)
+    return upstream_id, made_by
+
+
+def _not_made(job: str) -> OpenRouterError:
+    return OpenRouterError(
+        Code.INVALID_INPUT, f"{job} is no video that OpenRouter has finished. {NAME_ANOTHER}"
+    )

@@ -64,6 +64,10 @@ class Ask:
                 "options.size says the same as resolution and aspect_ratio. Give one or the other.",
             )
 
+    def frames(self) -> dict[str, str]:
+        """The frames that were given, under OpenRouter's names."""
+        return {name: getattr(self, name) for name in FRAMES if getattr(self, name).strip()}
+
     def parameters(self) -> dict[str, Any]:
         """The parameters that were asked for, under OpenRouter's names."""
         resolution = self.resolution.strip()

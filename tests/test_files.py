@@ -606,3 +606,11 @@ async def test_a_cancelled_call_stops_its_thread(work: Path, monkeypatch: pytest
     go_on.set()
     assert await asyncio.to_thread(ended.wait, 10)
     assert codes == [Code.CANCELLED]
+
+
+async def test_an_empty_folder_is_said_to_be_empty_and_not_mistyped(work) -> None:
+    (work / "drawings.png").mkdir()
+    error = await refused("drawings.png")
+    assert error.code is Code.NOT_FOUND
+    assert "drawings.png holds no file for this" in error.message
+    assert not error.suggestions

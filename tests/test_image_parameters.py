@@ -45,7 +45,7 @@ def test_only_endpoints_that_take_everything_are_left() -> None:
     ("asked", "said"),
     [
         ({"resolution": "2K"}, "It takes 1K or 1K, 4K."),
-        ({"quality": "low"}, "takes no quality. It takes n: 1 to 4; output_format: png, jpeg;"),
+        ({"quality": "low"}, "takes no quality. It takes n: 1 to 4; format: png, jpeg;"),
         ({"n": 5}, "It takes 1 to 4."),
         ({"n": 2, "seed": 1}, "takes n 2 and seed 1 together"),
     ],

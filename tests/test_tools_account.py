@@ -7,8 +7,10 @@ import pytest
 from fastmcp import Client
 
 from openrouter_mcp import account, settings
+from openrouter_mcp.app import App
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import MANAGEMENT_KEY, Script
+from tests.test_client import OK, replying
 
 ERROR = "openrouter/error"
 AUTO = "openrouter/auto"
@@ -171,3 +173,20 @@ async def test_feedback_needs_a_management_key_and_says_so(client, simulator) ->
         raise_on_error=False,
     )
     assert result.meta[ERROR]["code"] in {"PERMISSION", "NOT_FOUND"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [b"[]", b'{"data": 7}', b'{"data": [7]}', b'{"data": [{"requests": "x", "usage": []}]}'],
+)
+async def test_what_openrouter_tells_in_no_known_way_is_left_out(configure, told: bytes):
+    async with replying(OK + b"\r\n" + told) as address:
+        configure(OPENROUTER_BASE_URL=address, OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
+        app = App(settings.load())
+        known = await account.overview(app)
+        usage = await account.usage(app, 7, "model")
+        generation = await account.generation(app, "gen-1", content=True)
+        await app.aclose()
+    assert known["credits"] == {"why": "OpenRouter did not tell the balance."}
+    assert sum(row["usd"] for row in usage["account"]["rows"]) == 0
+    assert generation["content"] == {}

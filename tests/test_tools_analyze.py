@@ -144,6 +144,12 @@ async def test_media_count_against_max_cost(client, simulator, film) -> None:
     assert asked(simulator) == []
 
 
+async def test_an_empty_question_asks_what_it_is(client, simulator, picture) -> None:
+    assert not (await analyze(client, picture, question=" ")).is_error
+    (request,) = asked(simulator)
+    assert request.body["messages"][0]["content"][0]["text"] == "What is this?"
+
+
 async def test_without_files_nothing_is_asked(client, simulator) -> None:
     assert (await analyze(client)).meta[ERROR]["code"] == "INVALID_INPUT"
     assert asked(simulator) == []

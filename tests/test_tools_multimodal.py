@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import wave
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -24,6 +25,7 @@ from openrouter_mcp import (
 )
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.ffmpeg import Part
+from openrouter_mcp.market import Market
 from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.simulator import transcription as simulated_transcription
@@ -87,6 +89,21 @@ async def test_only_the_best_documents_are_asked_for(client, simulator) -> None:
     assert paid(simulator)[0].body["top_n"] == 1
 
 
+@pytest.mark.parametrize("tool", ["rerank_documents", "embed_texts"])
+async def test_a_long_order_is_shown_by_its_best_and_saved_whole(client, output, tool) -> None:
+    documents = [f"{number} {'y' * 300}" for number in range(600)]
+    arguments = {"documents": documents} if tool == "rerank_documents" else {"texts": documents}
+    arguments |= {} if tool == "rerank_documents" else {"top_k": 0}
+    result = await call(client, tool, query="y", **arguments)
+    data = result.structured_content
+    assert 100 < len(data["results"]) < 300
+    assert len(text(result)) < 45_000
+    (file,) = output.glob("*.jsonl")
+    assert data["notes"] == [f"These are {len(data['results'])} of 600; all are in {file}"]
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (len(rows), rows[: len(data["results"])]) == (600, data["results"])
+
+
 async def test_files_are_documents_under_their_paths(client, simulator, tmp_path) -> None:
     (tmp_path / "a.txt").write_text("dogs bark")
     (tmp_path / "b.txt").write_text("foxes scream\nat night")
@@ -95,6 +112,12 @@ async def test_files_are_documents_under_their_paths(client, simulator, tmp_path
     assert best["file"] == str(tmp_path / "b.txt")
     assert best["text"] == "foxes scream at night"
     assert paid(simulator)[0].body["documents"] == ["dogs bark", "foxes scream\nat night"]
+
+
+async def test_a_file_name_that_is_no_text_does_not_end_the_server(client, simulator, tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("foxes")
+    result = await call(client, "rerank_documents", query="foxes", files=[str(tmp_path)])
+    assert result.structured_content["results"][0]["file"] == str(tmp_path / "caf?.txt")
 
 
 @pytest.mark.parametrize(
@@ -335,6 +358,32 @@ async def test_without_a_model_a_popular_one_is_chosen_and_told(client, simulato
     assert "(most used below $0.15 for an image)" in text(result)
 
 
+async def test_without_a_model_one_is_chosen_that_takes_what_is_asked_for(
+    client, simulator, monkeypatch
+) -> None:
+    svg = {"type": "enum", "values": ["svg"]}
+    taken = {**media_discovery.IMAGE_PARAMETERS}
+
+    async def image_models(_market) -> list[dict]:
+        return [
+            {"id": "google/gemini-3.1-flash-image-preview", "supported_parameters": taken},
+            {"id": SEEDREAM, "supported_parameters": {**taken, "output_format": svg}},
+        ]
+
+    monkeypatch.setattr(Market, "image_models", image_models)
+    monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, "output_format", svg)
+    shown = await call(client, "generate_image", prompt=PROMPT, format="svg", dry_run=True)
+    assert f"Model: {SEEDREAM} " in text(shown)
+    never = await call(client, "generate_image", prompt=PROMPT, quality="low", dry_run=True)
+    assert "No image model takes all that is asked for" in text(never)
+
+
+async def test_who_names_no_image_model_is_told_ones_that_are_made_for_it(client) -> None:
+    refused = await call(client, "generate_image", prompt=PROMPT, model="openai/gpt-5-mini")
+    assert refused.meta[ERROR]["suggestions"][0] == "google/gemini-3.1-flash-image-preview"
+    assert not any(id_.startswith("openrouter/") for id_ in refused.meta[ERROR]["suggestions"])
+
+
 async def test_all_parameters_are_sent_under_openrouters_names(
     client, simulator, output, monkeypatch
 ) -> None:
@@ -382,6 +431,7 @@ async def test_all_parameters_are_sent_under_openrouters_names(
     [
         ({"resolution": "512"}, "It takes 1K, 2K, 4K."),
         ({"aspect_ratio": "7:5"}, "It takes 1:1, 16:9, 9:16."),
+        ({"format": "gif"}, "takes no format. It takes aspect_ratio"),
         ({"quality": "low"}, "takes no quality. It takes aspect_ratio: 1:1, 16:9, 9:16; n: 1 to 4"),
         ({"background": "transparent", "format": "jpeg"}, "needs the format png or webp"),
         ({"options": {"output_compression": 50}}, "takes no output_compression"),
@@ -411,6 +461,17 @@ async def test_more_images_than_one_request_makes_take_several(client, simulator
     assert {request.body["seed"] for request in paid(simulator)} == {3, 4}
     assert len(list(output.iterdir())) == 5
     assert result.meta[META]["cost"] == "0.20"
+
+
+async def test_images_that_the_options_ask_for_are_counted_before_paying(client, simulator) -> None:
+    known = {"prompt": PROMPT, "model": SEEDREAM}
+    dear = await call(client, "generate_image", **known, options={"n": 3}, max_cost=0.06)
+    assert dear.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    many = await call(client, "generate_image", **known, options={"n": 11})
+    assert "options.n takes 1 to 10" in text(many)
+    assert paid(simulator) == []
+    made = await call(client, "generate_image", **known, options={"n": 6}, dry_run=True)
+    assert "Cost: $0.30 at most" in text(made)
 
 
 async def test_images_of_the_requests_that_succeeded_are_kept(client, simulator, output) -> None:
@@ -648,6 +709,17 @@ async def test_a_voice_that_does_not_exist_is_answered_with_the_right_ones(clien
     assert paid(simulator) == []
 
 
+async def test_voice_and_format_of_the_options_are_heeded(client, simulator, output) -> None:
+    known = {"text": "Hello.", "model": "lumen/voice-1"}
+    result = await call(client, "generate_audio", **known, options={"voice": "Basil"})
+    assert "voice basil" in text(result)
+    assert paid(simulator)[0].body["voice"] == "basil"
+    options = {"response_format": "opus"}
+    refused = await call(client, "generate_audio", **known, options=options)
+    assert "format 'opus' is not offered" in text(refused)
+    assert len(paid(simulator)) == 1
+
+
 async def test_without_a_voice_one_is_taken_and_told(client, simulator) -> None:
     result = await call(client, "generate_audio", text="Hello", model=VOICE)
     assert paid(simulator)[0].body["voice"] == "aria"
@@ -794,6 +866,8 @@ async def test_times_and_speakers_are_asked_for_and_told(client, simulator, talk
     assert plain.content[0].text.splitlines()[1] == "Speaker 1: Then the rest."
     words = await call(client, "transcribe_audio", **known, timestamps="word")
     assert words.content[0].text.splitlines()[1] == "[00:00.29] of"
+    both = await call(client, "transcribe_audio", **known, timestamps="word", speakers=True)
+    assert both.content[0].text.splitlines()[-1] == "[00:01.71] Speaker 1: rest."
 
 
 async def test_speakers_are_told_apart_by_a_model_that_can(client, simulator, talk) -> None:

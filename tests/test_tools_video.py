@@ -69,6 +69,12 @@ async def get_job(client: Client, job_id: str, **arguments):
     return await client.call_tool("get_job", arguments, raise_on_error=False)
 
 
+async def finished(client: Client, job_id: str) -> None:
+    while (told := text(await get_job(client, job_id))).startswith("Still working"):
+        pass
+    assert told.startswith("The video by")
+
+
 def text(result) -> str:
     return "\n".join(block.text for block in result.content if block.type == "text")
 
@@ -97,9 +103,20 @@ async def test_a_video_is_saved_with_its_path_link_and_receipt(client, simulator
     assert ordered(simulator)[0].body == {"model": "google/veo-3.1", **body}
 
 
-async def test_what_only_enlarges_videos_is_not_chosen_to_make_one(client) -> None:
-    result = await call(client, prompt="Waves", dry_run=True)
-    assert "Model: google/veo-3.1 " in text(result)
+async def test_a_model_is_chosen_that_makes_what_is_asked_for_and_is_no_upscaler(
+    fast, simulator, mode
+) -> None:
+    fast(OPENROUTER_DEFAULT_VIDEO_GEN_MODEL="")
+    async with Client(server.build(settings.load()), mode=mode) as client:
+        shown = await call(client, prompt="Waves", resolution="720p", dry_run=True)
+        assert "Model: google/veo-3.1 (most used below $0.50 for a second)" in text(shown)
+        dear = await call(client, prompt="Waves", resolution="1080p", dry_run=True)
+        assert dear.meta[ERROR]["code"] == "MODEL_UNAVAILABLE"
+        assert dear.meta[ERROR]["suggestions"] == ["google/veo-3.1", "lumen/reel-1"]
+        never = await call(client, prompt="Waves", duration=5, dry_run=True)
+        assert "No video model takes all that is asked for" in text(never)
+        talks = await call(client, prompt="Waves", model="openai/gpt-5-mini", dry_run=True)
+        assert talks.meta[ERROR]["suggestions"] == ["google/veo-3.1", "lumen/reel-1"]
 
 
 @pytest.mark.parametrize(
@@ -167,11 +184,49 @@ async def test_an_earlier_video_is_extended_by_our_id_or_openrouters(fast, simul
     fast(OPENROUTER_WAIT_SECONDS="0.05", OPENROUTER_VIDEO_POLL_INTERVAL_MS="500")
     async with Client(server.build(settings.load()), mode=mode) as client:
         job = (await call(client, prompt="x")).meta[JOB]["job_id"]
-        assert not (await get_job(client, job)).is_error
+        await finished(client, job)
         (id_,) = simulator.videos
-        await call(client, prompt="more", extend=job)
-        await call(client, prompt="more", extend=id_)
+        for extend in (job, id_):
+            more = await call(client, prompt="more", extend=extend)
+            await finished(client, more.meta[JOB]["job_id"])
         assert [r.body.get("previous_job_id") for r in ordered(simulator)] == [None, id_, id_]
+
+
+async def test_the_next_step_goes_on_with_a_video_by_its_model(fast, simulator, mode) -> None:
+    fast(OPENROUTER_DEFAULT_VIDEO_GEN_MODEL="google/veo-3.1")
+    async with Client(server.build(settings.load()), mode=mode) as client:
+        told = text(await call(client, prompt="x", model="lumen/reel-1"))
+        extend = told.partition('generate_video(extend="')[2].partition('"')[0]
+        await call(client, prompt="more", extend=extend)
+        assert [request.body["model"] for request in ordered(simulator)] == ["lumen/reel-1"] * 2
+
+
+@pytest.mark.parametrize("status", ["failed", "in_progress"])
+async def test_what_is_no_finished_video_is_not_extended(client, simulator, status) -> None:
+    simulator.film = Film(status=status) if status == "failed" else Film(looks=1000)
+    simulator.videos["gen-vid-1"] = {
+        **{"model": simulator.model("google/veo-3.1"), "cost": 0, "looks": 1, "reply": None}
+    }
+    unfinished = await call(client, prompt="more", extend="gen-vid-1")
+    assert unfinished.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "gen-vid-1 is no video that OpenRouter has finished" in text(unfinished)
+    unknown = await call(client, prompt="more", extend="gen-vid-2")
+    assert unknown.meta[ERROR]["code"] == "NOT_FOUND"
+    assert ordered(simulator) == []
+
+
+async def test_references_of_a_kind_that_the_model_does_not_take_are_refused(
+    client, simulator, tmp_path
+) -> None:
+    film = tmp_path / "a.mp4"
+    film.write_bytes(videos.HEADER)
+    refused = await call(client, prompt="x", model="google/veo-3.1", references=[str(film)])
+    assert refused.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "video with video as input" in text(refused)
+    assert ordered(simulator) == []
+    options = {"upscale_factor": 2}
+    known = {"model": "lumen/upscale-1", "references": [str(film)], "options": options}
+    assert not (await call(client, **known)).is_error
 
 
 async def test_the_name_says_what_the_bytes_are(client, simulator, output) -> None:
@@ -249,6 +304,19 @@ async def test_a_video_too_large_is_not_kept_on_disk(fast, simulator, output, mo
         result = await call(client, prompt="x")
     assert result.meta[ERROR]["code"] == "TOO_LARGE"
     assert [*output.iterdir()] == []
+
+
+@pytest.mark.parametrize("fault", ["cut_stream", "malformed_json"])
+async def test_an_order_whose_answer_is_lost_is_not_to_be_repeated_blindly(
+    client, simulator, fault
+) -> None:
+    simulator.fail(fault, path="/videos")
+    result = await call(client, prompt="x")
+    assert "OpenRouter may have taken the order" in text(result)
+    assert result.meta[ERROR]["retryable"] is False
+    assert len(ordered(simulator)) == 1
+    simulator.fail("masked_server_error", path="/videos")
+    assert "may have taken" not in text(await call(client, prompt="x"))
 
 
 async def test_polling_survives_failures_of_openrouter(client, simulator, output) -> None:

@@ -12,6 +12,7 @@ from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
+QUESTION = "What is this?"
 Options = Annotated[JsonObject, Field(description="Any other parameter.")]
 Model = Annotated[Text, Field(description="Empty = a popular, well-priced one.")]
 Files = Annotated[Texts, Field(description="Paths, folders, globs.")]
@@ -230,7 +231,7 @@ async def analyze_media(
     files: Annotated[
         Texts, Field(description="Paths, folders, globs, URLs: images, audio, video, PDF, text.")
     ],
-    question: Text = "What is this?",
+    question: Text = QUESTION,
     model: Annotated[Text, Field(description="Empty = a popular one that takes them all.")] = "",
     max_cost: Usd = 0,
     dry_run: bool = False,
@@ -245,7 +246,7 @@ async def analyze_media(
 
     image_detail = media_parts.detail(options)
     attached = await app.files.parts(files, image_detail=image_detail, media_in_folders=True)
-    ask = request.Ask(prompt=question, options=options)
+    ask = request.Ask(prompt=question.strip() or QUESTION, options=options)
     call = await media_analysis.call_for(app, attached, ask, model, max_cost)
     if dry_run:
         return await conversation.dry_run(app, call)
