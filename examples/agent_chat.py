@@ -92,11 +92,14 @@ async def main(model: str) -> None:
         chat = Chat(app, box, model)
         while (text := await asyncio.to_thread(console.input, "\n[bold]you>[/] ")) != "quit":
             try:
-                await chat.say(text)
+                if text.strip():
+                    await chat.say(text)
             except OpenRouterError as error:
                 show(error.message, "red")
     except EOFError:
         pass
+    except OpenRouterError as error:
+        show(error.message, "red")
     finally:
         await servers.aclose()
         await app.aclose()

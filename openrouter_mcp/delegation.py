@@ -269,7 +269,7 @@ class Delegation:
 
 
 def _no_tools(box: Toolbox) -> OpenRouterError:
-    notes = box.notes() or ["No tool of these servers has one of the names in tools."]
+    notes = box.notes() or ["These servers have none."]
     return OpenRouterError(
         Code.INVALID_INPUT,
         f"There is no tool to work with. {' '.join(notes)} See {variable('mcp_config')} and "

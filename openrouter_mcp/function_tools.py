@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import mcp.types as mt
 from fastmcp.utilities.json_schema import dereference_refs
+from pydantic_core import from_json
 
 from openrouter_mcp.portable_schemas import Schema, portable, with_names
 
@@ -77,7 +79,7 @@ class FunctionTool:
         from referencing.exceptions import Unresolvable
 
         try:
-            given = json.loads(text) if text.strip() else {}
+            given = from_json(text) if text.strip() else {}
         except ValueError as error:
             raise ValueError(f"the arguments are not JSON ({error})") from None
         if isinstance(given, str):
@@ -86,10 +88,10 @@ class FunctionTool:
             raise ValueError("the arguments are not a JSON object")  # noqa: TRY004 - said to models
         given = with_names(given, self.renamed)
         # An empty registry: a schema makes nobody fetch what it refers to.
-        validator = self.draft(self.schema, registry=Registry())
+        validator = _without_patterns(self.draft)(self.schema, registry=Registry())
         try:
             problems = sorted(validator.iter_errors(given), key=str)
-        except (Unresolvable, re.error):
+        except (Unresolvable, RecursionError):
             return given
         if problems:
             said = [f"{problem.json_path}: {problem.message}" for problem in problems]
@@ -142,6 +144,28 @@ def _understood(schema: Schema) -> tuple[Schema, type[Validator], str]:
             draft.check_schema(schema)
             return schema, draft, ""
     return {}, newest, f"The arguments, as its server describes them: {json.dumps(schema)}"
+
+
+@cache
+def _without_patterns(draft: type[Validator]) -> type[Validator]:
+    """The draft but for its regular expressions, which the server checks itself.
+
+    One of them can take for ever, and lets no other thread run meanwhile.
+    """
+    from jsonschema.validators import extend
+
+    named = draft.VALIDATORS["additionalProperties"]
+
+    def passed(*_: Any) -> None:
+        """Leave it to the server."""
+
+    def unless_by_pattern(validator: Validator, value: Any, instance: Any, schema: Schema) -> Any:
+        if "patternProperties" in schema:
+            return None
+        return named(validator, value, instance, schema)
+
+    patterns = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), passed)
+    return extend(draft, {**patterns, "additionalProperties": unless_by_pattern})
 
 
 def _name(server: str, tool: str, taken: set[str]) -> str:

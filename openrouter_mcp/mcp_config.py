@@ -21,6 +21,7 @@ COMMENT_OR_TRAILING_COMMA = re.compile(
     r'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL
 )
 PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
+ADDRESS = re.compile(r"https?://[^/]", re.IGNORECASE)
 OWN_PACKAGE = re.compile(r"openrouter[-_]mcp(?:[@=<>~!\[].*)?", re.IGNORECASE)
 
 
@@ -136,8 +137,10 @@ def _predefined(folder: Path) -> dict[str, str]:
 
 
 def _read_entry(name: str, raw: Any, known: Mapping[str, str], folder: Path) -> ServerConfig:
+    if not isinstance(raw, dict):
+        return ServerConfig(name, problem="its entry is not understood (it is no object)")
     try:
-        entry = _Entry.model_validate(raw)
+        entry = _Entry.model_validate({key: item for key, item in raw.items() if item is not None})
     except ValidationError as error:
         issues = error.errors(include_url=False, include_input=False, include_context=False)
         wrong = "; ".join(f"{'.'.join(map(str, i['loc']))}: {i['msg']}" for i in issues)
@@ -152,7 +155,9 @@ def _read_entry(name: str, raw: Any, known: Mapping[str, str], folder: Path) -> 
         command=filled(entry.command),
         args=tuple(filled(argument) for argument in entry.args),
         env={key: filled(value) for key, value in entry.env.items()},
-        cwd=filled(entry.cwd),
+        cwd=str(Path(known["workspaceFolder"], Path(filled(entry.cwd)).expanduser()))
+        if entry.cwd
+        else "",
         url=filled(entry.url),
         headers={key: filled(value) for key, value in entry.headers.items()},
         sse=entry.kind == "sse" or (not entry.kind and entry.url.rstrip("/").endswith("/sse")),
@@ -213,6 +218,8 @@ def _problem(entry: _Entry, config: ServerConfig, unresolved: list[str]) -> str:
             f"its entry needs {names}, which is not set. Set it in the environment of "
             "openrouter-mcp, or write the value into the configuration"
         )
+    if config.url and not ADDRESS.match(config.url):
+        return "its url is no http or https address"
     if _is_own(config):
         return "it is this server itself, which never uses its own tools"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -146,11 +147,10 @@ class StdioProcess(ClientTransport):
             self.strayed += bool(line.strip())
             return None
         try:
-            message = mt.jsonrpc_message_adapter.validate_json(line, by_name=False)
-        except ValueError:
+            return SessionMessage(_message(line))
+        except (ValueError, RecursionError):
             self.strayed += 1
             return None
-        return SessionMessage(message)
 
     async def _write(self, process: Process | FallbackProcess, outgoing: Outgoing) -> None:
         if process.stdin is None:
@@ -192,6 +192,16 @@ class StdioProcess(ClientTransport):
         with anyio.move_on_after(REAPING):
             await _exited(process)
         self.exit_code = process.returncode
+
+
+def _message(line: bytes) -> mt.JSONRPCMessage:
+    """The message in a line; half a character, as JavaScript cuts them off, is replaced."""
+    try:
+        return mt.jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError:
+        value = json.loads(line.decode("utf-8", "replace"))
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        return mt.jsonrpc_message_adapter.validate_json(whole, by_name=False)
 
 
 def kill_all() -> None:

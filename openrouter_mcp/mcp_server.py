@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -44,6 +45,7 @@ FAILURES = (
 ANSWERS = {mt.INVALID_PARAMS, mt.METHOD_NOT_FOUND, mt.INTERNAL_ERROR, mt.REQUEST_TIMEOUT}
 """Errors of one request, on a connection that works."""
 
+ADDRESS = re.compile(r"(https?://)(?:[^/\s@]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?")
 T = TypeVar("T")
 
 
@@ -136,7 +138,7 @@ class McpServer:
                 # Another call may have opened it anew already.
                 if self._opening is opening:
                     await self.aclose()
-                said = transport.farewell() if isinstance(transport, StdioProcess) else clean(error)
+                said = transport.farewell() if isinstance(transport, StdioProcess) else _said(error)
                 message = f"{self.name} is gone: {said}. It is started again at its next use."
             elif isinstance(error, TimeoutError) or _timed_out(error):
                 message = f"{self.name} did not answer within {duration(seconds)}."
@@ -213,7 +215,12 @@ def _reason(transport: ClientTransport, error: BaseException, seconds: float) ->
         return f"it said nothing within {duration(START_LIMIT)}"
     while error.__cause__:
         error = error.__cause__
-    return clean(error) or type(error).__name__
+    return _said(error) or type(error).__name__
+
+
+def _said(error: BaseException) -> str:
+    """What went wrong with a connection, without the secrets that addresses may hold."""
+    return clean(ADDRESS.sub(r"\1\2", str(error)))
 
 
 def _broken(client: Client, transport: ClientTransport | None, error: BaseException) -> bool:

@@ -33,7 +33,7 @@ class McpServers:
         for name in names:
             if name not in configured:
                 raise _unknown(name, list(configured))
-        return [await self._server(configured[name]) for name in names or configured]
+        return [await self._server(configured[name]) for name in dict.fromkeys(names or configured)]
 
     async def aclose(self) -> None:
         """Stop every server."""

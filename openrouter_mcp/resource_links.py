@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING
+
+from pydantic_core import from_json
 
 from openrouter_mcp.tool_results import Outcome, of_resource
 
@@ -48,7 +49,7 @@ class ResourceLinks:
         Source: `resources/read`.
         """
         try:
-            uri = str(json.loads(arguments)["uri"])
+            uri = str(from_json(arguments)["uri"])
         except (ValueError, TypeError, KeyError):
             return Outcome("Give uri, as a tool result has named it.", failed=True)
         server = self._servers.get(uri)

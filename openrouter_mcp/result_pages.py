@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
+
+from pydantic_core import from_json
 
 from openrouter_mcp.tool_results import Outcome
 
@@ -24,6 +26,7 @@ DEFINITION = {
 }
 LONGEST_KEPT = 4_000_000
 """Characters of one result; what comes after them is lost."""
+DIGEST = 8
 
 
 class ResultPages:
@@ -36,21 +39,24 @@ class ResultPages:
         """The text, or its first `room` characters and how to read on."""
         if len(text) <= room:
             return text
-        result = f"result-{len(self._kept) + 1}"
+        # Not a number: a conversation goes on in another run, whose results are others.
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:DIGEST]
+        result = f"result-{digest}"
         self._kept[result] = text[:LONGEST_KEPT]
         return self._page(result, 0, room, len(text))
 
     def read(self, arguments: str, room: int) -> Outcome:
         """What the model asked for with `READ_RESULT`."""
         try:
-            given = json.loads(arguments)
+            given = from_json(arguments)
             result, offset = str(given["result"]), int(given.get("offset", 0))
         except (ValueError, TypeError, KeyError, AttributeError):
             return Outcome("Give result (an id) and offset (a number).", failed=True)
         text = self._kept.get(result)
         if text is None:
             known = ", ".join(self._kept) or "none"
-            return Outcome(f"There is no cut result {result!r}. There are: {known}.", failed=True)
+            said = f"There is no cut result {result[:80]!r} in this run. There are: {known}."
+            return Outcome(f"{said} For an earlier one, call its tool again.", failed=True)
         if not 0 <= offset < len(text):
             return Outcome(f"{result} has {len(text):,} characters.", failed=True)
         return Outcome(self._page(result, offset, room - 200, len(text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -120,9 +121,6 @@ def _converted(
             return f"[resource {resource.uri}]\n{resource.text}", None
         case mt.EmbeddedResource(resource=mt.BlobResourceContents() as resource):
             kind = resource.mime_type or "application/octet-stream"
-            if kind.startswith("text/"):
-                text = base64.b64decode(resource.blob).decode("utf-8", "replace")
-                return f"[resource {resource.uri}]\n{text}", None
             return _media(str(resource.uri), kind, resource.blob, senses)
     return f"[content of an unknown kind: {clean(block)}]", None
 
@@ -130,9 +128,16 @@ def _converted(
 def _media(
     uri: str, kind: str, data: str, senses: Collection[str]
 ) -> tuple[str, Mapping[str, Any] | None]:
-    """Media for a model that has the sense for it; a description for every other."""
-    size = f"{len(data) * 3 // 4:,} bytes"
-    name = f"[{kind}, {size}{', resource ' + uri if uri else ''}"
+    """Text as such, media for a model that has the sense for it; a description of all else."""
+    resource = f"resource {uri}" if uri else ""
+    try:
+        content = base64.b64decode(data)
+    except binascii.Error:
+        return f"[{kind} {resource}: its base64 is broken]", None
+    if kind.startswith("text/"):
+        return f"[{resource}]\n{content.decode('utf-8', 'replace')}", None
+    name = f"[{kind}, {len(content):,} bytes{', ' + resource if uri else ''}"
+    data = base64.b64encode(content).decode()
     if len(data) > LARGEST_MEDIA:
         return f"{name}: too large to pass on]", None
     if kind in IMAGES and "image" in senses:

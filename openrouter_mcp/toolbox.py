@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,10 @@ class Toolbox:
     """Those that may change something and that the user has not allowed."""
     absent: tuple[str, ...]
     """A sentence for each server that does not work."""
+    allowed: tuple[str, ...] = ()
+    """What the setting allows already, as globs."""
+    unmatched: tuple[str, ...] = ()
+    """A sentence for each glob of the caller that means no tool."""
     links: ResourceLinks = field(default_factory=ResourceLinks)
 
     @property
@@ -77,7 +81,7 @@ class Toolbox:
 
     def notes(self) -> list[str]:
         """What the user should know: servers that are missing, tools that were held back."""
-        notes = list(self.absent)
+        notes = [*self.absent, *self.unmatched]
         for name, server in self.servers.items():
             if server.strayed:
                 notes.append(
@@ -112,7 +116,7 @@ class Toolbox:
         if tool is None:
             return Outcome(self._unknown(name), failed=True)
         try:
-            # In a thread: a schema's patterns are the server's, and may take forever.
+            # In a thread: the schema is the server's, the arguments are the model's, of any size.
             given = await asyncio.to_thread(tool.arguments, arguments)
         except ValueError as error:
             said = f"{name} was not run: {error}. Correct the arguments and call it again."
@@ -134,10 +138,11 @@ class Toolbox:
         return f"There is no tool {name[:80]!r}. {hint}"
 
     def _globs(self) -> list[str]:
-        """The shortest setting that allows what is withheld."""
-        if len(self.withheld) <= SHOWN_NAMES:
-            return list(self.withheld)
-        return sorted({f"{tool.server}__*" for tool in self.withheld.values()})
+        """The shortest setting that allows what is withheld, beside what it allows already."""
+        further = list(self.withheld)
+        if len(further) > SHOWN_NAMES:
+            further = sorted({f"{tool.server}__*" for tool in self.withheld.values()})
+        return [*self.allowed, *further]
 
 
 async def opened(
@@ -149,18 +154,37 @@ async def opened(
     """
     await report(f"starting {', '.join(server.name for server in servers)}")
     replies = await asyncio.gather(*(_listed(server) for server in servers))
-    offered: dict[str, FunctionTool] = {}
-    withheld: dict[str, FunctionTool] = {}
+    every: dict[str, FunctionTool] = {}
     for server, reply in zip(servers, replies, strict=True):
         if isinstance(reply, ServerError):
             continue
-        taken = [*offered, *withheld]
-        for tool in await asyncio.to_thread(convert, server.name, reply, taken):
-            if not globs or tool.matches(globs):
-                free = tool.read_only or tool.matches(allow)
-                (offered if free else withheld)[tool.name] = tool
-    absent = tuple(str(reply) for reply in replies if isinstance(reply, ServerError))
-    return Toolbox({server.name: server for server in servers}, offered, withheld, absent)
+        for tool in await asyncio.to_thread(convert, server.name, reply, [*every]):
+            every[tool.name] = tool
+    offered: dict[str, FunctionTool] = {}
+    withheld: dict[str, FunctionTool] = {}
+    for name, tool in every.items():
+        if not globs or tool.matches(globs):
+            free = tool.read_only or tool.matches(allow)
+            (offered if free else withheld)[name] = tool
+    return Toolbox(
+        {server.name: server for server in servers},
+        offered,
+        withheld,
+        absent=tuple(str(reply) for reply in replies if isinstance(reply, ServerError)),
+        allowed=tuple(allow),
+        unmatched=tuple(_unmatched(globs, every)),
+    )
+
+
+def _unmatched(globs: Sequence[str], every: Mapping[str, FunctionTool]) -> Iterator[str]:
+    """What the caller should know of globs that mean no tool."""
+    for glob in globs:
+        if not any(tool.matches([glob]) for tool in every.values()):
+            ends = [name for name, tool in every.items() if tool.tool == glob]
+            near = ends or difflib.get_close_matches(glob, every, n=NEAREST, cutoff=0.4)
+            there = ", ".join(near or [*every][:SHOWN_NAMES]) or "none"
+            what = "Nearest" if near else "There are"
+            yield f"tools: {glob[:80]!r} means no tool of these servers. {what}: {there}."
 
 
 def _plain(name: str) -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 from openrouter_mcp import pricing
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import clean
@@ -36,7 +38,7 @@ Message = dict[str, Any]
 def shortened(arguments: str) -> str:
     """The arguments of a call as the trace shows them."""
     try:
-        given = json.loads(arguments or "{}")
+        given = from_json(arguments or "{}")
     except ValueError:
         return clean(arguments, SHOWN_ARGUMENTS)
     if not isinstance(given, dict):
@@ -73,9 +75,9 @@ def _as_object(arguments: str) -> str:
     if not arguments.strip():
         return "{}"
     try:
-        value = json.loads(arguments)
+        value = from_json(arguments)
         while isinstance(value, str):
-            arguments, value = value, json.loads(value)
+            arguments, value = value, from_json(value)
     except ValueError:
         value = None
     return arguments if isinstance(value, dict) else json.dumps({"arguments": arguments})

@@ -14,6 +14,8 @@ FORM = {"type": "object", "properties": {"name": {"type": "string"}}}
 TOOLS = {"environment": True, "process_id": True, "die": True, "flood": True, "sleep": True}
 TOOLS |= {
     "parent": True,
+    "half": True,
+    "nested": True,
     "research": True,
     "ask": True,
     "sample": True,
@@ -59,6 +61,10 @@ def called(name: str, path: str = "") -> str:
             # It outlives us if nobody ends it: it does not read what we read.
             program = [sys.executable, "-c", "import time; time.sleep(600)"]
             return str(subprocess.Popen(program).pid)
+        case "half":
+            return "cut \ud83d"
+        case "nested":
+            sys.stdout.write('{"x":' * 100_000 + "\n")
         case "flood":
             return "x" * 50_000_000
         case "ask":

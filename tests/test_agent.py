@@ -1,6 +1,7 @@
 """The loop: a scripted model, real tools in memory."""
 
 import asyncio
+import hashlib
 import json
 from dataclasses import replace
 from decimal import Decimal
@@ -333,7 +334,8 @@ async def test_images_are_shown_after_the_results(work) -> None:
 
 async def test_a_long_result_is_cut_and_the_rest_can_be_read(work) -> None:
     long = {"thing": "x" * 100}
-    rest = {"result": "result-1", "offset": 9000}
+    digest = hashlib.sha256(("x" * 10_000).encode()).hexdigest()[:8]
+    rest = {"result": f"result-{digest}", "offset": 9000}
     model = Scripted(calls(("desk__look", long)), calls(("read_result", rest)), says("Long."))
     await work(model)
     assert len(model.results(1)[0]) < 2300

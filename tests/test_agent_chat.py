@@ -23,7 +23,7 @@ def test_a_chat_uses_tools_remembers_and_quits(simulator, environment, tmp_path)
     simulator.answer("You asked for the answer.")
     chat = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "agent_chat.py"), "anthropic/claude-sonnet-5"],
-        input="What is the answer?\nWhat did I ask?\nquit\n",
+        input="What is the answer?\n\nWhat did I ask?\nquit\n",
         env={**environment, "OPENROUTER_MCP_CONFIG": str(config), "COLUMNS": "200"},
         capture_output=True,
         text=True,
@@ -36,3 +36,16 @@ def test_a_chat_uses_tools_remembers_and_quits(simulator, environment, tmp_path)
     sent = [r.body for r in simulator.requests if r.path.endswith("/chat/completions")]
     roles = [message["role"] for message in sent[-1]["messages"]]
     assert roles == ["system", "user", "assistant", "tool", "assistant", "user"]
+
+
+def test_a_configuration_that_is_missing_is_told_in_a_sentence(environment, tmp_path) -> None:
+    chat = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "agent_chat.py")],
+        env={**environment, "OPENROUTER_MCP_CONFIG": str(tmp_path / "none.json"), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "none.json cannot be read" in chat.stdout
+    assert chat.stderr == ""

@@ -79,6 +79,36 @@ def test_wrong_arguments_are_explained(text, said) -> None:
         tool.arguments(text)
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, r'{"a": "\ud800"}'], ids=["nested", "half"])
+def test_arguments_that_no_message_could_carry_are_refused(text) -> None:
+    with pytest.raises(ValueError, match="not JSON"):
+        converted().arguments(text)
+
+
+def test_arguments_may_nest_as_deeply_as_the_schema_lets_them() -> None:
+    inner = {"anyOf": [{"type": "null"}, {"allOf": [{"$ref": "#"}]}]}
+    schema = {"type": "object", "properties": {"a": inner}}
+    text = '{"a": ' * 150 + "{}" + "}" * 150
+    assert json.dumps(converted(schema).arguments(text)) == text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"properties": {"pattern": {"type": "string", "pattern": "^(a+)+$"}}},
+        {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False},
+        {"patternProperties": {"^(a+)+$": {}}, "unevaluatedProperties": False},
+    ],
+)
+def test_a_pattern_of_a_server_stops_nobody(asked) -> None:
+    endless = "a" * 60 + "!"
+    given = {"pattern": endless, endless: 1} if "properties" not in asked else {"pattern": endless}
+    tool = converted({"type": "object", "required": ["pattern"], **asked})
+    assert tool.arguments(json.dumps(given)) == given
+    with pytest.raises(ValueError, match="required"):
+        tool.arguments("{}")
+
+
 def test_arguments_may_be_encoded_twice_or_left_out() -> None:
     assert converted({}).arguments("") == {}
     assert converted({}).arguments('"{\\"a\\": 1}"') == {"a": 1}

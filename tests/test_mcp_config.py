@@ -96,6 +96,17 @@ def test_the_folder_of_the_workspace_is_known(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "meant"), [("sub", "{folder}/sub"), ("{folder}/x", "{folder}/x"), ("~", "{home}")]
+)
+def test_a_server_works_in_a_folder_beside_the_configuration(
+    written, tmp_path, given, meant
+) -> None:
+    names = {"folder": str(tmp_path), "home": str(Path.home())}
+    entry = {"command": "run", "cwd": given.format(**names)}
+    assert one(written, entry).cwd == meant.format(**names)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [(None, "No such file"), (b"A=1\n\nnonsense\n", "line 3"), (b"\xff=1", "not UTF-8")],
 )
@@ -151,11 +162,16 @@ def test_a_folder_of_its_name_is_not_itself(written, arguments) -> None:
         ({}, "command or url"),
         ({"command": "run", "url": "http://127.0.0.1"}, "command or url"),
         ({"command": ["run"]}, "not understood"),
-        ("run", "not understood"),
+        ({"url": "not an address"}, "no http or https address"),
+        ({"type": "sse", "url": "file:///etc/passwd"}, "no http or https address"),
+        ("run", "not understood (it is no object)"),
+        ({"command": "run", "args": None, "env": None, "cwd": None, "url": None}, ""),
     ],
 )
 def test_an_entry_that_cannot_be_used_says_why(written, entry, said) -> None:
-    assert said in one(written, entry).problem
+    problem = one(written, entry).problem
+    assert said in problem
+    assert bool(said) == bool(problem)
 
 
 @pytest.mark.parametrize("document", ["{", "[]", "{}", '{"mcpServers": {}}'])

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,36 @@ async def test_garbage_on_stdout_is_skipped_and_counted(start) -> None:
     server = start("garbage")
     assert await server.tools()
     assert server.strayed == 1000
+
+
+async def test_an_address_is_told_without_its_secrets(start) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(401)
+
+        def log_message(self, *_said: object) -> None:
+            """Nothing on stderr."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://me:pass@127.0.0.1:{web.server_port}/sse?token=secret"
+        with pytest.raises(ServerError, match=r"401.*/sse'") as refused:
+            await start(command="", args=(), url=url, sse=True).tools()
+        web.shutdown()
+    assert "secret" not in str(refused.value)
+    assert "pass@" not in str(refused.value)
+
+
+async def test_half_a_character_does_not_cost_the_result(start) -> None:
+    server = start()
+    assert await said(server, "half", 2) == "cut ?"
+    assert server.strayed == 0
+
+
+async def test_a_line_that_nests_without_end_is_skipped(start) -> None:
+    server = start()
+    assert await said(server, "nested") == ""
+    assert server.strayed == 1
 
 
 @pytest.mark.parametrize("kind", ["", "endless line"])

@@ -8,6 +8,13 @@ import pytest
 from openrouter_mcp.result_pages import ResultPages
 
 
+def of(shown: str) -> str:
+    """The id of a result that is shown in part."""
+    match = re.search(r'result="([\w-]+)"', shown)
+    assert match
+    return match[1]
+
+
 def test_a_short_result_is_shown_whole() -> None:
     assert ResultPages().shown("short", 100) == "short"
 
@@ -34,15 +41,19 @@ def test_a_long_result_is_read_to_its_end_by_following_what_it_says() -> None:
         "[]",
         "{}",
         '{"result": "result-9", "offset": 0}',
-        '{"result": "result-1", "offset": 99999}',
+        '{"result": "{id}", "offset": 99999}',
+        "[" * 100_000,
     ],
 )
 def test_wrong_questions_are_answered(arguments) -> None:
     pages = ResultPages()
-    pages.shown("x" * 200, 100)
-    assert pages.read(arguments, 1000).failed
+    shown = pages.shown("x" * 200, 100)
+    assert pages.read(arguments.replace("{id}", of(shown)), 1000).failed
 
 
 def test_the_text_of_another_run_cannot_be_read() -> None:
-    ResultPages().shown("x" * 200, 100)
-    assert ResultPages().read('{"result": "result-1", "offset": 0}', 1000).failed
+    earlier, pages = of(ResultPages().shown("x" * 200, 100)), ResultPages()
+    assert of(pages.shown("y" * 200, 100)) != earlier
+    outcome = pages.read(json.dumps({"result": earlier, "offset": 0}), 1000)
+    assert outcome.failed
+    assert "call its tool again" in outcome.text

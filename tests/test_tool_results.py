@@ -74,6 +74,20 @@ def test_binary_resources_are_taken_by_their_kind(kind, said, parts) -> None:
     assert len(seen.parts) == parts
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "image/png", "audio/wav", "application/zip"])
+def test_broken_base64_is_told(kind) -> None:
+    blob = mt.BlobResourceContents(uri="file:///b", blob="abc", mime_type=kind)
+    seen = of(mt.EmbeddedResource(type="resource", resource=blob), senses={"image", "audio"})
+    assert seen.text == f"[{kind} resource file:///b: its base64 is broken]"
+    assert seen.parts == ()
+
+
+def test_base64_in_lines_goes_on_without_them() -> None:
+    lines = "\n".join([PIXEL[:76], PIXEL[76:]])
+    seen = of(mt.ImageContent(type="image", data=lines, mime_type="image/png"))
+    assert seen.parts[0]["image_url"]["url"] == f"data:image/png;base64,{PIXEL}"
+
+
 def test_structured_content_is_told_once() -> None:
     data = {"rows": [1, 2]}
     assert of(structured_content=data).text == json.dumps(data)

@@ -55,6 +55,21 @@ async def test_the_caller_narrows_and_never_widens(box) -> None:
     assert list(made.withheld) == ["peer__write"]
 
 
+async def test_the_setting_that_allows_more_keeps_what_it_allows(box) -> None:
+    (note,) = (await box(allow=["other__*"])).notes()
+    assert "OPENROUTER_AGENT_ALLOW=other__*,peer__write " in note
+
+
+@pytest.mark.parametrize(
+    ("glob", "there"),
+    [("read", "Nearest: peer__read."), ("peer__reed", "Nearest: peer__read"), ("zz*", "There are")],
+)
+async def test_a_glob_that_means_no_tool_is_told_beside_those_that_do(box, glob, there) -> None:
+    (note,) = (await box(globs=["peer__sleep", glob])).notes()
+    assert repr(glob) in note
+    assert there in note
+
+
 async def test_a_tool_that_runs_only_as_a_task_is_run_so(box) -> None:
     outcome = await (await box()).call("peer__research", "{}", 10, ())
     assert (outcome.text, outcome.failed) == ("found for t1", False)

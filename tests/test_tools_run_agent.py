@@ -261,6 +261,7 @@ async def test_a_model_without_tools_is_refused_with_the_nearest_that_has(
         ({"servers": ["fils"]}, "files"),
         ({"task": " "}, "task is empty"),
         ({"tools": ["nothing__*"]}, "no tool to work with"),
+        ({"tools": ["read"]}, "Nearest: files__read."),
         ({"servers": ["me"]}, "this server itself"),
         ({"thread_id": "thread_gone"}, "thread_gone"),
     ],
@@ -272,6 +273,14 @@ async def test_what_cannot_work_is_refused_before_it_costs(
     assert result.is_error
     assert said in text(result)
     assert sent(simulator) == []
+
+
+async def test_a_server_that_is_named_twice_is_one(delegate, simulator) -> None:
+    simulator.answer("Done.")
+    await delegate(servers=["files", "files"])
+    names = [tool["function"]["name"] for tool in sent(simulator)[0]["tools"]]
+    assert names.count("files__read") == 1
+    assert not [name for name in names if name.startswith("files__read_")]
 
 
 async def test_a_run_inside_a_run_is_refused(delegate, simulator, configure) -> None:

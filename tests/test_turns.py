@@ -1,5 +1,9 @@
 """What goes to and fro between a model and its tools."""
 
+import json
+
+import pytest
+
 from openrouter_mcp import turns
 
 
@@ -56,6 +60,20 @@ def test_arguments_that_were_encoded_twice_go_back_as_an_object() -> None:
     made["function"]["arguments"] = '"{\\"a\\": 1}"'
     (mended,) = turns.sendable({"role": "assistant", "tool_calls": [made]})["tool_calls"]
     assert mended["function"]["arguments"] == '{"a": 1}'
+
+
+NESTED = "[" * 100_000
+
+
+def test_arguments_without_an_end_go_back_as_an_object() -> None:
+    message = {"tool_calls": [{"id": "a", "function": {"name": "x", "arguments": NESTED}}]}
+    (call,) = turns.sendable(message)["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"arguments": NESTED}
+
+
+@pytest.mark.parametrize("arguments", [NESTED, r'{"text": "\ud800"}'], ids=["nested", "half"])
+def test_whatever_the_arguments_they_are_shown_as_text_that_can_be_sent(arguments) -> None:
+    turns.shortened(arguments).encode()
 
 
 def test_old_results_are_cut_only_when_the_context_fills() -> None:
