@@ -1,6 +1,6 @@
 """Draw a picture, have it described, spoken and written down: `python examples/media.py SUBJECT`.
 
-Needs OPENROUTER_API_KEY. Only paths and words pass through here; the files are in the output folder.
+Needs OPENROUTER_API_KEY. Only paths and words pass through here; files go to the output folder.
 """
 
 import asyncio

@@ -171,6 +171,9 @@ async def _with_history(app: App, call: Call, messages: Sequence[history.Message
             "for each.",
         )
     earlier, notes = await history.restored(messages, app.files.parts)
+    answers = any(message.get("role") == "tool" for message in call.ask.messages)
+    if not answers and not call.ask.options.get("tools"):
+        earlier = history.in_words(earlier)
     asked = replace(call.ask, history=earlier, notes=[*call.ask.notes, *notes])
     return replace(call, ask=asked)
 

@@ -133,8 +133,13 @@ class Delegation:
             return frozenset()
 
     async def dry_run(self, model: Resolution) -> ToolResult:
-        """The first request and what the run may cost. Servers are started, nothing is paid."""
+        """The first request and what the run may cost. Servers are started, nothing is paid.
+
+        Raises `INVALID_INPUT` when there is no tool to work with.
+        """
         box = await self._opened(silent)
+        if not box.offered:
+            raise _no_tools(box)
         request = self._compose(model, box, [])
         if self._limits.dollars is not None:
             request = estimates.within(request, self._limits.dollars, datetime.now(UTC))

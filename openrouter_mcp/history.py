@@ -53,6 +53,34 @@ async def restored(
     return ready, list(notes.values())
 
 
+def in_words(messages: Sequence[Message]) -> list[Message]:
+    """The messages with tool calls and their results as text of the assistant.
+
+    So they can be shown, and sent where no tools are: providers refuse calls of tools that the
+    request does not define.
+    """
+    names: dict[str, str] = {}
+    ready: list[Message] = []
+    for message in messages:
+        role, said = message.get("role"), _text(message.get("content"))
+        if calls := message.get("tool_calls"):
+            lines = [said] if said else []
+            for call in calls:
+                function = call.get("function") or {}
+                names[call.get("id")] = name = function.get("name") or "a tool"
+                lines.append(f"[called {name}({function.get('arguments') or ''})]")
+            ready.append({"role": role, "content": "\n".join(lines)})
+        elif role == "tool":
+            name = names.get(message.get("tool_call_id", ""), "a tool")
+            gave = f"[{name} gave]\n{said}"
+            if ready and ready[-1].get("role") == "assistant":
+                gave = f"{_text(ready.pop().get('content'))}\n{gave}"
+            ready.append({"role": "assistant", "content": gave})
+        else:
+            ready.append(message)
+    return ready
+
+
 def trimmed(
     messages: Sequence[Message], limit_tokens: int, count: Callable[[Message], int]
 ) -> tuple[list[Message], int]:
@@ -86,6 +114,13 @@ def unanswered(messages: Sequence[Message]) -> list[str]:
         called.update(dict.fromkeys(call.get("id") for call in message.get("tool_calls") or []))
         called.pop(message.get("tool_call_id", ""), None)
     return list(called)
+
+
+def _text(content: object) -> str:
+    """The words of a message's content."""
+    if isinstance(content, list):
+        return "\n".join(str(part.get("text") or f"[{part.get('type')}]") for part in content)
+    return str(content or "")
 
 
 def _is_reference(part: object) -> bool:

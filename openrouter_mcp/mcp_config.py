@@ -21,7 +21,9 @@ COMMENT_OR_TRAILING_COMMA = re.compile(
     r'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL
 )
 PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
+ITSELF = "it is this server itself, which never uses its own tools"
 ADDRESS = re.compile(r"https?://[^/]", re.IGNORECASE)
+SSE = re.compile(r"/sse/?(?:[?#]|$)")
 OWN_PACKAGE = re.compile(r"openrouter[-_]mcp(?:[@=<>~!\[].*)?", re.IGNORECASE)
 
 
@@ -160,7 +162,7 @@ def _read_entry(name: str, raw: Any, known: Mapping[str, str], folder: Path) -> 
         else "",
         url=filled(entry.url),
         headers={key: filled(value) for key, value in entry.headers.items()},
-        sse=entry.kind == "sse" or (not entry.kind and entry.url.rstrip("/").endswith("/sse")),
+        sse=entry.kind == "sse" or (not entry.kind and bool(SSE.search(entry.url))),
     )
     env_file = folder / Path(filled(entry.env_file)).expanduser() if entry.env_file else None
     if problem := _problem(entry, config, unresolved):
@@ -221,7 +223,7 @@ def _problem(entry: _Entry, config: ServerConfig, unresolved: list[str]) -> str:
     if config.url and not ADDRESS.match(config.url):
         return "its url is no http or https address"
     if _is_own(config):
-        return "it is this server itself, which never uses its own tools"
+        return ITSELF
     return ""
 
 

@@ -22,9 +22,9 @@ from pydantic import ValidationError
 
 from openrouter_mcp import __version__
 from openrouter_mcp.errors import clean, duration
-from openrouter_mcp.mcp_config import ServerConfig
+from openrouter_mcp.mcp_config import ITSELF, ServerConfig
 from openrouter_mcp.mcp_process import StdioProcess
-from openrouter_mcp.settings import variable
+from openrouter_mcp.settings import NAME, variable
 
 START_LIMIT = 30.0
 """Seconds that a server has to start and to list its tools; the first npx or uvx takes a while."""
@@ -165,19 +165,24 @@ class McpServer:
         client = Client(
             transport,
             init_timeout=START_LIMIT,
-            client_info=mt.Implementation(name="openrouter-mcp", version=__version__),
+            client_info=mt.Implementation(name=NAME, version=__version__),
             log_handler=_ignore,
         )
         begun = time.monotonic()
         try:
             # The client's own limit is gentler, and does not hold for a connection that hangs.
             async with asyncio.timeout(START_LIMIT + SLACK):
-                return await client.__aenter__()
+                await client.__aenter__()
         except FAILURES as error:
             with suppress(*FAILURES):
                 await client.close()
             reason = _reason(transport, error, time.monotonic() - begun)
             raise ServerError(f"{self.name} did not start: {reason}.") from None
+        # However it was started, and wherever it runs.
+        if client.server_info and client.server_info.name == NAME:
+            await client.close()
+            raise ServerError(f"{self.name} cannot be used: {ITSELF}.")
+        return client
 
 
 def _transport(config: ServerConfig) -> ClientTransport:

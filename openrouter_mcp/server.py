@@ -25,7 +25,7 @@ from pydantic import ValidationError as PydanticError
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
-from openrouter_mcp.settings import Settings
+from openrouter_mcp.settings import NAME, Settings
 from openrouter_mcp.tools import account, chat, models, multimodal, resources, run_agent
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def build(settings: Settings) -> FastMCP:
             await app.aclose()
 
     server = FastMCP(
-        "openrouter",
+        NAME,
         version=__version__,
         instructions=INSTRUCTIONS,
         lifespan=share,

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from openrouter_mcp.media_settings import MediaSettings
 
+NAME = "openrouter-mcp"
 PREFIX = "OPENROUTER_"
 LAST_PORT = 65_535
 POPULAR = "empty = a popular, well-priced one"
@@ -185,7 +186,7 @@ class CoreSettings(BaseSettings):
         (), description="Modules (chat, models, ...) or tools to offer; empty = all."
     )
     state_dir: Path = Field(
-        default_factory=lambda: platformdirs.user_state_path("openrouter-mcp"),
+        default_factory=lambda: platformdirs.user_state_path(NAME),
         description="Where the catalogue is kept; readable by you only. Default: the system's "
         "place for state.",
     )
@@ -229,7 +230,7 @@ class CoreSettings(BaseSettings):
         "https://github.com/openrouter-mcp/openrouter-mcp",
         description="App address for OpenRouter's attribution.",
     )
-    app_title: Header = Field("openrouter-mcp", description="App name for the attribution.")
+    app_title: Header = Field(NAME, description="App name for the attribution.")
     attribution: bool = Field(True, description="false = send no attribution headers at all.")
     audit_prompts: bool = Field(
         True, description="Include an 80-character prompt preview in the audit lines on stderr."

@@ -8,7 +8,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.errors import duration
-from openrouter_mcp.history import FILE, Message
+from openrouter_mcp.history import FILE, Message, in_words
 from openrouter_mcp.receipts import dollars
 from openrouter_mcp.replies import UNTRUSTED_META
 from openrouter_mcp.threads import ThreadRow
@@ -28,7 +28,8 @@ def listed(rows: Sequence[ThreadRow], now: float) -> ToolResult:
 
 def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult:
     """One conversation, its end when all of it would be too long."""
-    parts = [f"[{message.get('role')}]\n{_said(message.get('content'))}" for message in messages]
+    told = in_words(messages)
+    parts = [f"[{message.get('role')}]\n{_said(message.get('content'))}" for message in told]
     text = "\n\n".join(parts)
     if len(text) > limit:
         text = f"[... the beginning is left out ...]\n{text[-limit:]}"

@@ -10,6 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,5 +56,7 @@ class Transcript:
         """Delete the transcripts of runs that are as old as forgotten conversations."""
         oldest = time.time() - self._days * DAY
         for path in self.path.parent.glob("run-*.jsonl"):
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+            # Another run may delete it at the same time.
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()

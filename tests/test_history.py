@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import Attachments, Files
-from openrouter_mcp.history import FILE, by_reference, restored, trimmed
+from openrouter_mcp.history import FILE, by_reference, in_words, restored, trimmed
 from openrouter_mcp.settings import Settings
 
 
@@ -173,3 +173,18 @@ def test_trimming_keeps_its_promises_on_every_conversation(messages, limit, data
     if gone:
         assert kept[-1] is numbered[-1]
         assert sum(map(count, gone)) + sum(map(count, kept)) > limit
+
+
+def test_tool_calls_and_their_results_become_words_of_the_assistant():
+    function = {"name": "files__read", "arguments": '{"path": "a"}'}
+    calls = [{"id": "1", "function": function}]
+    calling = {"role": "assistant", "content": None, "tool_calls": calls}
+    given = {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "42"}]}
+    told = in_words([user("What?"), calling, given, assistant("It is 42.")])
+    said = '[called files__read({"path": "a"})]\n[files__read gave]\n42'
+    assert told == [user("What?"), assistant(said), assistant("It is 42.")]
+
+
+def test_without_tool_calls_nothing_becomes_other_words():
+    messages = [user("What?"), {"role": "assistant", "content": [{"type": "image_url"}]}]
+    assert in_words(messages) == messages

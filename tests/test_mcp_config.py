@@ -40,6 +40,7 @@ def test_vs_code_says_servers(written) -> None:
 def test_sse_is_known_by_its_type_or_its_address(written) -> None:
     assert one(written, {"type": "sse", "url": "http://127.0.0.1:1/x"}).sse
     assert one(written, {"url": "http://127.0.0.1:1/sse"}).sse
+    assert one(written, {"url": "http://127.0.0.1:1/sse/?token=x"}).sse
     assert not one(written, {"type": "http", "url": "http://127.0.0.1:1/sse"}).sse
 
 

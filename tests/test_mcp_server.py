@@ -66,6 +66,13 @@ async def test_nothing_is_left_running_after_closing(start) -> None:
     assert not runs(process)
 
 
+async def test_this_server_itself_is_recognised_however_it_was_started(start, environment) -> None:
+    code = "from openrouter_mcp.cli import main; main()"
+    server = start(args=("-c", code), env=environment)
+    with pytest.raises(ServerError, match="it is this server itself"):
+        await server.tools()
+
+
 async def test_what_a_server_started_ends_with_it(start, monkeypatch) -> None:
     monkeypatch.setattr(mcp_process, "LEAVING", 0.1)
     server = start()

@@ -107,6 +107,10 @@ async def test_in_a_thread_tool_calls_want_their_results_first(client, simulator
     result = {"role": "tool", "tool_call_id": tool_call["id"], "content": "Rain."}
     assert not (await ask(client, prompt="", messages=[result], thread_id=thread)).is_error
     assert not (await ask(client, prompt="And now?", thread_id=thread)).is_error
+    # Providers refuse tool calls in a request without tools.
+    sent = simulator.requests[-1].body["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "assistant", "user"]
+    assert "[weather gave]\nRain." in sent[1]["content"]
 
 
 async def test_options_reach_openrouter_and_the_cache_is_told(client, simulator) -> None:

@@ -239,6 +239,12 @@ async def test_a_dry_run_shows_tools_and_price_and_pays_nothing(delegate, simula
     assert sent(simulator) == []
 
 
+async def test_a_dry_run_is_refused_like_the_run_where_there_is_no_tool(delegate) -> None:
+    result = await delegate(dry_run=True, tools=["files__nothing"])
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "files__nothing" in text(result)
+
+
 async def test_a_model_without_tools_is_refused_with_the_nearest_that_has(
     delegate, simulator
 ) -> None:
