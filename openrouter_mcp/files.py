@@ -69,6 +69,8 @@ class Files:
         return await self._read(names, purpose)
 
     async def _read(self, names: Sequence[str], purpose: Purpose) -> Attachments:
+        if not names:
+            return Attachments([], [], [])
         stop = threading.Event()
         selection = FileSelection(self._settings, stop, purpose)
         try:

@@ -9,6 +9,7 @@ import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import mcp.types as mt
@@ -121,9 +122,15 @@ def build(settings: Settings) -> FastMCP:
     return server
 
 
+@cache
+def _tools() -> list[FunctionTool]:
+    """All tools; their schemas are made once."""
+    return [FunctionTool.from_function(function) for function in TOOLS]
+
+
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
     """The tools that OPENROUTER_TOOLS asks for (all if empty), and the names it has wrong."""
-    tools = [FunctionTool.from_function(function) for function in TOOLS]
+    tools = _tools()
     wanted = {name.strip().lower() for name in names}
     known = {name for tool in tools for name in (tool.name, *tool.tags)}
     wanted |= {INDISPENSABLE} if wanted else set()
