@@ -148,7 +148,8 @@ class Agent:
         request = replace(self._request, body={**self._request.body, "messages": messages})
         if left is not None:
             left -= self.run.spent
-            request = estimates.within(request, left, datetime.now(UTC))
+            cap = self._limits.dollars_per_call
+            request = estimates.within(request, left, datetime.now(UTC), cap)
         exchange = await converse(
             request, self._send, continuations=self._limits.continuations, limit=left
         )

@@ -35,6 +35,8 @@ class Limits:
     seconds: float
     result_chars: int
     continuations: int
+    dollars_per_call: Decimal = Decimal(0)
+    """What OPENROUTER_MAX_COST_PER_CALL allows: no `max_cost` can be more. 0 = no cap."""
 
 
 @dataclass(frozen=True)

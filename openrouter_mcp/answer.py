@@ -15,8 +15,14 @@ from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.failures import failure
 from openrouter_mcp.request import ChatRequest
 from openrouter_mcp.retries import Report, silent
+from openrouter_mcp.wire import cut_stream
 
 NOT_STARTED = "waiting for the first word"
+FURTHER_STEP = {
+    Code.NO_CREDITS: "Lower max_tokens, or use the model openrouter/free.",
+    Code.CONTEXT_TOO_LONG: "A lower max_tokens leaves more room for it.",
+}
+"""What else to do in a chat, beside what helps with any failure of that kind."""
 
 
 @dataclass
@@ -128,30 +134,43 @@ async def complete(
     answer = Answer()
     whole = False
     begun = time.monotonic()
-    who = request.model.id
     try:
-        await listener.report(f"{who}: {NOT_STARTED}")
-        async with client.stream(
-            request.path,
-            request.body,
-            headers=request.headers,
-            heard=partial(_identify, answer, listener),
-            report=listener.report,
-        ) as stream:
-            async for chunk in stream:
-                answer.add(chunk)
-                listener.grown(answer)
-                await listener.report(_progress(answer, who))
-            whole = stream.done
+        whole = await _read(client, request, answer, listener)
     except OpenRouterError as error:
         if not (answer.text or answer.reasoning or answer.tool_calls or answer.usage):
-            raise
+            raise _of_chat(error) from error.__cause__
         if not answer.finish_reason:
             answer.error = answer.error or error
     finally:
         answer.seconds = time.monotonic() - begun
     _conclude(answer, whole=whole)
     return answer
+
+
+async def _read(
+    client: OpenRouter, request: ChatRequest, answer: Answer, listener: Listener
+) -> bool:
+    """Put what comes into `answer`; whether it came to its end."""
+    who = request.model.id
+    await listener.report(f"{who}: {NOT_STARTED}")
+    async with client.stream(
+        request.path,
+        request.body,
+        headers=request.headers,
+        heard=partial(_identify, answer, listener),
+        report=listener.report,
+    ) as stream:
+        async for chunk in stream:
+            answer.add(chunk)
+            listener.grown(answer)
+            await listener.report(_progress(answer, who))
+        return stream.done
+
+
+def _of_chat(error: OpenRouterError) -> OpenRouterError:
+    """The failure with what a caller of a chat can do beside the rest."""
+    step = FURTHER_STEP.get(error.code)
+    return error.advised(step) if step else error
 
 
 async def _identify(answer: Answer, listener: Listener, headers: Mapping[str, str]) -> None:
@@ -164,14 +183,9 @@ async def _identify(answer: Answer, listener: Listener, headers: Mapping[str, st
 def _conclude(answer: Answer, *, whole: bool) -> None:
     """Find out what is wrong with an answer whose stream has ended."""
     if answer.error:
-        return
-    if not (whole or answer.finish_reason):
-        answer.error = OpenRouterError(
-            Code.UPSTREAM_ERROR,
-            "The stream from OpenRouter was cut before its end. Call again, or choose another "
-            "provider.",
-            retryable=True,
-        )
+        answer.error = _of_chat(answer.error)
+    elif not (whole or answer.finish_reason):
+        answer.error = cut_stream()
     elif answer.finish_reason == "error":
         answer.error = OpenRouterError(
             Code.UPSTREAM_ERROR,

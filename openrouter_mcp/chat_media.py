@@ -11,6 +11,7 @@ from openrouter_mcp import fields
 from openrouter_mcp.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.purchase import Bill, Purchase
+from openrouter_mcp.wire import cut_stream
 
 PATH = "/chat/completions"
 
@@ -61,11 +62,7 @@ async def receive(purchase: Purchase, bill: Bill, body: Mapping[str, Any]) -> Ch
     if answer.error:
         raise answer.error
     if not (whole or answer.finish_reason):
-        raise OpenRouterError(
-            Code.UPSTREAM_ERROR,
-            "The stream from OpenRouter was cut before its end. Call again.",
-            retryable=True,
-        )
+        raise cut_stream()
     if not (media.images or media.audio):
         said = clean(answer.refusal or answer.text or media.transcript)
         raise OpenRouterError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -24,6 +24,7 @@ from openrouter_mcp.settings import Settings
 from openrouter_mcp.wire import (
     EventStream,
     Heard,
+    answered_once,
     json_reply,
     one_piece,
     redirected,
@@ -145,11 +146,11 @@ class OpenRouter:
         """Send a request whose answer comes in one piece of JSON. Raises `OpenRouterError`.
 
         `silence` is as for `open`, `heard` as for `stream`. Repeated only where that is sure not
-        to be paid twice.
+        to be paid twice. What `management` is for costs nothing.
         """
         headers = self._headers.management if management else {}
         async with self.open(
-            "post", path, body, headers=headers, silence=silence, report=report
+            "post", path, body, headers=headers, paid=not management, silence=silence, report=report
         ) as response:
             body = await whole_reply(response, json_reply, heard)
             return Reply(body, response.headers)
@@ -186,27 +187,30 @@ class OpenRouter:
         body: Body | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        paid: bool = True,
         silence: float = 0.0,
         report: Report = silent,
     ) -> AsyncGenerator[httpx2.Response]:
         """A successful reply that is not read yet, for bytes; leaving the block closes it.
 
-        `silence` is how many seconds of it to bear where the setting allows less. What goes wrong
-        while it is read comes out as the transport's own error: read through `wire.typed`. Raises
-        `OpenRouterError`.
+        `paid` says whether a post costs something. `silence` is how many seconds of it to bear
+        where the setting allows less. What goes wrong while it is read comes out as the
+        transport's own error: read through `wire.typed`. Raises `OpenRouterError`.
         """
         if "Authorization" not in (headers or {}):
             self._require_key()
         send = partial(self._send, method, path, body=body, headers=headers, silence=silence)
         statuses = REPEATABLE if method == "get" else UNPAID
-        async with self._time_limit(self._settings.request_timeout_seconds):
-            response = await retrying(
-                partial(typed, send, finding=method == "get"), statuses, report
-            )
-            try:
-                yield response
-            finally:
-                await response.aclose()
+        once = answered_once() if method == "post" and paid else nullcontext()
+        with once:
+            async with self._time_limit(self._settings.request_timeout_seconds):
+                response = await retrying(
+                    partial(typed, send, finding=method == "get"), statuses, report
+                )
+                try:
+                    yield response
+                finally:
+                    await response.aclose()
 
     async def _follow(
         self, path: str, params: Mapping[str, str], headers: Mapping[str, str]

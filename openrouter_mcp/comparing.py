@@ -13,7 +13,15 @@ from decimal import Decimal
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult, TextContent
 
-from openrouter_mcp import comparison, conversation, estimates, receipts, replies, spending
+from openrouter_mcp import (
+    comparison,
+    conversation,
+    estimates,
+    modalities,
+    receipts,
+    replies,
+    spending,
+)
 from openrouter_mcp.app import App
 from openrouter_mcp.comparison import Candidate, Verdict
 from openrouter_mcp.conversation import Call
@@ -73,7 +81,7 @@ async def compare(
     Raises what concerns all of them before anything is paid: `INVALID_INPUT`, `MODEL_NOT_FOUND`,
     `BUDGET_EXCEEDED`.
     """
-    chosen, notes = await _chosen(app, models)
+    chosen, notes = await _chosen(app, call, models)
     calls, judging = _shared(call, chosen, judge)
     requests = await _composed(app, calls, judge)
     if question := await _question(app, call, requests, judge, progress):
@@ -89,7 +97,7 @@ async def compare(
 
 async def dry_run(app: App, call: Call, models: Sequence[str], judge: str) -> ToolResult:
     """What comparing would send and cost, model by model."""
-    chosen, _ = await _chosen(app, models)
+    chosen, _ = await _chosen(app, call, models)
     calls, _ = _shared(call, chosen, judge)
     requests = await _composed(app, calls, judge)
     each = [await conversation.dry_run_of(app, request) for request in requests]
@@ -105,10 +113,11 @@ async def dry_run(app: App, call: Call, models: Sequence[str], judge: str) -> To
     )
 
 
-async def _chosen(app: App, models: Sequence[str]) -> tuple[list[str], list[str]]:
+async def _chosen(app: App, call: Call, models: Sequence[str]) -> tuple[list[str], list[str]]:
     """The models to ask, and why these, when the caller named none."""
     if not models:
-        spread = comparison.spread(await app.catalogue.models())
+        needed = modalities.of_parts(call.attached.parts)
+        spread = comparison.spread(await app.catalogue.models(), needed)
         return [model for model, _ in spread], [f"{model}: {reason}" for model, reason in spread]
     if not comparison.FEWEST <= len(models) <= comparison.MOST:
         raise OpenRouterError(

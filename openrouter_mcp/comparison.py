@@ -6,10 +6,12 @@ import random
 import re
 import string
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from openrouter_mcp import modalities
 from openrouter_mcp.catalogue import Snapshot
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.exchange import Exchange
@@ -70,13 +72,14 @@ class Verdict:
     error: str = ""
 
 
-def spread(snapshot: Snapshot) -> list[tuple[str, str]]:
+def spread(snapshot: Snapshot, needed: AbstractSet[str]) -> list[tuple[str, str]]:
     """Three models worth comparing, by different authors where possible, each with the reason.
 
-    The most intelligent of all, of those below 5 and of those below 1 USD per million tokens, by
-    Artificial Analysis's index as OpenRouter lists it.
+    The most intelligent of all that take what is `needed`, of those below 5 and of those below 1
+    USD per million tokens, by Artificial Analysis's index as OpenRouter lists it.
     """
-    rated = [model for model in snapshot.models if _comparable(model)]
+    able = [model for model in snapshot.models if modalities.takes(model, needed)]
+    rated = [model for model in able if _comparable(model)]
     rated.sort(key=lambda model: (-model.intelligence, model.id))
     chosen: list[tuple[Model, str]] = []
     for limit, what in ((None, ""), (MIDDLING, " below $5"), (CHEAP, " below $1")):

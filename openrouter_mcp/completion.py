@@ -33,7 +33,8 @@ async def compose(
         )
     request = compose_text(prompt, model, max_tokens, stop, call.ask.options, app.settings)
     if call.limit:
-        return estimates.within(request, call.limit, datetime.now(UTC))
+        cap = app.settings.max_cost_per_call
+        return estimates.within(request, call.limit, datetime.now(UTC), cap)
     return request
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
-from openrouter_mcp import estimates, history, pricing, replies, spending
+from openrouter_mcp import estimates, history, modalities, pricing, replies, spending
 from openrouter_mcp.answer import Answer, Listener
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -96,15 +96,23 @@ async def dry_run_of(app: App, request: ChatRequest) -> ToolResult:
 
 
 async def compose_for(app: App, call: Call) -> ChatRequest:
-    """The request that a call means, its history fitted to the model, its cost to `max_cost`."""
+    """The request that a call means, its history fitted to the model, its cost to `max_cost`.
+
+    Raises `INVALID_INPUT` with models that can where one cannot take the media in it.
+    """
     named = call.model or str(call.ask.options.get("model") or "")
     primary = await app.resolve(named)
     if call.how:
         primary = replace(primary, how=call.how)
     others = [await app.resolve(name) for name in call.fallbacks or models(call.ask.options)]
     request = _fitted(compose(call.ask, primary, others, app.settings))
+    needed = modalities.of_messages(request.messages)
+    for row in (candidate.model for candidate in (primary, *others)):
+        if row and not modalities.takes(row, needed):
+            raise modalities.refusal(await app.catalogue.models(), row, needed)
     if call.limit:
-        return estimates.within(request, call.limit, datetime.now(UTC))
+        cap = app.settings.max_cost_per_call
+        return estimates.within(request, call.limit, datetime.now(UTC), cap)
     return request
 
 

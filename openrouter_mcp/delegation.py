@@ -74,6 +74,7 @@ class Delegation:
             seconds=settings.agent_max_seconds,
             result_chars=settings.agent_result_chars,
             continuations=settings.max_continuations,
+            dollars_per_call=settings.max_cost_per_call,
         )
 
     async def check(self) -> Resolution:
@@ -141,11 +142,12 @@ class Delegation:
         if not box.offered:
             raise _no_tools(box)
         request = self._compose(model, box, [])
-        if self._limits.dollars is not None:
-            request = estimates.within(request, self._limits.dollars, datetime.now(UTC))
+        limits, now = self._limits, datetime.now(UTC)
+        if limits.dollars is not None:
+            request = estimates.within(request, limits.dollars, now, limits.dollars_per_call)
         steps = f"The price is that of one turn; there are {self._limits.steps} at most."
         request = replace(request, notes=(*request.notes, steps, *box.notes()))
-        return replies.dry_run(request, estimates.estimate(request, datetime.now(UTC)), [])
+        return replies.dry_run(request, estimates.estimate(request, now), [])
 
     async def work(
         self, model: Resolution, allowed: frozenset[str], progress: Progress

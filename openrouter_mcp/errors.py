@@ -51,12 +51,11 @@ NEXT_STEP = {
     Code.AUTH: "Set OPENROUTER_API_KEY to a valid key from https://openrouter.ai/keys in the MCP "
     "client's configuration and restart this server.",
     Code.PERMISSION: "Use a key that may do this, or ask the owner of the account to allow it.",
-    Code.NO_CREDITS: "Add credits at https://openrouter.ai/credits, lower max_tokens, or use the "
-    "model openrouter/free.",
+    Code.NO_CREDITS: "Add credits at https://openrouter.ai/credits, or ask for less.",
     Code.RATE_LIMITED: "Call again later, or name another model.",
     Code.REFUSED: "Rephrase the request or choose another model.",
-    Code.CONTEXT_TOO_LONG: "Shorten the input or lower max_tokens, or choose a model with a larger "
-    "context (find_models, min_context).",
+    Code.CONTEXT_TOO_LONG: "Shorten the input, or choose a model with a larger context "
+    "(find_models, min_context).",
     Code.UNSUPPORTED_FORMAT: "Send the file in a format that the model takes (see get_model).",
     Code.TOO_LARGE: "Send less, or smaller files.",
     Code.UPSTREAM_TIMEOUT: "Call again, or choose a faster model.",
@@ -94,6 +93,18 @@ class OpenRouterError(ToolError):
         self.http_status = http_status
         self.availability = availability
         self.suggestions = list(suggestions)
+
+    def advised(self, step: str) -> OpenRouterError:
+        """The same failure with one more next step."""
+        return OpenRouterError(
+            self.code,
+            f"{self.message} {step}",
+            retryable=self.retryable,
+            retry_after=self.retry_after,
+            http_status=self.http_status,
+            availability=self.availability,
+            suggestions=self.suggestions,
+        )
 
     def meta(self) -> dict[str, Any]:
         """What a program switches on: `_meta["openrouter/error"]`."""

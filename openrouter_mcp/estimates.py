@@ -14,7 +14,9 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.pricing import Demand, Estimate, Rates
 from openrouter_mcp.receipts import dollars
 from openrouter_mcp.request import SEARCH_TOOL, ChatRequest
+from openrouter_mcp.settings import variable
 
+PER_CALL = variable("max_cost_per_call")
 FAR_ABOVE = 10
 """A limit so many times the estimate needs no ceiling, which would make equal requests differ."""
 LEAST_OUTPUT = 16
@@ -41,8 +43,12 @@ def _estimate(request: ChatRequest, demand: Demand, now: datetime) -> Estimate:
     return Estimate(demand, rates, least, most)
 
 
-def within(request: ChatRequest, limit: Decimal, now: datetime) -> ChatRequest:
+def within(
+    request: ChatRequest, limit: Decimal, now: datetime, cap: Decimal = Decimal(0)
+) -> ChatRequest:
     """The request, bounded so that it cannot cost more than `limit` USD.
+
+    `cap` is what OPENROUTER_MAX_COST_PER_CALL allows at most (0 = no cap), for the next step.
 
     An output limit is derived where none is given, with room for endpoints that are dearer than
     the catalogue says; `provider.max_price` keeps out those that are too dear. Raises
@@ -51,17 +57,16 @@ def within(request: ChatRequest, limit: Decimal, now: datetime) -> ChatRequest:
     demand = _demand(request)
     rates = _rates(request, demand, now)
     if rates is None:
-        return _capped_price(request, demand, limit)
+        return _capped_price(request, demand, limit, cap)
     body = dict(request.body)
     if demand.output_tokens:
-        most = pricing.cost(demand, rates)
-        if most > limit:
-            raise _too_dear(request, demand, rates, limit, most)
+        if pricing.cost(demand, rates) > limit:
+            raise _too_dear(request, demand, rates, limit, cap)
     else:
         output = _affordable(demand, rates, limit)
         if output is not None and output < LEAST_OUTPUT:
             least = replace(demand, output_tokens=LEAST_OUTPUT)
-            raise _too_dear(request, least, rates, limit, pricing.cost(least, rates))
+            raise _too_dear(request, least, rates, limit, cap)
         if output is not None:
             body[request.limit_name] = _shortest(output, request)
     bounded = replace(request, body=_stopping_at(body, limit))
@@ -149,7 +154,9 @@ def _rates(request: ChatRequest, demand: Demand, now: datetime) -> Rates | None:
     return pricing.dearest(known, demand)
 
 
-def _capped_price(request: ChatRequest, demand: Demand, limit: Decimal) -> ChatRequest:
+def _capped_price(
+    request: ChatRequest, demand: Demand, limit: Decimal, cap: Decimal
+) -> ChatRequest:
     """For routers and unpriced models: the highest price at which the request stays in `limit`."""
     output = demand.output_tokens or pricing.OUTPUT_OF_ROUTERS
     demand = replace(demand, output_tokens=output)
@@ -158,7 +165,8 @@ def _capped_price(request: ChatRequest, demand: Demand, limit: Decimal) -> ChatR
         raise OpenRouterError(
             Code.BUDGET_EXCEEDED,
             f"{dollars(limit)} leaves nothing for an answer"
-            f"{' after web search' if demand.searches else ''}. Raise max_cost, or ask for less.",
+            f"{' after web search' if demand.searches else ''}. Raise "
+            f"{PER_CALL if cap and limit >= cap else 'max_cost'}, or ask for less.",
         )
     provider = dict(request.body.get("provider") or {})
     own = provider.get("max_price") or {}
@@ -199,8 +207,12 @@ def _own_limit(candidate: Resolution) -> int:
 
 
 def _too_dear(
-    request: ChatRequest, demand: Demand, rates: Rates, limit: Decimal, most: Decimal
+    request: ChatRequest, demand: Demand, rates: Rates, limit: Decimal, cap: Decimal
 ) -> OpenRouterError:
+    most = pricing.cost(demand, rates)
+    allow = f"Set max_cost to {_ceil(most)} to allow it"
+    if cap and most > cap:
+        allow = f"Raise {PER_CALL} and restart this server to allow it"
     fits = pricing.affordable_output(demand, rates, limit)
     shorter = f"lower max_tokens to {fits:,}, " if fits and fits >= LEAST_OUTPUT else ""
     per_million = {
@@ -211,8 +223,8 @@ def _too_dear(
         Code.BUDGET_EXCEEDED,
         f"This call to {request.model.id} can cost {dollars(most)}, more than {dollars(limit)}: "
         f"{demand.billed_input_tokens:,} tokens in at {dollars(per_million['in'])} and "
-        f"{demand.output_tokens:,} out at {dollars(per_million['out'])} a million. Set max_cost to "
-        f"{_ceil(most)} to allow it, {shorter}or choose a cheaper model.",
+        f"{demand.output_tokens:,} out at {dollars(per_million['out'])} a million. {allow}, "
+        f"{shorter}or choose a cheaper model.",
     )
 
 

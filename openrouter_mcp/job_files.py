@@ -14,7 +14,7 @@ from mcp.types import ResourceLink, TextContent
 from openrouter_mcp import job_replies, kept, media, media_replies, paths
 from openrouter_mcp.destinations import Destination, Saved, destination
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.job_table import JobRow
+from openrouter_mcp.job_table import JobRow, State
 from openrouter_mcp.media_replies import Made
 
 if TYPE_CHECKING:
@@ -29,15 +29,18 @@ MIME = {".md": "text/markdown", ".json": "application/json"}
 async def save(app: App, job_id: str, save_to: str, wait: float, progress: Progress) -> ToolResult:
     """Wait for a job as `Jobs.get` does, then save what it gave, by the rules of `destination`.
 
-    A video that is gone here is fetched from OpenRouter again. Raises `NOT_FOUND`, also for files
-    that are gone, `UNSAFE_PATH`, and `INVALID_INPUT` where nothing can be written.
+    A video that is gone here, or was cancelled, is fetched from OpenRouter. Raises `NOT_FOUND`,
+    also for files that are gone, `UNSAFE_PATH`, and `INVALID_INPUT` where nothing can be written.
     """
     place = await asyncio.to_thread(destination, app.settings, save_to, "")
+    row = await app.jobs.find(job_id)
+    if row.state is State.CANCELLED:
+        await app.jobs.go_on(row, place)
     told = await app.jobs.get(job_id, wait, progress, place)
     row = await app.jobs.find(job_id)
     links = _links(row)
     if row.state.ended and links:
-        in_memory = app.jobs.in_memory.get(job_id, {})
+        in_memory = app.jobs.in_memory.get(row.id, {})
         made, gone = await asyncio.to_thread(_copied, links, place, in_memory)
         if not gone or not await app.jobs.go_on(row, place):
             return job_replies.saved(row, made, _missing(row, made, gone))

@@ -73,10 +73,14 @@ def stopped(job: JobRow, shown: int) -> ToolResult:
 
 def cancelled(job: JobRow, billing_note: str = "") -> JobRow:
     """The job as one that was stopped."""
+    next_step = NEXT_STEP[Code.CANCELLED]
+    if job.upstream_id:
+        fetching = f'get_job(job_id="{job.id}", save_to="./")'
+        next_step = f"Should it be wanted after all, {fetching} fetches it without paying again."
     parts = [
         f"{job.tool} ({job.title}) was cancelled after {duration(job.seconds)}.",
         billing_note,
-        NEXT_STEP[Code.CANCELLED],
+        next_step,
     ]
     error = OpenRouterError(Code.CANCELLED, " ".join(part for part in parts if part))
     return replace(job, state=State.CANCELLED, error=error)

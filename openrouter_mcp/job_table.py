@@ -46,12 +46,14 @@ ON CONFLICT (id) DO UPDATE SET
     lease = excluded.lease, text = excluded.text, result = excluded.result,
     error = excluded.error, upstream_id = excluded.upstream_id, details = excluded.details
 """
-# A lease that ends much later than one taken now is from before the clock was set back.
+# A lease that ends much later than one taken now is from before the clock was set back. A process
+# that died while it was cancelling counts as one that did so.
 TAKE = """
 UPDATE jobs SET owner = :owner, lease = :until, updated = :now, state = 'running', result = NULL,
     error = NULL
-WHERE id = :id AND owner = :former AND state = :state
-    AND (state IN ('done', 'failed') OR lease NOT BETWEEN :now AND :believable)
+WHERE id = :id AND owner = :former
+    AND (state = :state OR (state = 'cancelling' AND :state = 'cancelled'))
+    AND (state IN ('done', 'failed', 'cancelled') OR lease NOT BETWEEN :now AND :believable)
 """
 
 
@@ -137,8 +139,9 @@ class JobTable:
         return await self._store.run(work)
 
     async def find(self, job_id: str) -> JobRow | None:
-        """The job as it was last written, unless it has expired."""
-        rows = await self._select("AND id = ?", job_id)
+        """The job as it was last written, unless it has expired; also by OpenRouter's id for it."""
+        upstream = "AND upstream_id = ? ORDER BY created DESC"
+        rows = await self._select("AND id = ?", job_id) or await self._select(upstream, job_id)
         return rows[0] if rows else None
 
     async def recent(self) -> list[JobRow]:

@@ -110,7 +110,7 @@ class Jobs:
                 if row.unfinished:
                     await self.go_on(row, place)
                 left = deadline - time.monotonic()
-                if job := self._running.get(job_id):
+                if job := self._running.get(row.id):
                     await self._wait(job, left, progress)
                     row = self._row(job)
                     break
@@ -144,7 +144,7 @@ class Jobs:
             await asyncio.wait({self._stop(job)}, timeout=STOPPING)
         row = await self.find(job_id)
         if row.state is State.RUNNING:
-            await self._table.request_cancel(job_id)
+            await self._table.request_cancel(row.id)
             row = await self.find(job_id)
         if row.state is State.CANCELLED:
             return job_replies.stopped(row, self._shown)
@@ -272,7 +272,7 @@ class Jobs:
         return job_replies.failed(row, error)
 
     async def find(self, job_id: str) -> JobRow:
-        """A job as it stands. Raises `NOT_FOUND`."""
+        """A job as it stands, by its id or OpenRouter's for it. Raises `NOT_FOUND`."""
         if job := self._running.get(job_id):
             return self._row(job)
         if row := await self._table.find(job_id):

@@ -183,7 +183,11 @@ class Guard:
         self._homes = [home(), _real(home())]
         listed = [absolute(str(directory)) for directory in settings.input_dirs]
         self._listed = [*listed, *(_real(directory) for directory in listed)]
-        self._roots = self._listed or self._default_roots()
+        default = [] if listed else [self._homes[-1], _real(working_directory()), *_temporary()]
+        # What this server saved may be edited or searched.
+        saved = _real(absolute(str(settings.output_dir)))
+        unlisted = [root for root in (*default, saved) if not self._is_system(root)]
+        self._roots = [*self._listed, *unlisted]
         # Windows has its temporary directory in a hidden place.
         self._chosen = self._listed or _temporary()
 
@@ -248,10 +252,6 @@ class Guard:
             if not any(path.is_relative_to(root) for root in chosen):
                 return True
         return False
-
-    def _default_roots(self) -> list[Path]:
-        roots = [self._homes[-1], _real(working_directory()), *_temporary()]
-        return [root for root in roots if not self._is_system(root)]
 
     def _is_system(self, path: Path) -> bool:
         """Whether nobody chose to work there: desktop apps start servers in such places."""

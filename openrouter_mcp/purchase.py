@@ -224,7 +224,8 @@ async def carry_out(
 def shown(plan: Plan) -> ToolResult:
     """What a plan would send and cost, without sending it."""
     price = "not listed" if plan.most is None else f"{dollars(plan.most)} at most"
-    request = json.dumps({"model": plan.model.id, **plan.request}, ensure_ascii=False)
+    parameters = replies.shortened({"model": plan.model.id, **plan.request})
+    request = json.dumps(parameters, ensure_ascii=False)
     if len(request) > SHOWN_REQUEST:
         request = f"{request[:SHOWN_REQUEST]}... ({len(request):,} characters)"
     how = f" ({plan.model.how})" if plan.model.how else ""

@@ -87,7 +87,7 @@ def dry_run(
     rows = [json.dumps(cards.endpoint(row)) for row in endpoints]
     if rows:
         lines += ["Endpoints (USD per million tokens):", *rows[:SHOWN_ENDPOINTS]]
-    lines.append(f"Request: {json.dumps(_shortened(request.body), ensure_ascii=False)}")
+    lines.append(f"Request: {json.dumps(shortened(request.body), ensure_ascii=False)}")
     lines += [f"Note: {note}" for note in request.notes]
     meta = {
         "model": request.model.id,
@@ -179,14 +179,14 @@ def _ending(exchange: Exchange) -> str:
     return ""
 
 
-def _shortened(value: Any) -> Any:
-    """A request body with its long texts cut: files go to the model, not to the caller."""
+def shortened(value: Any) -> Any:
+    """What is sent with its long texts cut: they go to the model, not to the caller."""
     if isinstance(value, Encoded):
         return str(value)
     if isinstance(value, str) and len(value) > SHOWN_TEXT:
         return f"{value[:SHOWN_TEXT]}... ({len(value):,} characters)"
     if isinstance(value, list):
-        return [_shortened(item) for item in value]
+        return [shortened(item) for item in value]
     if isinstance(value, Mapping):
-        return {name: _shortened(item) for name, item in value.items()}
+        return {name: shortened(item) for name, item in value.items()}
     return value

@@ -134,8 +134,9 @@ class CoreSettings(BaseSettings):
     output_dir: Path = Field(Path("~/openrouter-output"), description="Where files are saved.")
     input_dirs: Directories = Field(
         (),
-        description="Directories that files may be read from, separated as in PATH. Default: home, "
-        "the temporary directory and, unless it is the system's, the working directory.",
+        description="Directories that files may be read from, beside the output directory; "
+        "separated as in PATH. Default: home, the temporary directory and, unless it is the "
+        "system's, the working directory.",
     )
     allow_unsafe_paths: bool = Field(
         False, description="Allow files in any directory, secrets included."

@@ -90,7 +90,9 @@ def chat_body(
 ) -> dict[str, Any]:
     """A chat whose answer is sound. OpenAI's models stream samples only."""
     converses = model is not None and "audio" in model.input_modalities
-    told = ask.instructions.strip() or (READ_ALOUD if converses else "")
+    told = ask.instructions.strip()
+    if converses:
+        told = f"{READ_ALOUD} Read it like this: {told}" if told else READ_ALOUD
     samples = wanted is WAV or str(shared["model"]).startswith("openai/")
     audio = {"format": "pcm16" if samples else wanted.format}
     messages = [{"role": "system", "content": told}] if told else []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +20,7 @@ from openrouter_mcp import encoded, media_replies, recordings, replies, selectio
 from openrouter_mcp import options as request_options
 from openrouter_mcp.catalogue import unreadable
 from openrouter_mcp.destinations import Destination, destination
-from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.media_replies import Made
 from openrouter_mcp.model import Model
@@ -38,6 +39,8 @@ MIME = {
     ".txt": "text/plain",
     ".json": "application/json",
 }
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z\d]{2,8})*")
+"""An ISO-639 code, of two or three letters; script and region may follow."""
 HOUR = 3600
 HIGHEST_PRICE = Decimal("0.5")
 """USD for an hour, above which a model is not chosen unasked."""
@@ -72,6 +75,7 @@ async def plan(
 ) -> TranscriptionPlan:
     """The request for these arguments. Raises what `recordings.find` and `destination` raise."""
     extra = request_options.checked(options)
+    spoken = _language(language)
     recording = await recordings.find(app.files, file)
     stem = PurePath(recording.name).stem or "transcript"
     place = None
@@ -80,8 +84,8 @@ async def plan(
     named = model or str(extra.pop("model", ""))
     found = await selection.choose(app, named, _wanted(speakers=speakers))
     body = {**extra, "model": found.id}
-    if language.strip():
-        body["language"] = language.strip().lower()
+    if spoken:
+        body["language"] = spoken
     subtitled = place is not None and place.suffix in {".srt", ".vtt"}
     body |= _detail(timestamps, speakers=speakers, subtitled=subtitled)
     body |= _routing(request_options.provider(body, app.settings))
@@ -97,6 +101,18 @@ async def plan(
         timestamps=timestamps,
         destination=place,
     )
+
+
+def _language(asked: str) -> str:
+    """The code of a language as OpenRouter wants it. Raises `INVALID_INPUT`."""
+    code = asked.strip().lower().replace("_", "-")
+    if code and not LANGUAGE.fullmatch(code):
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"language takes an ISO-639 code such as en, de or pt-BR, not {clean(asked, 40)!r}. "
+            "Correct that, or leave it out to have the language recognised.",
+        )
+    return code
 
 
 def _routing(preferences: Mapping[str, Any]) -> dict[str, Any]:

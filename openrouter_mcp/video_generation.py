@@ -174,8 +174,12 @@ async def _earlier(app: App, job: str) -> tuple[str, str]:
     upstream_id, made_by = job, ""
     if not job:
         return "", ""
-    if job.startswith("job_"):
+    try:
         row = await app.jobs.find(job)
+    except OpenRouterError:
+        if job.startswith("job_"):
+            raise
+    else:
         if row.tool != TOOL or not row.upstream_id:
             raise _not_made(job)
         upstream_id, made_by = row.upstream_id, row.title

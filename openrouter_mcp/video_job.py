@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -22,10 +23,10 @@ from openrouter_mcp.destinations import Destination
 from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.receipts import Receipt, dollars
-from openrouter_mcp.retries import never_sent
 from openrouter_mcp.settings import variable
 from openrouter_mcp.video_download import download
 from openrouter_mcp.video_generation import PATH
+from openrouter_mcp.wire import perhaps_billed
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -53,6 +54,8 @@ class Order:
     directory: str
     stem: str
     suffix: str
+    at: float = field(default_factory=time.time)
+    """When it was given, in unix seconds."""
 
     def to(self, place: Destination) -> Order:
         """The same for another place, under the same name unless that has one."""
@@ -100,7 +103,10 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     usage = fields.mapping(ended, "usage")
     generation_id = fields.text(ended, "generation_id") or job_id
     receipt = receipts.of_usage(
-        Resolution(order.model, None, ""), usage, generation_id=generation_id
+        Resolution(order.model, None, ""),
+        usage,
+        generation_id=generation_id,
+        seconds=max(0.0, time.time() - order.at),
     )
     if receipt.cost is not None:
         await app.budget.settle(job_id, receipt.cost)
@@ -120,29 +126,17 @@ async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handl
         reply = await purchase.app.client.post(
             PATH, plan.body, heard=bill.identify, report=handle.report
         )
-    except BaseException as error:
+    except BaseException:
         handle.lasting = False
-        unanswered = isinstance(error, OpenRouterError) and error.http_status is None
-        if unanswered and not never_sent(error):
-            raise _perhaps_ordered(error) from error
         raise
     job_id = reply.body.get("id") if isinstance(reply.body, dict) else None
     if not isinstance(job_id, str) or not job_id:
-        raise _perhaps_ordered(unreadable("the video that was ordered"))
+        raise perhaps_billed(unreadable("the video that was ordered"))
     handle.billing_note = BILLED_ON
     # Queued before the job, so that who finds the job finds its money too.
     await bill.identify({"x-generation-id": job_id})
     await handle.upstream(job_id)
     return job_id
-
-
-def _perhaps_ordered(error: OpenRouterError) -> OpenRouterError:
-    """The failure of an order whose answer got lost: another one might be paid twice."""
-    return OpenRouterError(
-        error.code,
-        f"{error.message} But first see whether https://openrouter.ai/activity shows this video: "
-        "OpenRouter may have taken the order, and bills what it has begun.",
-    )
 
 
 async def _undisturbed(submitting: Any) -> str:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.failures import failure
+from openrouter_mcp.retries import never_sent
 
 if TYPE_CHECKING:
     import httpx2
 
 DRAIN_TIMEOUT = 0.1
+PERHAPS_BILLED = (
+    "OpenRouter may have done its work all the same, and bills it then: see "
+    "https://openrouter.ai/activity (or get_usage) before you call again."
+)
 HALF_CHARACTER = re.compile(r"\\u[dD]")
 """How JSON spells one of the two that some characters, as emoji, are made of."""
 
@@ -122,6 +127,33 @@ async def whole_reply(
         raise
     await heard(response.headers)
     return body
+
+
+@contextmanager
+def answered_once() -> Generator[None]:
+    """A paid request whose answer gets lost in this block is not to be repeated blindly."""
+    try:
+        yield
+    except OpenRouterError as error:
+        if not error.retryable or error.http_status is not None or never_sent(error):
+            raise
+        raise perhaps_billed(error) from error
+
+
+def perhaps_billed(error: OpenRouterError) -> OpenRouterError:
+    """The failure of a paid request that may have been served: another one might be paid twice."""
+    return OpenRouterError(error.code, f"{error.message} {PERHAPS_BILLED}")
+
+
+def cut_stream() -> OpenRouterError:
+    """The failure of a stream that ended as if it were whole, and is not."""
+    return perhaps_billed(
+        OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "The stream from OpenRouter was cut before its end. Call again, or choose another "
+            "provider.",
+        )
+    )
 
 
 def redirected(where: str) -> OpenRouterError:

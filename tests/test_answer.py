@@ -10,9 +10,9 @@ import pytest
 
 from openrouter_mcp import answer as answer_module
 from openrouter_mcp import receipts, settings
-from openrouter_mcp.answer import Answer, Listener, complete
+from openrouter_mcp.answer import FURTHER_STEP, Answer, Listener, complete
 from openrouter_mcp.client import OpenRouter
-from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.request import Ask, compose
 from openrouter_mcp.simulator.scripts import Script
@@ -447,6 +447,25 @@ async def test_a_broken_stream_keeps_its_partial_text_and_is_not_repeated(
     assert answer.error is not None
     assert answer.error.code is code
     assert len(simulator.requests) == 1
+
+
+@pytest.mark.parametrize("code", [Code.NO_CREDITS, Code.CONTEXT_TOO_LONG])
+async def test_the_next_step_of_a_chat_is_told_whenever_it_fails(
+    simulator: Simulator, openrouter: OpenRouter, code: Code
+):
+    types = {Code.NO_CREDITS: "payment_required", Code.CONTEXT_TOO_LONG: "context_length_exceeded"}
+    faults = {Code.NO_CREDITS: "cannot_afford", Code.CONTEXT_TOO_LONG: "context_too_long"}
+    simulator.fail(faults[code])
+    with pytest.raises(OpenRouterError) as refused:
+        await said(openrouter)
+    simulator.fail("mid_stream_error", code=400, error_type=types[code])
+    broken = (await said(openrouter)).error
+    assert broken is not None
+    for error in (refused.value, broken):
+        assert error.code is code
+        assert error.message.endswith(f"{NEXT_STEP[code]} {FURTHER_STEP[code]}")
+    assert "max_tokens" in FURTHER_STEP[code]
+    assert "openrouter/free" in FURTHER_STEP[Code.NO_CREDITS]
 
 
 async def test_what_breaks_after_the_last_word_breaks_nothing(configure):

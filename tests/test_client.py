@@ -14,8 +14,8 @@ from openrouter_mcp import retries, settings
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.server import serve
-from openrouter_mcp.simulator.state import INFERENCE_KEY, Recorded, Simulator
-from openrouter_mcp.wire import parsed
+from openrouter_mcp.simulator.state import INFERENCE_KEY, MANAGEMENT_KEY, Recorded, Simulator
+from openrouter_mcp.wire import PERHAPS_BILLED, parsed
 
 CHAT = "/chat/completions"
 BODY = {
@@ -339,6 +339,38 @@ async def test_nothing_is_repeated_once_the_stream_has_begun(
     assert len(simulator.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "fault", ["cut_before_headers", "stall_before_headers", "cut_stream", "html_200"]
+)
+async def test_a_paid_request_whose_answer_got_lost_is_not_to_be_repeated_blindly(
+    simulator: Simulator, connect, fault: str
+):
+    client = connect(stall_timeout_seconds=str(STALL))
+    simulator.fail(fault, times=2)
+    rerank = {"model": "cohere/rerank-v3.5", "query": "x", "documents": ["a"]}
+    for lost in (client.post("/rerank", rerank), chat(client)):
+        error = await failing(lost)
+        assert error.message.endswith(PERHAPS_BILLED)
+        assert not error.retryable
+    assert len(simulator.requests) == 2
+
+
+async def test_what_costs_nothing_may_be_repeated_whatever_became_of_it(
+    simulator: Simulator, connect
+):
+    client = connect(management_key=MANAGEMENT_KEY)
+    simulator.fail("cut_before_headers", times=retries.ATTEMPTS + 1)
+    feedback = {"generation_id": "gen-1", "category": "other"}
+    errors = [
+        await failing(client.post("/generation/feedback", feedback, management=True)),
+        await failing(client.get("/models")),
+        await failing(chat(connect(base_url="http://127.0.0.1:9/api/v1"))),
+    ]
+    assert [error.code for error in errors] == [Code.NETWORK] * 3
+    assert all(error.retryable for error in errors)
+    assert not any(PERHAPS_BILLED in error.message for error in errors)
+
+
 # How long it waits.
 
 
@@ -350,7 +382,6 @@ async def test_silence_ends_within_the_stall_limit(simulator: Simulator, connect
     started = time.monotonic()
     error = await failing(chat(connect(stall_timeout_seconds=str(STALL))))
     assert error.code is Code.UPSTREAM_TIMEOUT
-    assert error.retryable
     assert STALL <= time.monotonic() - started < STALL + 2
     assert len(simulator.requests) == 1
 

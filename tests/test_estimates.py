@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from openrouter_mcp import estimates
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.names import Resolution
 from openrouter_mcp.request import Ask, ChatRequest, compose
 from openrouter_mcp.settings import Settings
@@ -46,3 +47,13 @@ def test_a_search_tool_without_a_count_may_search_up_to_openrouters_own_limit(pa
     assert estimates.estimate(request, NOW).demand.searches == 10
     counted = asking(tools=[{"type": SEARCH, "parameters": {"max_uses": 2}}])
     assert estimates.estimate(counted, NOW).demand.searches == 2
+
+
+@pytest.mark.parametrize(
+    ("cap", "step"),
+    [("0", "Raise max_cost,"), ("1", "Raise max_cost,"), ("0.001", "Raise OPENROUTER_MAX_COST_")],
+)
+def test_what_leaves_nothing_for_an_answer_names_the_limit_that_does(cap: str, step: str) -> None:
+    with pytest.raises(OpenRouterError) as refused:
+        estimates.within(asking(tools=[{"type": SEARCH}]), Decimal("0.001"), NOW, Decimal(cap))
+    assert step in refused.value.message

@@ -732,6 +732,10 @@ async def test_a_job_that_was_to_be_cancelled_when_its_server_died_is_cancelled(
     clock.now += job_table.LEASE + 1
     assert await jobs._table.lease(row) is None
     assert (await jobs.get(identity, 10, listen())).meta[META]["state"] == "cancelled"
+    clock.now = time.time() + job_table.LEASE + 1
+    jobs.resume("generate_video", lambda handle, _id: finished()(handle))
+    assert await jobs.go_on(await jobs.find(identity), None)
+    assert text(await jobs.get(identity, 10, listen())) == "Paris."
 
 
 async def test_a_wait_for_another_servers_job_ends_when_that_server_is_killed(

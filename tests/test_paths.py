@@ -177,6 +177,26 @@ async def test_listed_directories_replace_the_default(tmp_path: Path):
     assert (await refused("a.txt", input_dirs=listed)).code == Code.UNSAFE_PATH
 
 
+@pytest.mark.parametrize("listed", [(), (Path("~/papers"),)])
+async def test_what_was_saved_is_read_again_but_no_secret_among_it(tmp_path: Path, listed):
+    output = tmp_path / "output"
+    write(output / "deep" / "a.txt")
+    write(output / ".env")
+    write(tmp_path / "outputs" / "a.txt")
+    allowed = {"output_dir": output, "input_dirs": listed}
+    assert CANARY in await read(str(output / "deep" / "a.txt"), **allowed)
+    for name in (output / ".env", tmp_path / "outputs" / "a.txt"):
+        assert (await refused(str(name), **allowed)).code == Code.UNSAFE_PATH
+
+
+@pytest.mark.parametrize("output", ["/", "/etc", "~/.ssh"])
+async def test_no_output_directory_opens_the_system_or_a_hidden_place(home: Path, output: str):
+    write(home / ".ssh" / "config")
+    allowed = {"output_dir": Path(output), "input_dirs": (Path("~/papers"),)}
+    for name in ("/etc/passwd", "~/.ssh/config"):
+        assert (await refused(name, **allowed)).code == Code.UNSAFE_PATH
+
+
 async def test_a_neighbour_whose_name_only_begins_alike_is_outside(tmp_path: Path):
     write(tmp_path / "outsider" / "a.txt")
     error = await refused(str(tmp_path / "outsider/a.txt"), input_dirs=(tmp_path / "outside",))

@@ -124,6 +124,59 @@ async def test_a_model_that_cannot_is_refused_with_ones_that_can(client, simulat
     assert asked(simulator) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "models"),
+    [
+        ("film", {"model": "anthropic/claude-haiku-5"}),
+        ("picture", {"model": "openai/gpt-oss-20b"}),
+        ("sound", {"model": "x-ai/grok-4.1-fast:nitro"}),
+        ("film", {"model": "google/gemini-3.5-flash", "fallbacks": ["openai/gpt-5-mini"]}),
+        ("film", {"options": {"model": "openai/gpt-5-mini"}}),
+    ],
+)
+async def test_no_chat_sends_a_file_to_a_model_that_cannot_take_it(
+    client, simulator, request, name, models
+) -> None:
+    file = str(request.getfixturevalue(name))
+    arguments = {"prompt": "What is it?", "files": [file], **models}
+    result = await client.call_tool("chat", arguments, raise_on_error=False)
+    assert result.meta[ERROR]["code"] == "INVALID_INPUT"
+    kind = {"film": "video", "picture": "image", "sound": "audio"}[name]
+    able = result.meta[ERROR]["suggestions"]
+    assert able
+    assert all(kind in simulator.model(id_)["architecture"]["input_modalities"] for id_ in able)
+    assert "analyze_media" in text(result)
+    assert asked(simulator) == []
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-oss-20b", "openrouter/auto"])
+async def test_texts_and_pdfs_go_everywhere_and_everything_to_a_router(
+    client, simulator, tmp_path, film, model
+) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7\n")
+    files = [str(tmp_path / "a.txt"), str(tmp_path / "a.pdf")]
+    files += [str(film)] if model.startswith("openrouter/") else []
+    arguments = {"prompt": "What is it?", "files": files, "model": model, "dry_run": True}
+    result = await client.call_tool("chat", arguments, raise_on_error=False)
+    assert text(result).startswith("Dry run")
+
+
+async def test_a_thread_with_a_picture_goes_on_only_with_models_that_see(
+    client, simulator, picture
+) -> None:
+    first = {"prompt": "What?", "files": [str(picture)], "model": "anthropic/claude-haiku-5"}
+    told = text(await client.call_tool("chat", {**first, "thread_id": "new"}))
+    following = {"prompt": "And?", "thread_id": told.partition('thread_id="')[2].partition('"')[0]}
+    blind = {**following, "model": "openai/gpt-oss-20b"}
+    refused = await client.call_tool("chat", blind, raise_on_error=False)
+    assert refused.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "openai/gpt-oss-20b takes text, and what it is to be sent here needs image" in text(
+        refused
+    )
+    assert len(asked(simulator)) == 1
+
+
 async def test_youtube_goes_to_the_provider_that_reads_it(client, simulator) -> None:
     result = await analyze(client, "https://youtu.be/abc", dry_run=True)
     assert '"only": ["google-ai-studio"]' in text(result)
@@ -148,6 +201,17 @@ async def test_an_empty_question_asks_what_it_is(client, simulator, picture) -> 
     assert not (await analyze(client, picture, question=" ")).is_error
     (request,) = asked(simulator)
     assert request.body["messages"][0]["content"][0]["text"] == "What is this?"
+
+
+async def test_nothing_is_paid_where_every_file_is_empty(client, simulator, tmp_path, picture):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "blank.txt").write_text(" \n")
+    empty = [tmp_path / "empty.png", tmp_path / "blank.txt"]
+    refused = await analyze(client, *empty)
+    assert refused.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert "nothing in them" in text(refused)
+    assert asked(simulator) == []
+    assert not (await analyze(client, *empty, picture)).is_error
 
 
 async def test_without_files_nothing_is_asked(client, simulator) -> None:

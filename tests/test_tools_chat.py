@@ -290,6 +290,7 @@ async def test_a_call_that_does_not_fit_max_cost_is_refused_before_it_is_sent(cl
     result = await ask(client, model="anthropic/claude-opus-5", max_tokens=50_000, max_cost=0.01)
     assert result.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert "lower max_tokens to " in text(result)
+    assert "Set max_cost to 1." in text(result)
     assert sent(simulator) == []
     (allowed,) = [word for word in text(result).split() if word.startswith("1.")]
     agreed = await ask(
@@ -453,6 +454,31 @@ async def test_a_client_that_cannot_ask_needs_max_cost_as_consent(configure, mod
         assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
         assert "Set max_cost to " in text(refused)
         assert not (await ask(client, **dear, max_cost=0.03)).is_error
+
+
+@pytest.mark.parametrize("tool", ["chat", "complete_text"])
+@pytest.mark.parametrize(
+    ("cap", "step"),
+    [
+        ("0.5", "Raise OPENROUTER_MAX_COST_PER_CALL and restart this server to allow it, lower"),
+        ("5", "Set max_cost to 1."),
+    ],
+)
+async def test_max_cost_is_not_to_be_set_above_the_cap_of_a_call(
+    configure, simulator, tool, cap, step
+) -> None:
+    from fastmcp import Client
+
+    from openrouter_mcp import settings
+    from openrouter_mcp.server import build
+
+    configure(OPENROUTER_MAX_COST_PER_CALL=cap)
+    dear = {"model": "anthropic/claude-opus-5", "max_tokens": 50_000, "max_cost": 0.01}
+    async with Client(build(settings.load())) as client:
+        refused = await client.call_tool(tool, {"prompt": "Hi", **dear}, raise_on_error=False)
+    assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert step in text(refused)
+    assert sent(simulator) == []
 
 
 async def test_json_is_never_cut_however_long_it_is(configure, simulator) -> None:

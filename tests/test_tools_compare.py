@@ -50,6 +50,18 @@ async def test_answers_about_media_are_marked_as_untrusted(client, tmp_path) -> 
     assert "openrouter/untrusted" not in read.meta
 
 
+async def test_files_are_compared_by_models_that_take_them(client, simulator, tmp_path) -> None:
+    film = tmp_path / "a.mp4"
+    film.write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom")
+    refused = await compare(client, files=[str(film)])
+    assert refused.meta[ERROR]["code"] == "INVALID_INPUT"
+    assert f"{THREE[0]} takes file, image, text" in text(refused)
+    # All that the simulated catalogue has for videos is by one author.
+    spread = await compare(client, models=[], files=[str(film)])
+    assert "Name the models to compare" in text(spread)
+    assert sent(simulator) == []
+
+
 async def test_a_failing_model_hides_no_other(client, simulator) -> None:
     simulator.fail("provider_error", model=THREE[1], times=None)
     result = await compare(client)

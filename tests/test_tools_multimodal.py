@@ -24,12 +24,14 @@ from openrouter_mcp import (
     vectors,
 )
 from openrouter_mcp.client import OpenRouter
+from openrouter_mcp.errors import NEXT_STEP, Code
 from openrouter_mcp.ffmpeg import Part
 from openrouter_mcp.market import Market
 from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.simulator import transcription as simulated_transcription
 from openrouter_mcp.tools import account, multimodal
+from openrouter_mcp.wire import PERHAPS_BILLED
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
@@ -680,6 +682,25 @@ async def test_speech_is_an_mp3_file_whose_cost_is_asked_for(client, simulator, 
     assert result.meta[META]["provider"]
 
 
+async def test_a_model_that_converses_is_told_to_read_aloud_and_how(client, simulator) -> None:
+    known = {"text": "What is the time?", "model": "openai/gpt-audio"}
+    await call(client, "generate_audio", **known)
+    await call(client, "generate_audio", **known, instructions="cheerful")
+    plain, cheerful = [request.body["messages"][0]["content"] for request in paid(simulator)]
+    assert plain == "Read the user's text aloud, word for word. Say nothing else."
+    assert cheerful == f"{plain} Read it like this: cheerful"
+
+
+async def test_a_dry_run_shows_the_beginning_of_long_texts(client, simulator) -> None:
+    for model in (VOICE, "openai/gpt-audio"):
+        known = {"text": "foxes" * 400, "model": model, "dry_run": True}
+        shown = text(await call(client, "generate_audio", **known))
+        assert "foxesfoxes" in shown
+        assert "... (2,000 characters)" in shown
+        assert len(shown) < 800
+    assert paid(simulator) == []
+
+
 async def test_a_cost_that_openrouter_does_not_know_yet_is_pending(client, simulator) -> None:
     simulator.generation_misses = 9
     result = await call(client, "generate_audio", text="Hello", model=VOICE, voice="aria")
@@ -851,6 +872,22 @@ async def test_a_recording_arrives_byte_by_byte_and_comes_back_as_text(client, s
     assert " | $0.0002 | " in line
 
 
+@pytest.mark.parametrize(
+    ("language", "sent"), [("pt-BR", "pt-br"), (" yue ", "yue"), ("zh_Hant_TW", "zh-hant-tw")]
+)
+async def test_a_language_is_an_iso_code_with_or_without_a_region(
+    client, simulator, talk, language, sent
+) -> None:
+    known = {"file": str(talk), "model": SCRIBE}
+    await call(client, "transcribe_audio", **known, language=language)
+    assert paid(simulator)[0].body["language"] == sent
+    for wrong in ("german", "e", "en-", "deutsch (de)"):
+        refused = await call(client, "transcribe_audio", **known, language=wrong)
+        assert refused.meta[ERROR]["code"] == "INVALID_INPUT"
+        assert "language takes an ISO-639 code such as en, de or pt-BR" in text(refused)
+    assert len(paid(simulator)) == 1
+
+
 async def test_times_and_speakers_are_asked_for_and_told(client, simulator, talk) -> None:
     known = {"file": str(talk), "model": SCRIBE}
     result = await call(client, "transcribe_audio", **known, timestamps="segment", speakers=True)
@@ -1006,12 +1043,36 @@ async def test_what_takes_long_goes_on_as_a_job_and_is_delivered_whole(
 
 
 @pytest.mark.parametrize(
+    ("tool", "arguments", "fault", "code"),
+    [
+        ("generate_image", {"prompt": "A fox"}, "insufficient_credits", Code.NO_CREDITS),
+        (
+            "generate_audio",
+            {"text": "Hello", "model": "openai/gpt-audio"},
+            "insufficient_credits",
+            Code.NO_CREDITS,
+        ),
+        ("embed_texts", {"texts": FOXES}, "context_too_long", Code.CONTEXT_TOO_LONG),
+    ],
+)
+async def test_the_next_step_is_none_that_only_a_chat_has(
+    client, simulator, tool, arguments, fault, code
+):
+    simulator.fail(fault, path="/[iec]*")
+    told = text(await call(client, tool, **arguments))
+    assert told.endswith(NEXT_STEP[code])
+    assert "max_tokens" not in told
+    assert "openrouter/free" not in told
+
+
+@pytest.mark.parametrize(
     ("tool", "path", "arguments"),
     [
         ("rerank_documents", "/rerank", {"query": "fox", "documents": FOXES}),
         ("embed_texts", "/embeddings", {"texts": FOXES}),
         ("generate_image", "/images", {"prompt": "A fox"}),
         ("transcribe_audio", "/audio/transcriptions", {}),
+        ("generate_audio", "/audio/speech", {"text": "Hello"}),
     ],
 )
 async def test_the_cost_of_a_reply_that_broke_on_its_way_is_found_out(
@@ -1021,7 +1082,9 @@ async def test_the_cost_of_a_reply_that_broke_on_its_way_is_found_out(
     monkeypatch.setattr(server, "TOOLS", [*TOOLS, account.get_usage])
     simulator.fail("cut_stream", path=path, after=1)
     async with Client(server.build(settings.load())) as client:
-        assert (await call(client, tool, **arguments)).meta[ERROR]["code"] == "NETWORK"
+        broken = await call(client, tool, **arguments)
+        assert broken.meta[ERROR] == {"code": "NETWORK", "retryable": False}
+        assert text(broken).endswith(PERHAPS_BILLED)
         usage = await call(client, "get_usage", by="tool")
     (row,) = usage.structured_content["here"]
     assert row["usd"] > 0

@@ -214,6 +214,15 @@ async def test_a_limit_of_cost_is_kept_over_all_turns(delegate, simulator, folde
     assert float(result.meta["openrouter/receipt"]["cost"]) <= 0.02
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_cap_that_leaves_no_turn_is_named(delegate, configure, simulator, dry_run) -> None:
+    configure(OPENROUTER_MAX_COST_PER_CALL="0.000001")
+    refused = await delegate(dry_run=dry_run)
+    assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert "Raise OPENROUTER_MAX_COST_PER_CALL and restart this server" in text(refused)
+    assert sent(simulator) == []
+
+
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_turn_that_the_time_cut_off_is_on_the_receipt(
     delegate, simulator, folder, configure, monkeypatch, told

@@ -6,16 +6,18 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import purchase, retries, server, settings, video_download
+from openrouter_mcp import purchase, retries, server, settings, video_download, video_generation
 from openrouter_mcp.simulator import videos
 from openrouter_mcp.simulator.scripts import Film
 from openrouter_mcp.tools import account, multimodal
+from openrouter_mcp.wire import PERHAPS_BILLED
 from tests.bench.processes import python
 
 META = "openrouter/receipt"
@@ -110,13 +112,22 @@ async def test_a_model_is_chosen_that_makes_what_is_asked_for_and_is_no_upscaler
     async with Client(server.build(settings.load()), mode=mode) as client:
         shown = await call(client, prompt="Waves", resolution="720p", dry_run=True)
         assert "Model: google/veo-3.1 (most used below $0.50 for a second)" in text(shown)
-        dear = await call(client, prompt="Waves", resolution="1080p", dry_run=True)
-        assert dear.meta[ERROR]["code"] == "MODEL_UNAVAILABLE"
-        assert dear.meta[ERROR]["suggestions"] == ["google/veo-3.1", "lumen/reel-1"]
+        for unsaid in ({}, {"resolution": "1080p"}):
+            cheaper = await call(client, prompt="Waves", **unsaid, dry_run=True)
+            assert "Model: lumen/reel-1 (most used below $0.50 for a second)" in text(cheaper)
         never = await call(client, prompt="Waves", duration=5, dry_run=True)
         assert "No video model takes all that is asked for" in text(never)
         talks = await call(client, prompt="Waves", model="openai/gpt-5-mini", dry_run=True)
         assert talks.meta[ERROR]["suggestions"] == ["google/veo-3.1", "lumen/reel-1"]
+
+
+async def test_where_all_are_too_dear_some_are_named(fast, monkeypatch, mode) -> None:
+    fast(OPENROUTER_DEFAULT_VIDEO_GEN_MODEL="")
+    monkeypatch.setattr(video_generation, "HIGHEST_PRICE", Decimal("0.01"))
+    async with Client(server.build(settings.load()), mode=mode) as client:
+        dear = await call(client, prompt="Waves", dry_run=True)
+    assert dear.meta[ERROR]["code"] == "MODEL_UNAVAILABLE"
+    assert dear.meta[ERROR]["suggestions"] == ["google/veo-3.1", "lumen/reel-1"]
 
 
 @pytest.mark.parametrize(
@@ -197,8 +208,11 @@ async def test_the_next_step_goes_on_with_a_video_by_its_model(fast, simulator, 
     async with Client(server.build(settings.load()), mode=mode) as client:
         told = text(await call(client, prompt="x", model="lumen/reel-1"))
         extend = told.partition('generate_video(extend="')[2].partition('"')[0]
-        await call(client, prompt="more", extend=extend)
-        assert [request.body["model"] for request in ordered(simulator)] == ["lumen/reel-1"] * 2
+        (id_,) = simulator.videos
+        for earlier in (extend, id_):
+            await call(client, prompt="more", extend=earlier)
+        assert text(await get_job(client, id_)) == told
+        assert [request.body["model"] for request in ordered(simulator)] == ["lumen/reel-1"] * 3
 
 
 @pytest.mark.parametrize("status", ["failed", "in_progress"])
@@ -312,11 +326,11 @@ async def test_an_order_whose_answer_is_lost_is_not_to_be_repeated_blindly(
 ) -> None:
     simulator.fail(fault, path="/videos")
     result = await call(client, prompt="x")
-    assert "OpenRouter may have taken the order" in text(result)
+    assert PERHAPS_BILLED in text(result)
     assert result.meta[ERROR]["retryable"] is False
     assert len(ordered(simulator)) == 1
     simulator.fail("masked_server_error", path="/videos")
-    assert "may have taken" not in text(await call(client, prompt="x"))
+    assert PERHAPS_BILLED not in text(await call(client, prompt="x"))
 
 
 async def test_polling_survives_failures_of_openrouter(client, simulator, output) -> None:
@@ -357,7 +371,30 @@ async def test_cancelling_the_job_says_that_it_is_billed_on(fast, simulator, mod
     simulator.film = Film(looks=100_000)
     async with Client(server.build(settings.load()), mode=mode) as client:
         job = (await call(client, prompt="x")).meta[JOB]["job_id"]
-        assert "billed all the same" in text(await get_job(client, job, cancel=True))
+        stopped = await get_job(client, job, cancel=True)
+        assert "billed all the same" in text(stopped)
+        assert stopped.meta[JOB]["state"] == "cancelled"
+
+
+async def test_a_cancelled_video_is_fetched_by_the_call_that_the_reply_names(
+    fast, simulator, mode, output
+) -> None:
+    fast(OPENROUTER_WAIT_SECONDS="0.05")
+    simulator.film = Film(looks=100_000)
+    async with Client(server.build(settings.load()), mode=mode) as client:
+        job = (await call(client, prompt="x")).meta[JOB]["job_id"]
+        stopped = text(await get_job(client, job, cancel=True))
+        assert f'get_job(job_id="{job}", save_to="./")' in stopped
+        assert "Call again" not in stopped
+        simulator.film = Film(looks=0)
+        # Looking at it does not undo that it was cancelled.
+        assert (await get_job(client, job)).meta[JOB]["state"] == "cancelled"
+        while "Still working" in text(got := await get_job(client, job, save_to="./")):
+            pass
+        assert not got.is_error, text(got)
+        assert saved(simulator, output / "x.mp4")
+        assert float(got.meta[META]["seconds"]) > 0
+    assert len(ordered(simulator)) == 1
 
 
 async def test_a_killed_server_loses_no_video_and_pays_nothing_twice(

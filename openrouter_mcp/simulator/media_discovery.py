@@ -23,7 +23,12 @@ IMAGE_PRICES = [
     {"billable": "output_image", "unit": "image", "cost_usd": 0.04, "variant": "1k"},
     {"billable": "output_image", "unit": "image", "cost_usd": 0.05, "variant": "2k"},
 ]
-VIDEO_PRICES = {"per-video-second": "0.40", "per-video-second-1080p": "0.60"}
+VIDEO_PRICES = {
+    "google/veo-3.1": {"per-video-second": "0.40", "per-video-second-1080p": "0.60"},
+    "lumen/reel-1": {"per-video-second": "0.05", "per-video-second-1080p": "0.10"},
+    UPSCALER: {"per-video-second": "0.40", "per-video-second-1080p": "0.60"},
+}
+"""The price lines of each model, USD."""
 
 
 async def list_image_models(call: Call) -> Response:
@@ -84,7 +89,7 @@ async def list_video_models(call: Call) -> Response:
             "seed": True,
             "creativity": None,
             "upscale_factor": {"min": 1.0, "max": 4.0} if row["id"] == UPSCALER else None,
-            "pricing_skus": VIDEO_PRICES,
+            "pricing_skus": VIDEO_PRICES[row["id"]],
             "allowed_passthrough_parameters": ["negativePrompt"],
             "hugging_face_id": None,
         }

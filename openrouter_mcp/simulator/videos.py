@@ -116,7 +116,7 @@ async def order(call: Call) -> Response:
         raise Refused(failure(402, message))
     id_ = simulator.generation_id("vid")
     row = "per-video-second-1080p" if request.resolution == "1080p" else "per-video-second"
-    cost = Decimal(VIDEO_PRICES[row]) * (request.duration or LONGEST)
+    cost = Decimal(VIDEO_PRICES[model["id"]][row]) * (request.duration or LONGEST)
     simulator.videos[id_] = {"model": model, "cost": cost, "looks": 0, "reply": None}
     return JSONResponse(_status(id_, "pending"), 202)
 
