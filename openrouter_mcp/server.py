@@ -123,14 +123,14 @@ def build(settings: Settings) -> FastMCP:
 
 
 @cache
-def _tools(functions: tuple[Callable[..., Any], ...]) -> list[FunctionTool]:
-    """The functions as tools; their schemas are made once."""
-    return [FunctionTool.from_function(function) for function in functions]
+def _tools() -> list[FunctionTool]:
+    """All of them; their schemas are made once."""
+    return [FunctionTool.from_function(function) for function in TOOLS]
 
 
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
     """The tools that OPENROUTER_TOOLS asks for (all if empty), and the names it has wrong."""
-    tools = _tools(tuple(TOOLS))
+    tools = _tools()
     wanted = {name.strip().lower() for name in names}
     known = {name for tool in tools for name in (tool.name, *tool.tags)}
     wanted |= {INDISPENSABLE} if wanted else set()

@@ -16,7 +16,6 @@ from fastmcp import Client
 from PIL import Image
 
 from openrouter_mcp import server, settings
-from openrouter_mcp.tools import multimodal
 
 NOISE = os.urandom(5_000)
 
@@ -67,7 +66,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def client(configure, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
-    monkeypatch.setattr(server, "TOOLS", [multimodal.analyze_media])
     configure(OPENROUTER_ALLOW_PRIVATE_URLS="1")
     async with Client(server.build(settings.load())) as client:
         yield client

@@ -14,7 +14,6 @@ from fastmcp import Client
 from PIL import Image
 
 from openrouter_mcp import fetch, files, server, settings
-from openrouter_mcp.tools import chat, multimodal
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -153,8 +152,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def client(configure, work: Path, monkeypatch) -> AsyncIterator[Client]:
-    tools = [chat.chat, multimodal.analyze_media, multimodal.generate_image]
-    monkeypatch.setattr(server, "TOOLS", [*tools, multimodal.generate_video])
     configure(OPENROUTER_INPUT_DIRS=str(work.parent), OPENROUTER_STATE_DIR="~/state")
     async with Client(server.build(settings.load())) as client:
         yield client
@@ -300,7 +297,6 @@ async def test_a_hostile_host_is_given_up(
 ) -> None:
     reply, expected = REPLIES[case]
     web(reply)
-    monkeypatch.setattr(server, "TOOLS", [multimodal.generate_image, multimodal.generate_video])
     configure(OPENROUTER_IMAGE_MAX_DOWNLOAD_BYTES="1000000")
     async with Client(server.build(settings.load())) as client:
         for way in (drawn_from, filmed):
@@ -312,7 +308,6 @@ async def test_a_name_that_leads_here_or_changes_its_answer_is_given_up(
     configure, work, simulator, monkeypatch, web
 ) -> None:
     web(lambda: moved("http://changing.example/b"))
-    monkeypatch.setattr(server, "TOOLS", [multimodal.generate_image])
     async with Client(server.build(settings.load())) as client:
         for host in ("inside.example", "changing.example"):
             assert code(await drawn_from(client, f"http://{host}/a")) == "UNSAFE_URL"

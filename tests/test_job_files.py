@@ -23,7 +23,6 @@ from openrouter_mcp import (
 )
 from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.simulator.scripts import Script
-from openrouter_mcp.tools import account, chat, multimodal
 
 RECEIPT = "openrouter/receipt"
 ERROR = "openrouter/error"
@@ -32,15 +31,6 @@ NEXT = re.compile(r'get_job\(job_id="(\w+)", save_to="([^"]+)"\)')
 IMAGE = {"prompt": "A red fox", "model": "bytedance-seed/seedream-4.5"}
 SPEECH = {"text": "Hello there", "model": "lumen/voice-1", "voice": "aria"}
 VIDEO = {"prompt": "A red fox"}
-TOOLS = [
-    chat.chat,
-    multimodal.embed_texts,
-    multimodal.generate_image,
-    multimodal.generate_audio,
-    multimodal.generate_video,
-    multimodal.transcribe_audio,
-    account.get_job,
-]
 
 
 class Disk:
@@ -102,7 +92,6 @@ def configured(configure, root, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
     monkeypatch.setattr(video_download, "PAUSE", 0.001)
     monkeypatch.setattr(ffmpeg, "at_hand", lambda: "")
-    monkeypatch.setattr(server, "TOOLS", TOOLS)
 
     def set_all(**variables: str) -> None:
         fast = {"OPENROUTER_VIDEO_POLL_INTERVAL_MS": "10"}

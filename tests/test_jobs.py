@@ -44,6 +44,9 @@ class Upstream:
         self.outcome = outcome
         self.started = asyncio.Event()
         self.gate = asyncio.Event()
+        self.closing = asyncio.Event()
+        """Until it is set, cancelled work does not end."""
+        self.closing.set()
         self.closed = False
         self.handle: Handle
 
@@ -54,6 +57,7 @@ class Upstream:
         try:
             await self.gate.wait()
         finally:
+            await self.closing.wait()
             self.closed = True
         if isinstance(self.outcome, BaseException):
             raise self.outcome
@@ -583,10 +587,12 @@ async def test_cancel_reaches_a_job_of_another_living_process(
     jobs: Jobs, open_jobs, upstream: Upstream, listen: Listener
 ):
     identity = await started(jobs, upstream, listen)
+    upstream.closing.clear()
     other = open_jobs(wait_seconds=0)
     result = await other.cancel(identity)
     assert result.meta[META]["state"] == "cancelling"
     assert text(result).startswith("Stopping: acme/x")
+    upstream.closing.set()
     result = await other.get(identity, 10, listen())
     assert result.meta[META]["state"] == "cancelled"
     assert upstream.closed

@@ -11,7 +11,6 @@ import pytest
 from fastmcp import Client
 
 from openrouter_mcp import purchase, retries, server, settings
-from openrouter_mcp.tools import account, multimodal
 
 FFPROBE = shutil.which("ffprobe") or ""
 pytestmark = pytest.mark.skipif(not FFPROBE, reason="ffprobe is not installed")
@@ -22,8 +21,6 @@ def output(configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where a server that waits for nothing saves its files."""
     monkeypatch.setattr(retries, "PATIENCE", 2.0)
     monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
-    tools = [multimodal.generate_audio, multimodal.generate_video, account.get_job]
-    monkeypatch.setattr(server, "TOOLS", tools)
     configure(OPENROUTER_VIDEO_POLL_INTERVAL_MS="10")
     return tmp_path / "output"
 

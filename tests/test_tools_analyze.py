@@ -11,7 +11,6 @@ from fastmcp import Client
 from PIL import Image
 
 from openrouter_mcp import server, settings
-from openrouter_mcp.tools import chat, multimodal
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
@@ -22,7 +21,6 @@ MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
 @pytest.fixture
 def start(configure, monkeypatch: pytest.MonkeyPatch, mode: str):
     """Start a server with some variables and these tools."""
-    monkeypatch.setattr(server, "TOOLS", [multimodal.analyze_media, chat.chat])
 
     def make(**variables: str) -> Client:
         configure(**variables)

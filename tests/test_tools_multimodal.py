@@ -30,19 +30,11 @@ from openrouter_mcp.market import Market
 from openrouter_mcp.pcm import Pcm
 from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.simulator import transcription as simulated_transcription
-from openrouter_mcp.tools import account, multimodal
 from openrouter_mcp.wire import PERHAPS_BILLED
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
 ESTIMATE = "openrouter/estimate"
-TOOLS = [
-    multimodal.rerank_documents,
-    multimodal.embed_texts,
-    multimodal.generate_image,
-    multimodal.generate_audio,
-    multimodal.transcribe_audio,
-]
 FOXES = ["a lazy dog", "the quick red fox", "a red door"]
 
 
@@ -56,7 +48,6 @@ async def client(configure, output, mode, monkeypatch) -> AsyncIterator[Client]:
     """A client of a server with these tools; nothing is waited for long."""
     monkeypatch.setattr(retries, "PATIENCE", 2.0)
     monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
-    monkeypatch.setattr(server, "TOOLS", TOOLS)
     configure(OPENROUTER_OUTPUT_DIR=str(output))
     async with Client(server.build(settings.load()), mode=mode) as client:
         yield client
@@ -1027,7 +1018,6 @@ async def test_what_takes_long_goes_on_as_a_job_and_is_delivered_whole(
     configure, mode, simulator, output, monkeypatch
 ) -> None:
     monkeypatch.setattr(purchase, "LOOK_UPS", (0.3,))
-    monkeypatch.setattr(server, "TOOLS", [*TOOLS, account.get_job])
     configure(OPENROUTER_OUTPUT_DIR=str(output), OPENROUTER_WAIT_SECONDS="0.1")
     async with Client(server.build(settings.load()), mode=mode) as client:
         image = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
@@ -1079,7 +1069,6 @@ async def test_the_cost_of_a_reply_that_broke_on_its_way_is_found_out(
     configure, simulator, monkeypatch, talk, tool, path, arguments
 ):
     arguments = arguments or {"file": str(talk)}
-    monkeypatch.setattr(server, "TOOLS", [*TOOLS, account.get_usage])
     simulator.fail("cut_stream", path=path, after=1)
     async with Client(server.build(settings.load())) as client:
         broken = await call(client, tool, **arguments)

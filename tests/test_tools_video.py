@@ -16,7 +16,6 @@ from PIL import Image
 from openrouter_mcp import purchase, retries, server, settings, video_download, video_generation
 from openrouter_mcp.simulator import videos
 from openrouter_mcp.simulator.scripts import Film
-from openrouter_mcp.tools import account, multimodal
 from openrouter_mcp.wire import PERHAPS_BILLED
 from tests.bench.processes import python
 
@@ -32,7 +31,6 @@ SERVER = """
 from openrouter_mcp import job_table, server, settings
 from openrouter_mcp.tools import account, multimodal
 job_table.LEASE = 0.5
-server.TOOLS[:] = [multimodal.generate_video, account.get_job]
 server.build(settings.load()).run(transport="stdio", show_banner=False)
 """
 
@@ -47,7 +45,6 @@ def fast(configure, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(retries, "PATIENCE", 2.0)
     monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
     monkeypatch.setattr(video_download, "PAUSE", 0.001)
-    monkeypatch.setattr(server, "TOOLS", [multimodal.generate_video, account.get_job])
 
     def set_all(**variables: str) -> None:
         configure(**{**FAST, **variables})

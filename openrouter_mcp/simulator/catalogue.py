@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from openrouter_mcp.simulator.media_models import MEDIA
@@ -15,12 +17,17 @@ EXPIRES_IN = timedelta(days=9)
 
 def build(now: float) -> list[dict[str, Any]]:
     """All rows of `GET /models`, most popular first; `now` (Unix seconds) dates the expiry."""
-    expiring = row("acme-labs/anvil-1", "Acme Labs: Anvil 1", "2025-11-04", prices("0.4", "1.6"))
     expires = datetime.fromtimestamp(now, UTC) + EXPIRES_IN
-    expiring["expiration_date"] = f"{expires:%Y-%m-%d}"
-    standing = copy.deepcopy([*ANTHROPIC, *OPENAI, *GOOGLE, *OPEN_WEIGHTS])
-    chat = [*standing, expiring]
-    return chat + aliases(chat) + routers() + copy.deepcopy(MEDIA)
+    return json.loads(_rows(f"{expires:%Y-%m-%d}"))
+
+
+@cache
+def _rows(expires: str) -> str:
+    """The rows as JSON, of which every simulator gets its own to change."""
+    expiring = row("acme-labs/anvil-1", "Acme Labs: Anvil 1", "2025-11-04", prices("0.4", "1.6"))
+    expiring["expiration_date"] = expires
+    chat = [*ANTHROPIC, *OPENAI, *GOOGLE, *OPEN_WEIGHTS, expiring]
+    return json.dumps([*chat, *aliases(chat), *routers(), *MEDIA])
 
 
 def sample_catalogue(count: int) -> list[dict[str, Any]]:
