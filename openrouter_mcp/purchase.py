@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,26 @@ class Purchase:
         self.report = report
         self._plan = plan
         self._receipts: list[Receipt] = []
+
+    async def bounded(
+        self, body: Mapping[str, Any], most: Decimal | None, units: int = 1
+    ) -> tuple[Mapping[str, Any], Decimal | None]:
+        """The body and the USD that it can cost at most.
+
+        Where the catalogue lists no price and a limit is set, the body gets a ceiling: what may
+        be spent, divided by the units that are billed. Only for endpoints that know `max_price`.
+        """
+        if most is not None:
+            return body, most
+        allowance = await self.app.budget.allowance(self.limit)
+        if allowance is None:
+            return body, None
+        ceiling = (allowance / units).quantize(Decimal("0.000001"), ROUND_FLOOR)
+        provider = body.get("provider") or {}
+        own = provider.get("max_price") or {}
+        lowest = min(ceiling, Decimal(own.get("request", ceiling)))
+        prices = {**own, "request": f"{lowest:f}"}
+        return {**body, "provider": {**provider, "max_price": prices}}, allowance
 
     @asynccontextmanager
     async def request(self, most: Decimal | None) -> AsyncGenerator[Bill]:

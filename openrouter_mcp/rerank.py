@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
@@ -127,9 +127,7 @@ def _body(
 
 async def perform(plan: RerankPlan, purchase: Purchase, _handle: Handle) -> ToolResult:
     """Pay for the order and show it. Raises `OpenRouterError`."""
-    body, most = plan.body, plan.most
-    if most is None and (most := await purchase.app.budget.allowance(purchase.limit)) is not None:
-        body = _bounded(body, most / plan.units)
+    body, most = await purchase.bounded(plan.body, plan.most, plan.units)
     async with purchase.request(most) as bill:
         reply = await purchase.app.client.post(
             PATH, body, heard=bill.identify, report=purchase.report
@@ -177,13 +175,6 @@ def search_units(sizes: Sequence[int]) -> int:
     """Search units for documents of these sizes (tokens, with the query), on the high side."""
     chunks = sum(-(-size // CHUNK_TOKENS) for size in sizes)
     return max(1, -(-chunks // CHUNKS_PER_UNIT))
-
-
-def _bounded(body: Mapping[str, Any], price: Decimal) -> dict[str, Any]:
-    """The body with a ceiling for a model whose price is open: `price` USD for a search unit."""
-    ceiling = f"{price.quantize(Decimal('0.000001'), ROUND_FLOOR):f}"
-    provider = {**(body.get("provider") or {}), "max_price": {"request": ceiling}}
-    return {**body, "provider": provider}
 
 
 def _order(results: object, count: int) -> list[tuple[int, float]]:

@@ -165,6 +165,7 @@ async def perform(plan: SpeechPlan, purchase: Purchase, handle: Handle) -> ToolR
 
 
 async def _chatted(purchase: Purchase, body: Mapping[str, Any], most: Decimal | None) -> Sound:
+    body, most = await purchase.bounded(body, most)
     async with purchase.request(most) as bill:
         media = await chat_media.receive(purchase, bill, body)
     if not media.audio:

@@ -174,6 +174,15 @@ async def test_a_model_without_a_listed_price_is_bounded_by_the_provider(client,
     assert paid(simulator)[0].body["provider"] == {"max_price": {"request": "0.010000"}}
 
 
+async def test_a_ceiling_of_ones_own_is_kept_where_it_is_lower(client, simulator) -> None:
+    simulator.model("cohere/rerank-v3.5")["pricing"].pop("request")
+    own = {"provider": {"max_price": {"request": 0.005, "prompt": 1}}}
+    arguments = {"query": "x", "documents": FOXES, "max_cost": 0.01, "options": own}
+    assert not (await call(client, "rerank_documents", **arguments)).is_error
+    prices = paid(simulator)[0].body["provider"]["max_price"]
+    assert prices == {"request": "0.005", "prompt": "1"}
+
+
 async def test_vectors_go_to_a_file_and_their_model_beside_it(client, simulator, output) -> None:
     result = await call(client, "embed_texts", texts=FOXES)
     saved = vectors.of_companion(
@@ -798,6 +807,13 @@ async def test_a_model_that_speaks_in_a_chat_is_streamed_and_wrapped(client, sim
     with wave.open(str(output / "Hello-there.wav")) as file:
         assert file.getnframes() == 11 * 1440
     assert "The model said: Hello there" in text(result)
+
+
+async def test_music_without_a_price_is_bounded_by_what_may_be_spent(client, simulator) -> None:
+    tune = {"text": "a calm tune", "model": "lumen/lyric-1", "max_cost": 0.2}
+    result = await call(client, "generate_audio", **tune)
+    assert not result.is_error, text(result)
+    assert paid(simulator)[0].body["provider"] == {"max_price": {"request": "0.200000"}}
 
 
 async def test_music_comes_without_a_voice_and_is_what_its_name_says(client, simulator, output):
