@@ -94,11 +94,14 @@ class Toolbox:
                 f"{MOST_TOOLS} at most. Name fewer servers, or narrow them with tools."
             )
         if self.withheld:
-            names = list(self.withheld)
-            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+            names, count = list(self.withheld), len(self.withheld)
+            listed = f"{count} tool{'s' if count > 1 else ''}"
+            # The setting itself names the few.
+            if count > SHOWN_NAMES:
+                listed = f"{', '.join(names[:SHOWN_NAMES])} and {count - SHOWN_NAMES} more"
             notes.append(
-                f"Withheld, as they may change something: {', '.join(names[:SHOWN_NAMES])}{more}. "
-                f"To allow them, set {ALLOW}={','.join(self._globs())} and restart this server."
+                f"Withheld, as it may change something: {listed}. To allow that, set "
+                f"{ALLOW}={','.join(self._globs())} and restart this server."
             )
         return notes
 
