@@ -6,8 +6,6 @@ Needs OPENROUTER_API_KEY. Only paths and words pass through here; files go to th
 import asyncio
 import os
 import sys
-from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
@@ -41,9 +39,8 @@ def said(result: CallToolResult) -> str:
 
 
 def files(result: CallToolResult) -> list[str]:
-    """The paths of the files that a reply links to."""
-    links = [block.uri for block in result.content if block.type == "resource_link"]
-    return [str(Path(unquote(urlparse(str(link)).path))) for link in links]
+    """The files that a reply links to; a `file://` address is as good as a path."""
+    return [block.uri for block in result.content if block.type == "resource_link"]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
@@ -167,8 +166,7 @@ async def _media(client: Client, *, paid: bool) -> None:
     _show_lines(result)
     for link in [block for block in result.content if isinstance(block, ResourceLink)]:
         _step(f'analyze_media(files=["{link.name}"])', "which model looks is chosen by price")
-        path = unquote(urlparse(link.uri).path)
-        _show_lines(await client.call_tool("analyze_media", {"files": [path]}))
+        _show_lines(await client.call_tool("analyze_media", {"files": [link.uri]}))
 
 
 async def _delegate(client: Client, model: str, folder: Path) -> None:

@@ -74,8 +74,8 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
     place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *known)
     detail = media_parts.take_detail(extra)
     sent = await app.files.references(ask.references, ("image",), MOST_REFERENCES, detail)
-    ask = replace(ask, references=[*map(media_parts.name, sent.parts)])
-    ask = replace(ask, n=image_request.count(ask.n, extra))
+    names = [*map(media_parts.name, sent.parts)]
+    ask = replace(ask, references=names, n=image_request.count(ask.n, extra))
     named = ask.model or str(extra.pop("model", ""))
     found = await selection.choose(app, named, await _wanted(app, ask, {} if named else asked))
     endpoints = await _endpoints(app, found.id)

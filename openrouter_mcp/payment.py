@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from openrouter_mcp import estimates, fields, receipts
 from openrouter_mcp.answer import Answer, Listener, complete
 from openrouter_mcp.budget import Budget
 from openrouter_mcp.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.receipts import Receipt
 from openrouter_mcp.request import ChatRequest
 from openrouter_mcp.reservation import Reservation
 from openrouter_mcp.retries import Report
@@ -89,27 +90,38 @@ async def pay(
         watching = Listener(listener.report, started, listener.grown)
         answer = await complete(client, request, watching)
         receipt = receipts.of_chat(request, answer)
-        await reservation.settle(
-            receipt.cost,
-            model=receipt.model,
-            provider=receipt.provider,
-            input_tokens=receipt.input_tokens,
-            output_tokens=receipt.output_tokens,
-            duration=receipt.seconds,
-            generation_id=receipt.generation_id,
-        )
+        await settle(reservation, receipt)
         return answer
 
 
+async def settle(reservation: Reservation, receipt: Receipt) -> None:
+    """Write into the ledger what a request that is over has cost, as its receipt tells."""
+    await reservation.settle(
+        receipt.cost,
+        model=receipt.model,
+        provider=receipt.provider,
+        input_tokens=receipt.input_tokens,
+        output_tokens=receipt.output_tokens,
+        duration=receipt.seconds,
+        generation_id=receipt.generation_id,
+    )
+
+
 async def cost_of(client: OpenRouter, generation_id: str) -> Decimal | None:
-    """USD that a generation cost; None while OpenRouter does not know it (`GET /generation`)."""
+    """USD that a generation cost; None while OpenRouter does not know it."""
+    known = await statistics(client, generation_id)
+    return None if known is None else receipts.money(known.get("total_cost"))
+
+
+async def statistics(client: OpenRouter, generation_id: str) -> Mapping[str, Any] | None:
+    """What OpenRouter tells of a generation (`GET /generation`); None while it does not know it."""
     try:
         reply = await client.get("/generation", params={"id": generation_id})
     except OpenRouterError as error:
         if error.code is Code.NOT_FOUND:
             return None
         raise
-    return receipts.money(fields.mapping(reply, "data").get("total_cost"))
+    return fields.mapping(reply, "data")
 
 
 async def when_affordable(

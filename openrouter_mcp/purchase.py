@@ -21,7 +21,7 @@ from openrouter_mcp.budget import ASK_FOR_LESS
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.job_handle import Handle
 from openrouter_mcp.names import Resolution
-from openrouter_mcp.payment import when_affordable
+from openrouter_mcp.payment import settle, statistics, when_affordable
 from openrouter_mcp.receipts import Receipt, dollars, money
 from openrouter_mcp.reservation import Reservation
 from openrouter_mcp.retries import Report
@@ -173,15 +173,7 @@ class Purchase:
             generation_id=bill.generation_id,
             seconds=seconds,
         )
-        await bill.reservation.settle(
-            receipt.cost,
-            model=receipt.model,
-            provider=receipt.provider,
-            input_tokens=receipt.input_tokens,
-            output_tokens=receipt.output_tokens,
-            duration=receipt.seconds,
-            generation_id=receipt.generation_id,
-        )
+        await settle(bill.reservation, receipt)
         pending = receipt.cost is None and bool(receipt.generation_id)
         return replace(receipt, cost_pending=pending)
 
@@ -197,15 +189,12 @@ class Purchase:
         for wait in LOOK_UPS if bill.generation_id and bill.incomplete else ():
             await asyncio.sleep(wait)
             try:
-                reply = await self.app.client.get("/generation", params={"id": bill.generation_id})
-            except OpenRouterError as error:
-                if error.code is Code.NOT_FOUND:
-                    continue
+                known = await statistics(self.app.client, bill.generation_id)
+            except OpenRouterError:
                 return
-            known = reply.get("data") if isinstance(reply, dict) else None
-            if isinstance(known, dict):
+            if known is not None:
                 bill.complete(known)
-            return
+                return
 
 
 Perform = Callable[[Purchase, Handle], Coroutine[Any, Any, ToolResult]]

@@ -188,8 +188,8 @@ class CoreSettings(BaseSettings):
     )
     state_dir: Path = Field(
         default_factory=lambda: platformdirs.user_state_path(NAME),
-        description="Where the catalogue is kept; readable by you only. Default: the system's "
-        "place for state.",
+        description="Where catalogue, ledger, jobs and conversations are kept, readable by you "
+        "only. Default: the system's place for state.",
     )
     wait_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
         45, description="Seconds after which a call goes on as a job; 0 = calls always wait."
