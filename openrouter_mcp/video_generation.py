@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from openrouter_mcp import fields, media_parts, selection, video_request
+from openrouter_mcp import fields, media_parts, modalities, selection, video_request
 from openrouter_mcp import options as request_options
 from openrouter_mcp.destinations import Destination, destination
 from openrouter_mcp.encoded import Encoded
@@ -32,7 +32,6 @@ HIGHEST_PRICE = Decimal("0.5")
 """USD for a second of video, above which a model is not chosen unasked."""
 STEM_WORDS = 6
 REFERENCES: tuple[Name, ...] = ("image", "audio", "video")
-KINDS: Mapping[str, Name] = {"image_url": "image", "input_audio": "audio", "video_url": "video"}
 INPUTS = "input_references"
 NAME_ANOTHER = "Name a finished one with extend (get_job lists them)."
 MIME = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
@@ -119,7 +118,7 @@ def _check_retention(app: App, options: Mapping[str, Any]) -> None:
 
 
 def _wanted(ask: Ask, references: Sequence[Part], rows: Mapping[str, Mapping[str, Any]]) -> Wanted:
-    inputs = {KINDS[part["type"]] for part in references} | ({"image"} if ask.frames() else set())
+    inputs = modalities.of_parts(references) | ({"image"} if ask.frames() else set())
     asked = {**ask.parameters(), **({INPUTS: True} if inputs else {})}
 
     def takes(model: Model) -> bool:
