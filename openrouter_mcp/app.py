@@ -16,16 +16,16 @@ from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from openrouter_mcp.budget import Budget
-    from openrouter_mcp.cache import DocumentCache
-    from openrouter_mcp.catalogue import Catalogue, Resolution
-    from openrouter_mcp.client import OpenRouter
-    from openrouter_mcp.files import Files
-    from openrouter_mcp.jobs import Jobs
-    from openrouter_mcp.mcp_servers import McpServers
-    from openrouter_mcp.receipts import Receipt
-    from openrouter_mcp.store import Store
-    from openrouter_mcp.threads import Threads
+    from openrouter_mcp.api.client import OpenRouter
+    from openrouter_mcp.files.attach import Files
+    from openrouter_mcp.jobs.jobs import Jobs
+    from openrouter_mcp.mcp_client.mcp_servers import McpServers
+    from openrouter_mcp.models.catalogue import Catalogue, Resolution
+    from openrouter_mcp.spending.budget import Budget
+    from openrouter_mcp.spending.receipts import Receipt
+    from openrouter_mcp.state.document_cache import DocumentCache
+    from openrouter_mcp.state.store import Store
+    from openrouter_mcp.threads.threads import Threads
 
 PREVIEW = 80
 
@@ -41,14 +41,14 @@ class App:
     @cached_property
     def client(self) -> OpenRouter:
         """The way to OpenRouter."""
-        from openrouter_mcp.client import OpenRouter
+        from openrouter_mcp.api.client import OpenRouter
 
         return OpenRouter(self.settings)
 
     @cached_property
     def cache(self) -> DocumentCache:
         """Documents of OpenRouter. Another address has others: the simulator's are not its."""
-        from openrouter_mcp.cache import DocumentCache
+        from openrouter_mcp.state.document_cache import DocumentCache
 
         address = quote(self.settings.base_url, safe="")
         return DocumentCache(self.settings.state_dir / "cache" / address)
@@ -56,52 +56,52 @@ class App:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The live models."""
-        from openrouter_mcp.catalogue import Catalogue
+        from openrouter_mcp.models.catalogue import Catalogue
 
         return Catalogue(self.client, self.cache, self.settings.model_cache_ttl_ms / 1000)
 
     @cached_property
     def files(self) -> Files:
         """The files that callers name."""
-        from openrouter_mcp.files import Files
+        from openrouter_mcp.files.attach import Files
 
         return Files(self.settings)
 
     @cached_property
     def store(self) -> Store:
         """The state that outlives this process."""
-        from openrouter_mcp.store import Store
+        from openrouter_mcp.state.store import Store
 
         return Store(self.settings.state_dir)
 
     @cached_property
     def budget(self) -> Budget:
         """The caps and the ledger."""
-        from openrouter_mcp.budget import Budget
+        from openrouter_mcp.spending.budget import Budget
 
         return Budget(self.settings, self.store)
 
     @cached_property
     def jobs(self) -> Jobs:
         """The paid calls, and what became of those that take long."""
-        from openrouter_mcp import video_generation, video_job
-        from openrouter_mcp.jobs import Jobs
+        from openrouter_mcp.jobs.jobs import Jobs
+        from openrouter_mcp.multimodal import video, video_job
 
         jobs = Jobs(self.settings, self.store)
-        jobs.resume(video_generation.TOOL, partial(video_job.resume, self))
+        jobs.resume(video.TOOL, partial(video_job.resume, self))
         return jobs
 
     @cached_property
     def threads(self) -> Threads:
         """The conversations."""
-        from openrouter_mcp.threads import Threads
+        from openrouter_mcp.threads.threads import Threads
 
         return Threads(self.settings, self.store)
 
     @cached_property
     def mcp_servers(self) -> McpServers:
         """The user's other MCP servers, for models that work with them."""
-        from openrouter_mcp.mcp_servers import McpServers
+        from openrouter_mcp.mcp_client.mcp_servers import McpServers
 
         return McpServers(self.settings)
 
@@ -123,7 +123,7 @@ class App:
         except OpenRouterError:
             if "/" not in name:
                 raise
-            from openrouter_mcp.catalogue import Resolution
+            from openrouter_mcp.models.catalogue import Resolution
 
             return Resolution(name, None, "")
         return snapshot.resolve(name)
@@ -139,7 +139,7 @@ class App:
 
     async def settle(self) -> int:
         """Ask OpenRouter what unfinished requests cost; the number of those that are settled."""
-        from openrouter_mcp.payment import cost_of
+        from openrouter_mcp.spending.paid_request import cost_of
 
         return await self.budget.settle_leftovers(partial(cost_of, self.client))
 
@@ -169,12 +169,12 @@ class App:
 
     async def _whole(self, text: str, name: str, suffix: str) -> tuple[str, str]:
         """Where a long reply is saved; else nothing, and why not."""
-        from openrouter_mcp import media
+        from openrouter_mcp.files import save
 
         directory = self.settings.output_dir
         try:
             path = await asyncio.to_thread(
-                media.save, text.encode(), directory, name or "reply", suffix
+                save.save, text.encode(), directory, name or "reply", suffix
             )
         except OSError as error:
             reason = f"could not be saved in {directory} ({error.strerror})"

@@ -28,7 +28,7 @@ def main() -> None:
     if command == "forget":
         sys.exit(_forget(arguments.thread))
     if command == "demo":
-        from openrouter_mcp.demo import run
+        from openrouter_mcp.simulator.demo import run
 
         sys.exit(run())
     _serve()
@@ -52,8 +52,8 @@ def _serve() -> None:
 
 def _end(number: int, _frame: FrameType | None) -> None:
     """End at once, as Python's own handler does not: it waits for the thread that reads stdin."""
-    if "openrouter_mcp.mcp_process" in sys.modules:
-        from openrouter_mcp.mcp_process import kill_all
+    if "openrouter_mcp.mcp_client.process" in sys.modules:
+        from openrouter_mcp.mcp_client.process import kill_all
 
         kill_all()
     signal.signal(number, signal.SIG_DFL)

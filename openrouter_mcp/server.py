@@ -30,7 +30,7 @@ from openrouter_mcp.settings import NAME, Settings
 from openrouter_mcp.tools import account, chat, models, multimodal, resources, run_agent
 
 if TYPE_CHECKING:
-    from openrouter_mcp.client import OpenRouter
+    from openrouter_mcp.api.client import OpenRouter
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,9 @@ Is it working: get_account. Spending: get_usage. Manual of OpenRouter: search_do
 
 WARM_UP_DELAY = 0.5
 FIRST_CALL = (
-    "openrouter_mcp.conversation",
-    "openrouter_mcp.video_job",
-    "openrouter_mcp.store",
+    "openrouter_mcp.chat.conversation",
+    "openrouter_mcp.multimodal.video_job",
+    "openrouter_mcp.state.store",
     "filelock",
     "sqlite3",
     "tenacity",
@@ -241,7 +241,7 @@ def _sendable(result: ToolResult) -> ToolResult:
 
 
 def _failed(error: OpenRouterError) -> ToolResult:
-    from openrouter_mcp import replies
+    from openrouter_mcp.chat import replies
 
     return replies.failed(error)
 

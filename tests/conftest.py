@@ -9,11 +9,12 @@ import hypothesis
 import pytest
 from fastmcp import Client
 
-from openrouter_mcp import retries, settings
+from openrouter_mcp import settings
+from openrouter_mcp.api import retry
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
-from tests import oracle
+from tests.support import oracle
 
 # No test depends on the machine's speed.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -78,7 +79,7 @@ def configure(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture(autouse=True)
 def _no_waiting_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries of a server in this process follow each other at once."""
-    monkeypatch.setattr(retries, "_wait", lambda _state: 0.001)
+    monkeypatch.setattr(retry, "_wait", lambda _state: 0.001)
 
 
 @pytest.fixture(params=["auto", "legacy"])

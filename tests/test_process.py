@@ -13,8 +13,8 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from openrouter_mcp.simulator.state import Script, Simulator
-from tests import stdio
-from tests.test_mcp_server import runs
+from tests.mcp_client.test_servers import runs
+from tests.support import stdio
 
 SLOW = Script(text="one two three four five six seven eight nine ten", chunk_delay=0.5)
 
@@ -95,7 +95,7 @@ async def test_a_signal_ends_the_process_without_a_traceback(environment, simula
 async def test_a_signal_ends_the_servers_of_an_agent_and_all_that_they_started(
     environment, simulator, tmp_path
 ) -> None:
-    peer = {"command": sys.executable, "args": [str(Path(__file__).with_name("mcp_peer.py"))]}
+    peer = {"command": sys.executable, "args": [str(Path(__file__).parent / "support/mcp_peer.py")]}
     config = tmp_path / "mcp.json"
     config.write_text(json.dumps({"mcpServers": {"peer": peer}}))
     simulator.answer(Script(tool_calls=[{"name": "peer__parent", "arguments": {}}]))

@@ -8,9 +8,9 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from openrouter_mcp.app import App
-from openrouter_mcp.arguments import Text
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.arguments import Text
 from openrouter_mcp.tools.context import LOOK_UP, CurrentApp, CurrentProgress, tool
 
 ACTS = ToolAnnotations(
@@ -73,8 +73,8 @@ async def search_docs(
     app: App = CurrentApp,
 ) -> ToolResult:
     """Search OpenRouter's docs and skills, or read one page (path, URL or title)."""
-    from openrouter_mcp import docs_replies
-    from openrouter_mcp.docs import Docs
+    from openrouter_mcp.docs import replies
+    from openrouter_mcp.docs.search import Docs
 
     docs = Docs(app.settings, app.cache)
     if bool(query.strip()) is bool(page.strip()):
@@ -82,14 +82,14 @@ async def search_docs(
             Code.INVALID_INPUT, "Give either query, to search, or page, to read one page."
         )
     if page.strip():
-        return docs_replies.read(await docs.read(page))
-    return docs_replies.found(await docs.search(query))
+        return replies.read(await docs.read(page))
+    return replies.found(await docs.search(query))
 
 
 @tool(title="Get account", tags={"account"}, annotations=LOOK_UP)
 async def get_account(app: App = CurrentApp) -> dict[str, Any]:
     """Is it working? Key, credits, limits, free quota, budgets, health. Never billed."""
-    from openrouter_mcp import account
+    from openrouter_mcp.account import account
 
     return await account.overview(app)
 
@@ -101,7 +101,7 @@ async def get_usage(
     app: App = CurrentApp,
 ) -> dict[str, Any]:
     """What was spent (USD): the local ledger; the whole account with a management key."""
-    from openrouter_mcp import account
+    from openrouter_mcp.account import account
 
     return await account.usage(app, days, by)
 
@@ -113,7 +113,7 @@ async def get_generation(
     app: App = CurrentApp,
 ) -> dict[str, Any]:
     """What really ran: route, fallbacks, native tokens, cost, latency (ms)."""
-    from openrouter_mcp import account
+    from openrouter_mcp.account import account
 
     return await account.generation(app, generation_id, content=content)
 
@@ -128,18 +128,18 @@ async def get_job(
     progress: Progress = CurrentProgress,
 ) -> ToolResult:
     """Wait for, read, save again or cancel a call that became a job."""
-    from openrouter_mcp import job_files, job_replies
+    from openrouter_mcp.jobs import replies, save_again
 
     if save_to and (cancel or not job_id):
         raise OpenRouterError(
             Code.INVALID_INPUT, "save_to needs the job_id of a job, and goes without cancel."
         )
     if not job_id:
-        return job_replies.listed(await app.jobs.list())
+        return replies.listed(await app.jobs.list())
     if cancel:
         return await app.jobs.cancel(job_id)
     if save_to:
-        return await job_files.save(app, job_id, save_to, wait, progress)
+        return await save_again.save(app, job_id, save_to, wait, progress)
     return await app.jobs.get(job_id, wait, progress)
 
 
@@ -149,7 +149,7 @@ async def list_threads(
     app: App = CurrentApp,
 ) -> ToolResult:
     """Conversations, newest first."""
-    from openrouter_mcp import thread_replies
+    from openrouter_mcp.chat import thread_replies
 
     if not thread_id:
         return thread_replies.listed(await app.threads.list(), time.time())

@@ -11,8 +11,8 @@ from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from openrouter_mcp.app import App
-from openrouter_mcp.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
 
@@ -60,11 +60,12 @@ async def chat(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Ask any model on OpenRouter. The last line tells model, provider, tokens and cost."""
-    from openrouter_mcp import conversation, media_parts
-    from openrouter_mcp.conversation import Call
-    from openrouter_mcp.request import Ask
+    from openrouter_mcp.chat import conversation
+    from openrouter_mcp.chat.conversation import Call
+    from openrouter_mcp.completions.request import Ask
+    from openrouter_mcp.files import parts
 
-    attached = await app.files.parts(files, image_detail=media_parts.detail(options))
+    attached = await app.files.parts(files, image_detail=parts.detail(options))
     ask = Ask(
         prompt=prompt,
         messages=messages,
@@ -99,11 +100,12 @@ async def compare_models(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """One prompt on several models at once: a table of cost, speed, tokens, and the answers."""
-    from openrouter_mcp import comparing, media_parts
-    from openrouter_mcp.conversation import Call
-    from openrouter_mcp.request import Ask
+    from openrouter_mcp.chat import compare
+    from openrouter_mcp.chat.conversation import Call
+    from openrouter_mcp.completions.request import Ask
+    from openrouter_mcp.files import parts
 
-    attached = await app.files.parts(files, image_detail=media_parts.detail(options))
+    attached = await app.files.parts(files, image_detail=parts.detail(options))
     ask = Ask(
         prompt=prompt,
         system=system,
@@ -113,8 +115,8 @@ async def compare_models(
     )
     call = Call("compare_models", ask, max_cost=max_cost, attached=attached)
     if dry_run:
-        return await comparing.dry_run(app, call, models, judge)
-    return await comparing.compare(app, call, models, judge, progress)
+        return await compare.dry_run(app, call, models, judge)
+    return await compare.compare(app, call, models, judge, progress)
 
 
 @tool(title="Complete text", tags={"chat"}, annotations=PAID, output_schema=None)
@@ -130,9 +132,9 @@ async def complete_text(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Raw text completion, for base models; for questions use chat."""
-    from openrouter_mcp import completion, conversation
-    from openrouter_mcp.conversation import Call
-    from openrouter_mcp.request import Ask
+    from openrouter_mcp.chat import completion, conversation
+    from openrouter_mcp.chat.conversation import Call
+    from openrouter_mcp.completions.request import Ask
 
     call = Call("complete_text", Ask(options=options), model, max_cost=max_cost)
     request = await completion.compose(app, call, prompt, max_tokens, stop)

@@ -11,8 +11,8 @@ from fastmcp.server.context import Context
 from mcp.types import ToolAnnotations
 
 from openrouter_mcp.app import App
-from openrouter_mcp.consent import confirm
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.consent import confirm
 
 PAID = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from openrouter_mcp.app import App
-from openrouter_mcp.arguments import Text, Texts, Usd
-from openrouter_mcp.schemas import Advice, FoundModels, ModelCard, Providers, Ranking
+from openrouter_mcp.models.output_types import Advice, FoundModels, ModelCard, Providers, Ranking
+from openrouter_mcp.tools.arguments import Text, Texts, Usd
 from openrouter_mcp.tools.context import LOOK_UP, CurrentApp, tool
 
 # fmt: off
@@ -42,9 +42,9 @@ async def find_models(
     app: App = CurrentApp,
 ) -> FoundModels:
     """Search OpenRouter's live models. Prices are USD per million tokens."""
-    from openrouter_mcp import cards, lookup
-    from openrouter_mcp.filters import ModelFilter
-    from openrouter_mcp.market import Market
+    from openrouter_mcp.models import cards, search
+    from openrouter_mcp.models.datasets import Market
+    from openrouter_mcp.models.filter import ModelFilter
 
     snapshot = await app.catalogue.models()
     wanted = ModelFilter(
@@ -61,12 +61,12 @@ async def find_models(
         zdr=zdr,
         sort=sort,
     )
-    found = await lookup.find(snapshot, Market(app.client, app.cache), wanted)
+    found = await search.find(snapshot, Market(app.client, app.cache), wanted)
     shown, now = found.models[offset : offset + limit], time.time()
     page: FoundModels = {
         "models": [cards.row(model, now) for model in shown],
         "total": len(found.models),
-        "as_of": lookup.as_of(snapshot),
+        "as_of": search.as_of(snapshot),
     }
     if found.filtered_by:
         page["filtered_by"] = found.filtered_by
@@ -85,14 +85,14 @@ async def get_model(
 
     An endpoint's tag pins it: options {"provider": {"only": [tag]}}.
     """
-    from openrouter_mcp import lookup
-    from openrouter_mcp.market import Market
+    from openrouter_mcp.models import search
+    from openrouter_mcp.models.datasets import Market
 
     snapshot = await app.catalogue.models()
-    found = lookup.resolve(snapshot, model)
+    found = search.resolve(snapshot, model)
     market = Market(app.client, app.cache)
-    card, missing = await lookup.model_card(app.catalogue, market, snapshot, found, time.time())
-    answer: ModelCard = {"model": card, "as_of": lookup.as_of(snapshot)}
+    card, missing = await search.model_card(app.catalogue, market, snapshot, found, time.time())
+    answer: ModelCard = {"model": card, "as_of": search.as_of(snapshot)}
     if found.how:
         answer["resolved"] = found.how
     if missing:
@@ -115,8 +115,8 @@ async def recommend_model(
     app: App = CurrentApp,
 ) -> Advice:
     """At most five models for a task, from live benchmarks, price, use and endpoint health."""
-    from openrouter_mcp import advice
-    from openrouter_mcp.market import Market
+    from openrouter_mcp.models.datasets import Market
+    from openrouter_mcp.models.recommend import advice
 
     question = advice.Question(task, needs, max_price, min_context, prompt)
     market = Market(app.client, app.cache)
@@ -142,8 +142,8 @@ async def get_rankings(
     app: App = CurrentApp,
 ) -> Ranking:
     """Benchmarks, models and apps by tokens, models by task, cost of agent sessions. Cite it."""
-    from openrouter_mcp import rankings
-    from openrouter_mcp.market import Market
+    from openrouter_mcp.models import rankings
+    from openrouter_mcp.models.datasets import Market
 
     snapshot = await app.catalogue.models()
     asked = rankings.Question(kind, category, source, limit, start_date, end_date)
@@ -157,10 +157,10 @@ async def list_providers(
     app: App = CurrentApp,
 ) -> Providers:
     """Who runs the models: slugs for routing, seat, datacenters, data policy."""
-    from openrouter_mcp import lookup
-    from openrouter_mcp.market import Market
+    from openrouter_mcp.models import search
+    from openrouter_mcp.models.datasets import Market
 
-    rows, missing = await lookup.provider_table(Market(app.client, app.cache), query)
+    rows, missing = await search.provider_table(Market(app.client, app.cache), query)
     answer: Providers = {"providers": rows, "total": len(rows)}
     if missing:
         answer["missing"] = missing

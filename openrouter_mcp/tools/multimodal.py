@@ -8,8 +8,8 @@ from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from openrouter_mcp.app import App
-from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
 QUESTION = "What is this?"
@@ -56,9 +56,9 @@ async def rerank_documents(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Order texts or files by relevance to a query: index, score and first words of each."""
-    from openrouter_mcp import documents as documents_of
-    from openrouter_mcp import rerank
-    from openrouter_mcp.purchase import carry_out
+    from openrouter_mcp.multimodal import documents as documents_of
+    from openrouter_mcp.multimodal import rerank
+    from openrouter_mcp.spending.purchase import carry_out
 
     read = await documents_of.read(app.files, "documents", documents, files)
     plan = await rerank.plan(app, query, read, top_n=top_n, model=model, options=options)
@@ -85,16 +85,16 @@ async def embed_texts(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Vectors of texts or files, saved to a file; or with a query the nearest with scores."""
-    from openrouter_mcp import documents as documents_of
-    from openrouter_mcp import embeddings, saved_vectors
-    from openrouter_mcp.documents import Documents
-    from openrouter_mcp.purchase import carry_out
+    from openrouter_mcp.multimodal import documents as documents_of
+    from openrouter_mcp.multimodal import embed, saved_vectors
+    from openrouter_mcp.multimodal.documents import Documents
+    from openrouter_mcp.spending.purchase import carry_out
 
     saved, names = await saved_vectors.load(app.settings, files)
     read = Documents([], [])
     if texts or names or not saved:
         read = await documents_of.read(app.files, "texts", texts, names)
-    plan = await embeddings.plan(
+    plan = await embed.plan(
         app,
         read,
         saved,
@@ -104,7 +104,7 @@ async def embed_texts(
         save_to=save_to,
         options=options,
     )
-    perform = partial(embeddings.perform, plan)
+    perform = partial(embed.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )
@@ -132,8 +132,8 @@ async def generate_image(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Draw or edit images. They are saved as files; previews are shown."""
-    from openrouter_mcp import image_generation, image_request
-    from openrouter_mcp.purchase import carry_out
+    from openrouter_mcp.multimodal import image, image_request
+    from openrouter_mcp.spending.purchase import carry_out
 
     ask = image_request.Ask(
         prompt=prompt,
@@ -149,8 +149,8 @@ async def generate_image(
         save_to=save_to,
         options=options,
     )
-    plan = await image_generation.plan(app, ask)
-    perform = partial(image_generation.perform, plan)
+    plan = await image.plan(app, ask)
+    perform = partial(image.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )
@@ -173,8 +173,8 @@ async def generate_audio(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Speech, music or sound as a file. A wrong voice is answered with the right ones."""
-    from openrouter_mcp import speech, speech_request
-    from openrouter_mcp.purchase import carry_out
+    from openrouter_mcp.multimodal import speech, speech_request
+    from openrouter_mcp.spending.purchase import carry_out
 
     ask = speech_request.Ask(
         text=text,
@@ -207,10 +207,10 @@ async def transcribe_audio(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Speech to text, with times and speakers on request; subtitles by save_to."""
-    from openrouter_mcp import transcription
-    from openrouter_mcp.purchase import carry_out
+    from openrouter_mcp.multimodal import transcribe
+    from openrouter_mcp.spending.purchase import carry_out
 
-    plan = await transcription.plan(
+    plan = await transcribe.plan(
         app,
         file,
         model=model,
@@ -220,7 +220,7 @@ async def transcribe_audio(
         save_to=save_to,
         options=options,
     )
-    perform = partial(transcription.perform, plan)
+    perform = partial(transcribe.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
     )
@@ -242,12 +242,15 @@ async def analyze_media(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Ask about images, audio, video or PDFs. Their content never enters your context."""
-    from openrouter_mcp import conversation, media_analysis, media_parts, request
+    from openrouter_mcp.chat import conversation
+    from openrouter_mcp.completions import request
+    from openrouter_mcp.files import parts
+    from openrouter_mcp.multimodal import analyze
 
-    image_detail = media_parts.detail(options)
+    image_detail = parts.detail(options)
     attached = await app.files.parts(files, image_detail=image_detail, media_in_folders=True)
     ask = request.Ask(prompt=question.strip() or QUESTION, options=options)
-    call = await media_analysis.call_for(app, attached, ask, model, max_cost)
+    call = await analyze.call_for(app, attached, ask, model, max_cost)
     if dry_run:
         return await conversation.dry_run(app, call)
     return await conversation.answer(app, call, progress)
@@ -274,8 +277,8 @@ async def generate_video(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Make a video. It takes minutes: a job, which get_job delivers even after a restart."""
-    from openrouter_mcp import video_generation, video_job, video_request
-    from openrouter_mcp.purchase import carry_out
+    from openrouter_mcp.multimodal import video, video_job, video_request
+    from openrouter_mcp.spending.purchase import carry_out
 
     ask = video_request.Ask(
         prompt=prompt,
@@ -292,7 +295,7 @@ async def generate_video(
         save_to=save_to,
         options=options,
     )
-    plan = await video_generation.plan(app, ask)
+    plan = await video.plan(app, ask)
     perform = partial(video_job.perform, plan)
     return await carry_out(
         app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress

@@ -7,8 +7,8 @@ from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from openrouter_mcp.app import App
-from openrouter_mcp.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.tools.arguments import JsonObject, Text, Texts, Usd
 from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
 
 
@@ -28,7 +28,7 @@ async def run_agent(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
-    from openrouter_mcp.delegation import Delegation, Task
+    from openrouter_mcp.agent.task import Delegation, Task
 
     given = Task(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
     delegation = Delegation(app, app.mcp_servers, given)

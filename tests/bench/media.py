@@ -7,7 +7,7 @@ from typing import Any
 from tests.bench.processes import call, environment, server, upstream
 from tests.bench.samples import VIDEO
 from tests.bench.table import Row, Table
-from tests.stdio import Process
+from tests.support.stdio import Process
 
 HEAD = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
 AT_ONCE = 8

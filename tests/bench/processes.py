@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openrouter_mcp.simulator.state import INFERENCE_KEY
-from tests.stdio import Process
+from tests.support.stdio import Process
 
 OURS = ("-m", "openrouter_mcp")
 ONE_TOOL = (str(Path(__file__).with_name("one_tool.py")),)

@@ -5,8 +5,8 @@ import pytest
 
 from openrouter_mcp.simulator.server import SimulatorServer
 from openrouter_mcp.simulator.state import INFERENCE_KEY, MANAGEMENT_KEY, Simulator
-from tests import oracle
 from tests.simulator.conftest import Api
+from tests.support import oracle
 
 CHAT = {"model": "acme-labs/anvil-2", "messages": [{"role": "user", "content": "hi"}]}
 

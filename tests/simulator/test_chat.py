@@ -7,8 +7,8 @@ import pytest
 
 from openrouter_mcp.simulator.scripts import Script
 from openrouter_mcp.simulator.state import Simulator
-from tests import oracle
 from tests.simulator.conftest import Api, chunks
+from tests.support import oracle
 
 METADATA = {"X-OpenRouter-Metadata": "enabled"}
 WEATHER = {

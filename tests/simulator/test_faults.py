@@ -7,8 +7,8 @@ from openrouter_mcp.simulator.fault import Stage
 from openrouter_mcp.simulator.faults import FAULTS
 from openrouter_mcp.simulator.state import Simulator
 from openrouter_mcp.simulator.upstream_faults import AVAILABILITY, STATUS
-from tests import oracle
 from tests.simulator.conftest import Api, chunks
+from tests.support import oracle
 
 STATUSES = {
     "missing_authentication": 401,

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from openrouter_mcp.simulator.state import Simulator
-from tests import oracle
 from tests.simulator.conftest import Api
+from tests.support import oracle
 
 RERANK = {"model": "cohere/rerank-v3.5", "query": "red fox", "documents": ["a dog", "a red fox"]}
 EMBED = {"model": "openai/text-embedding-3-small", "input": ["red fox " * 20, "a dog"]}

@@ -3,8 +3,8 @@ import pytest
 
 from openrouter_mcp.simulator import catalogue
 from openrouter_mcp.simulator.server import SimulatorServer
-from tests import oracle
 from tests.simulator.conftest import Api
+from tests.support import oracle
 
 
 def ids(reply: httpx2.Response) -> list[str]:

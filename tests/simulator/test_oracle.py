@@ -1,4 +1,4 @@
-from tests import oracle
+from tests.support import oracle
 
 REQUEST = {
     "model": "acme-labs/anvil-2",

@@ -1,8 +1,8 @@
 import pytest
 
 from openrouter_mcp.simulator.state import Simulator
-from tests import oracle
 from tests.simulator.conftest import Api
+from tests.support import oracle
 
 METADATA = {"X-OpenRouter-Metadata": "enabled"}
 

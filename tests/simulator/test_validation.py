@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
 from tests.simulator.conftest import Api
+from tests.support import oracle
 
 USER = {"role": "user", "content": "hi"}
 

@@ -8,8 +8,8 @@ import pytest
 from openrouter_mcp.simulator import videos
 from openrouter_mcp.simulator.scripts import Film
 from openrouter_mcp.simulator.state import Simulator
-from tests import oracle
 from tests.simulator.conftest import Api
+from tests.support import oracle
 
 ORDER = {
     "model": "google/veo-3.1",

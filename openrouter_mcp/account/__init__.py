@@ -1,0 +1,1 @@
+"""The account: key, credits, usage, generations."""

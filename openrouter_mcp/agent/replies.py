@@ -1,0 +1,109 @@
+"""A run of `run_agent` as the result that an MCP client shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.agent.agent_run import Ending, Limits, Run
+from openrouter_mcp.chat import replies
+from openrouter_mcp.errors import duration
+from openrouter_mcp.settings import variable
+from openrouter_mcp.spending import receipts
+from openrouter_mcp.spending.receipts import Receipt, dollars
+
+META = "openrouter/agent"
+SHOWN_STEPS = 60
+
+
+def finished(
+    run: Run,
+    receipt: Receipt | None,
+    *,
+    text: str,
+    limits: Limits,
+    thread_id: str,
+    transcript: str,
+    notes: Sequence[str],
+    budget: str,
+) -> ToolResult:
+    """The answer, how the run ended, one line for each step, what was withheld, the receipt."""
+    parts = [text.strip() or "[The model gave no answer.]", _ending(run, limits, thread_id)]
+    parts.append(_trace(run))
+    parts += [f"Note: {note}" for note in (*run.request.notes, *_unsettled(run), *notes)]
+    going_on = f'; to go on: thread_id="{thread_id}"' if thread_id else ""
+    parts.append(f"Transcript: {transcript}{going_on}")
+    meta: dict[str, Any] = {
+        META: {
+            "ending": run.ending.value,
+            "turns": len(run.exchanges),
+            "tool_calls": len(run.steps),
+            "failed_tool_calls": sum(step.outcome.failed for step in run.steps),
+            "transcript": transcript,
+            **({"thread_id": thread_id} if thread_id else {}),
+        },
+        replies.UNTRUSTED_META: True,
+    }
+    if receipt:
+        receipt = replace(receipt, budget=budget)
+        parts.append(receipt.line())
+        meta[receipts.META] = receipt.meta()
+    failed = run.ending is Ending.FAILED
+    if failed and run.error:
+        meta[replies.ERROR_META] = run.error.meta()
+    return ToolResult(
+        content="\n\n".join(part for part in parts if part), meta=meta, is_error=failed
+    )
+
+
+def _ending(run: Run, limits: Limits, thread_id: str) -> str:
+    """How the run ended, when not with an answer of its own accord, and how to go on."""
+    if run.ending is Ending.ANSWERED:
+        last = run.exchanges[-1].last
+        if last.finish_reason == "length":
+            return "[The answer was cut off at the output limit. Raise options.max_tokens.]"
+        if last.finish_reason == "content_filter":
+            return "[The provider's content filter cut off the answer.]"
+        return ""
+    if thread_id:
+        how = f'Continue with run_agent(thread_id="{thread_id}", task="go on")'
+    else:
+        how = f"It cannot be continued, since {variable('threads')} is off"
+    error = run.error.message if run.error else ""
+    reasons = {
+        Ending.STEPS: f"The limit of {limits.steps} steps ended this run. {how}, or raise "
+        "max_steps.",
+        Ending.COST: f"The limit of cost ended this run after {dollars(run.spent)}: {error} {how}.",
+        Ending.TIME: f"The limit of {duration(limits.seconds)} ended this run. {how}, or raise "
+        f"{variable('agent_max_seconds')}.",
+        Ending.LOOP: "The model made the same call with the same result three times, which ended "
+        f"this run. {how}, a clearer task or another model.",
+        Ending.FAILED: f"{error} {how}.",
+    }
+    return f"[{reasons[run.ending]}]"
+
+
+def _unsettled(run: Run) -> list[str]:
+    """What the receipt cannot say yet."""
+    if not run.unsettled:
+        return []
+    known = f"{dollars(run.spent)} of the cost is known so far"
+    ids = [receipt.generation_id for receipt in run.unsettled if receipt.generation_id]
+    if not ids:
+        return [f"{known}; what was cut off counts as spent with all that it could have cost."]
+    return [
+        f"{known}; of {', '.join(ids)} OpenRouter has not told it yet. get_generation will, and "
+        "until then the budget counts all that it could have cost."
+    ]
+
+
+def _trace(run: Run) -> str:
+    if not run.steps:
+        return "Steps: the model called no tool."
+    lines = [step.line() for step in run.steps[:SHOWN_STEPS]]
+    if len(run.steps) > SHOWN_STEPS:
+        lines.append(f"... and {len(run.steps) - SHOWN_STEPS} more, in the transcript")
+    return "\n".join(["Steps:", *lines])

@@ -1,0 +1,1 @@
+"""The way to OpenRouter: one OpenAI-SDK client, its replies, failures and retries."""

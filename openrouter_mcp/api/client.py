@@ -1,0 +1,291 @@
+"""The one OpenAI-SDK client: every request to OpenRouter goes through here, and nothing else does.
+
+The SDK brings connections, proxies and certificates; this module adds what OpenRouter and our users
+need of it: the key stays with the configured origin, failures are typed, one retry policy knows
+which requests are safe to repeat, and every wait has an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urljoin, urlsplit
+
+from openrouter_mcp.api.request_headers import RequestHeaders
+from openrouter_mcp.api.responses import (
+    EventStream,
+    Heard,
+    answered_once,
+    json_reply,
+    one_piece,
+    redirected,
+    typed,
+    unheard,
+    whole_reply,
+)
+from openrouter_mcp.api.retry import REPEATABLE, UNPAID, Report, retrying, silent
+from openrouter_mcp.api.streamed_body import StreamedBody, streamed
+from openrouter_mcp.errors import Code, OpenRouterError, duration
+from openrouter_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import AsyncOpenAI, Omit
+
+CONNECT_TIMEOUT = 10.0
+LOOK_UP_TIMEOUT = 60.0
+UNTIL_DONE = 300.0
+"""Seconds of silence where nothing comes until all is done: an image alone may take two minutes."""
+MAX_REDIRECTS = 3
+NO_KEY = (
+    "No OpenRouter key is set. Create one at https://openrouter.ai/keys, set OPENROUTER_API_KEY "
+    "in the MCP client's configuration and restart this server."
+)
+
+Method = Literal["get", "post"]
+Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
+"""JSON, or a factory of its bytes. What is large (also JSON with an `Encoded` file) is streamed."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer in one piece."""
+
+    body: Any
+    headers: Mapping[str, str]
+
+
+class OpenRouter:
+    """OpenRouter's endpoints under one key; made at first use, closed with the server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._base = settings.base_url
+        self._headers = RequestHeaders(settings)
+        self._building = threading.Lock()
+
+    @property
+    def sdk(self) -> AsyncOpenAI:
+        """The OpenAI SDK; importing it takes long, so `warm_up` does it beforehand."""
+        with self._building:
+            return self._sdk
+
+    @cached_property
+    def _sdk(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+        class Client(AsyncOpenAI):
+            """The SDK without the headers that OPENAI_* variables ask for."""
+
+            @property
+            def default_headers(self) -> dict[str, str | Omit]:
+                return {"Accept": "application/json", "Content-Type": "application/json"}
+
+        key = self._settings.api_key
+        timeout = self._timeout()
+        return Client(
+            api_key=key.get_secret_value() if key else "none",
+            base_url=self._base,
+            max_retries=0,
+            timeout=timeout,
+            http_client=DefaultAsyncHttpxClient(
+                follow_redirects=False,
+                timeout=timeout,
+                event_hooks={"request": [self._headers.apply]},
+            ),
+        )
+
+    def warm_up(self) -> None:
+        """Import and build the SDK now, in whatever thread this runs."""
+        _ = self.sdk
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if "_sdk" in self.__dict__:
+            await self._sdk.close()
+
+    async def get(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        management: bool = False,
+        report: Report = silent,
+    ) -> Any:
+        """Look something up: the parsed JSON of `GET path`. Safe to repeat, needs no key.
+
+        `management` says that the management key is to be used where there is one.
+        """
+        headers = self._headers.management if management else {}
+
+        async def once() -> Any:
+            response = await self._follow(path, params or {}, headers)
+            try:
+                return await json_reply(response)
+            finally:
+                await response.aclose()
+
+        async with self._time_limit(min(LOOK_UP_TIMEOUT, self._settings.request_timeout_seconds)):
+            return await retrying(partial(typed, once, finding=True), REPEATABLE, report)
+
+    async def post(
+        self,
+        path: str,
+        body: Body,
+        *,
+        management: bool = False,
+        silence: float = 0.0,
+        heard: Heard = unheard,
+        report: Report = silent,
+    ) -> Reply:
+        """Send a request whose answer comes in one piece of JSON. Raises `OpenRouterError`.
+
+        `silence` is as for `open`, `heard` as for `stream`. Repeated only where that is sure not
+        to be paid twice. What `management` is for costs nothing.
+        """
+        headers = self._headers.management if management else {}
+        async with self.open(
+            "post", path, body, headers=headers, paid=not management, silence=silence, report=report
+        ) as response:
+            body = await whole_reply(response, json_reply, heard)
+            return Reply(body, response.headers)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        body: Body,
+        *,
+        headers: Mapping[str, str] | None = None,
+        heard: Heard = unheard,
+        report: Report = silent,
+    ) -> AsyncGenerator[EventStream]:
+        """Send a paid request and stream its reply; leaving the block closes the connection.
+
+        `heard` gets the headers of a reply that may cost something, even if the rest then breaks:
+        they name the generation. Raises `OpenRouterError`; a reply that has begun is never asked
+        for again.
+        """
+        async with self.open("post", path, body, headers=headers, report=report) as response:
+            whole = None
+            if "text/event-stream" in response.headers.get("content-type", "").lower():
+                await heard(response.headers)
+            else:
+                whole = await whole_reply(response, one_piece, heard)
+            yield EventStream(response, whole)
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: Method,
+        path: str,
+        body: Body | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        paid: bool = True,
+        silence: float = 0.0,
+        report: Report = silent,
+    ) -> AsyncGenerator[httpx2.Response]:
+        """A successful reply that is not read yet, for bytes; leaving the block closes it.
+
+        `paid` says whether a post costs something. `silence` is how many seconds of it to bear
+        where the setting allows less. What goes wrong while it is read comes out as the
+        transport's own error: read through `wire.typed`. Raises `OpenRouterError`.
+        """
+        if "Authorization" not in (headers or {}):
+            self._require_key()
+        send = partial(self._send, method, path, body=body, headers=headers, silence=silence)
+        statuses = REPEATABLE if method == "get" else UNPAID
+        once = answered_once() if method == "post" and paid else nullcontext()
+        with once:
+            async with self._time_limit(self._settings.request_timeout_seconds):
+                response = await retrying(
+                    partial(typed, send, finding=method == "get"), statuses, report
+                )
+                try:
+                    yield response
+                finally:
+                    await response.aclose()
+
+    async def _follow(
+        self, path: str, params: Mapping[str, str], headers: Mapping[str, str]
+    ) -> httpx2.Response:
+        """GET with redirects, which stay at the configured origin."""
+        import openai
+
+        for _ in range(MAX_REDIRECTS):
+            try:
+                return await self._send("get", path, params=params, headers=headers)
+            except openai.APIStatusError as error:
+                if error.status_code not in {301, 302, 303, 307, 308}:
+                    raise
+                path, params = self._own_path(error.response.headers.get("location", "")), {}
+        raise redirected("in a circle")
+
+    def _own_path(self, url: str) -> str:
+        """The address of a redirect, if it stays where the key may go."""
+        target = urljoin(f"{self._base}/", url)
+        if urlsplit(target)[:2] != urlsplit(self._base)[:2]:
+            raise redirected("to another host")
+        return target
+
+    async def _send(
+        self,
+        method: Method,
+        path: str,
+        *,
+        body: Body | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        silence: float = 0.0,
+    ) -> httpx2.Response:
+        """One attempt; the reply is not read yet."""
+        import httpx2
+        from openai import AsyncStream
+
+        options: Any = {"params": dict(params or {}), "headers": dict(headers or {})}
+        options["timeout"] = self._timeout(silence)
+        unread: Any = {
+            "cast_to": httpx2.Response,
+            "options": options,
+            "stream": True,
+            "stream_cls": AsyncStream[object],
+        }
+        if method == "get":
+            reply = await self.sdk.get(path, **unread)
+        else:
+            content = body if callable(body) else streamed(body or {})
+            if isinstance(content, StreamedBody):
+                options["headers"]["Content-Length"] = str(content.length)
+            sent: Any = {"content": content()} if content else {"body": body}
+            reply = await self.sdk.post(path, **sent, **unread)
+        # Asked for an httpx2.Response, the SDK hands it over as it came.
+        return cast("httpx2.Response", reply)
+
+    def _timeout(self, silence: float = 0.0) -> httpx2.Timeout:
+        import httpx2
+
+        longest = max(silence, self._settings.stall_timeout_seconds)
+        return httpx2.Timeout(longest, connect=CONNECT_TIMEOUT)
+
+    def _require_key(self) -> None:
+        if self._settings.api_key is None:
+            raise OpenRouterError(Code.AUTH, NO_KEY)
+
+    @asynccontextmanager
+    async def _time_limit(self, seconds: float) -> AsyncGenerator[None]:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise OpenRouterError(
+                Code.UPSTREAM_TIMEOUT,
+                f"OpenRouter had not finished after {duration(seconds)}. Ask for less or choose a "
+                "faster model; OPENROUTER_REQUEST_TIMEOUT_SECONDS sets the limit.",
+                retryable=True,
+            ) from None

@@ -1,0 +1,224 @@
+"""What comes back over the wire: JSON, a stream of events, or a failure made an instruction."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from openrouter_mcp.api.failures import failure
+from openrouter_mcp.api.retry import never_sent
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+
+if TYPE_CHECKING:
+    import httpx2
+
+DRAIN_TIMEOUT = 0.1
+PERHAPS_BILLED = (
+    "OpenRouter may have done its work all the same, and bills it then: see "
+    "https://openrouter.ai/activity (or get_usage) before you call again."
+)
+HALF_CHARACTER = re.compile(r"\\u[dD]")
+"""How JSON spells one of the two that some characters, as emoji, are made of."""
+
+T = TypeVar("T")
+Heard = Callable[[Mapping[str, str]], Awaitable[None]]
+"""Gets the headers of a reply, which name its generation."""
+
+
+class EventStream:
+    """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read.
+
+    A reply that came in one piece after all is the only event.
+    """
+
+    def __init__(self, response: httpx2.Response, whole: dict[str, Any] | None = None) -> None:
+        self.headers: Mapping[str, str] = response.headers
+        self.done = whole is not None
+        self._response = response
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield each event's object; comments and blank keep-alives are skipped."""
+        import httpx2
+
+        if self._whole is not None:
+            yield self._whole
+            return
+        try:
+            events = aiter(httpx2.EventSource(self._response))
+            async for event in events:
+                if event.data.startswith("[DONE]"):
+                    self.done = True
+                    await _drain(events)
+                    return
+                if isinstance(chunk := _json(event.data), dict):
+                    yield chunk
+        except ValueError:
+            raise OpenRouterError(
+                Code.UPSTREAM_ERROR,
+                "OpenRouter's stream held data that is not JSON. Call again.",
+                retryable=True,
+            ) from None
+        except httpx2.RequestError as error:
+            raise network(error) from None
+
+
+async def typed(once: Callable[[], Awaitable[T]], *, finding: bool = False) -> T:
+    """Run `once`; the SDK's failures come out as `OpenRouterError`."""
+    import httpx2
+    import openai
+
+    try:
+        return await once()
+    except openai.APIStatusError as error:
+        response = error.response
+        if response.is_redirect:
+            raise redirected("a paid request") from error
+        body = _json_or_text(response.content)
+        raise failure(response.status_code, body, response.headers, finding=finding) from error
+    except (openai.APIConnectionError, httpx2.RequestError) as error:
+        raise network(error) from error
+
+
+def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
+    """The JSON of a successful reply; an error inside HTTP 200 or a foreign page is a failure."""
+    body = _json_or_text(content)
+    if isinstance(body, str):
+        raise _foreign(headers)
+    # With a status it is the state of a job, which was told as it should be.
+    if isinstance(body, dict) and body.get("error") and "status" not in body:
+        raise failure(200, body, headers)
+    return body
+
+
+async def json_reply(response: httpx2.Response) -> Any:
+    """The JSON of a successful reply that is not read yet."""
+    return parsed(await response.aread(), response.headers)
+
+
+async def one_piece(response: httpx2.Response) -> dict[str, Any]:
+    """A reply that is no stream, if it is an answer nevertheless."""
+    body = _json_or_text(await response.aread())
+    if not isinstance(body, dict):
+        raise _foreign(response.headers)
+    if not body.get("choices"):
+        raise failure(200, body, response.headers)
+    return body
+
+
+async def unheard(_headers: Mapping[str, str]) -> None:
+    """A `Heard` for whom nobody listens."""
+
+
+async def whole_reply(
+    response: httpx2.Response, read: Callable[[httpx2.Response], Awaitable[T]], heard: Heard
+) -> T:
+    """A reply in one piece; `heard` unless it is an error of OpenRouter's, which costs nothing."""
+    try:
+        body = await typed(partial(read, response))
+    except OpenRouterError as error:
+        if error.http_status is None:
+            await heard(response.headers)
+        raise
+    await heard(response.headers)
+    return body
+
+
+@contextmanager
+def answered_once() -> Generator[None]:
+    """A paid request whose answer gets lost in this block is not to be repeated blindly."""
+    try:
+        yield
+    except OpenRouterError as error:
+        if not error.retryable or error.http_status is not None or never_sent(error):
+            raise
+        raise perhaps_billed(error) from error
+
+
+def perhaps_billed(error: OpenRouterError) -> OpenRouterError:
+    """The failure of a paid request that may have been served: another one might be paid twice."""
+    return OpenRouterError(error.code, f"{error.message} {PERHAPS_BILLED}")
+
+
+def cut_stream() -> OpenRouterError:
+    """The failure of a stream that ended as if it were whole, and is not."""
+    return perhaps_billed(
+        OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "The stream from OpenRouter was cut before its end. Call again, or choose another "
+            "provider.",
+        )
+    )
+
+
+def redirected(where: str) -> OpenRouterError:
+    """A redirect that the key must not follow."""
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        f"OpenRouter redirects {where}, which is not followed. Check OPENROUTER_BASE_URL.",
+    )
+
+
+def network(error: Exception) -> OpenRouterError:
+    """A connection that failed, as two cases: nothing heard in time, or no connection at all."""
+    import httpx2
+    import openai
+
+    cause = error.__cause__ or error
+    if isinstance(cause, OpenRouterError):
+        # Of a file in the request, which could not be read to its end.
+        return cause
+    connecting = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException) and not connecting:
+        return OpenRouterError(
+            Code.UPSTREAM_TIMEOUT,
+            "OpenRouter stopped sending and stayed silent. Call again, or choose a faster model or "
+            "another provider.",
+            retryable=True,
+        )
+    what = "could not be reached" if connecting else "closed the connection before the end"
+    return OpenRouterError(
+        Code.NETWORK,
+        f"OpenRouter {what}. {NEXT_STEP[Code.NETWORK]}",
+        retryable=True,
+    )
+
+
+def _foreign(headers: Mapping[str, str]) -> OpenRouterError:
+    kind = headers.get("content-type", "nothing readable").split(";")[0]
+    what = "empty or broken JSON" if kind == "application/json" else f"{kind}, not JSON"
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        f"OpenRouter's reply was {what}. Call again; if it persists, check "
+        "OPENROUTER_BASE_URL and the proxy.",
+        retryable=True,
+    )
+
+
+def _json_or_text(content: bytes) -> Any:
+    text = content.decode("utf-8", "replace").strip()
+    with suppress(ValueError):
+        return _json(text)
+    return text
+
+
+def _json(text: str) -> Any:
+    """The JSON value; half a character, which nothing could store or send, is replaced."""
+    value = json.loads(text)
+    if HALF_CHARACTER.search(text):
+        units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+        return json.loads(units.decode("utf-16-le", "replace"))
+    return value
+
+
+async def _drain(events: AsyncIterator[Any]) -> None:
+    """Read to the end after `[DONE]`, so that the connection can be used again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            async for _ in events:
+                pass

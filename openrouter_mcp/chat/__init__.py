@@ -1,0 +1,1 @@
+"""Conversations, comparisons and text completion, from their arguments to their replies."""

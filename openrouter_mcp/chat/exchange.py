@@ -1,0 +1,169 @@
+"""One reply, whole: an answer that was cut is continued, JSON that does not fit is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from openrouter_mcp.completions import json_output
+from openrouter_mcp.completions.answer import Answer
+from openrouter_mcp.completions.request import CHAT, ChatRequest
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.spending import estimate, receipts
+from openrouter_mcp.spending.receipts import Receipt
+
+CONTINUE = (
+    "Your last message was cut off. Go on exactly where it stops, in the middle of the word if "
+    "need be. Repeat nothing and add no comment."
+)
+MEND = (
+    "Your last message does not fit the JSON schema: {problem}. Reply with the corrected JSON "
+    "alone."
+)
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+LONGEST_OVERLAP = 200
+SHORTEST_OVERLAP = 12
+
+Send = Callable[[ChatRequest], Awaitable[Answer]]
+
+
+@dataclass
+class Exchange:
+    """All that one call sent and got. `text` is the reply as a whole."""
+
+    request: ChatRequest
+    answers: list[Answer] = field(default_factory=list)
+    sent: list[ChatRequest] = field(default_factory=list)
+    text: str = ""
+    value: Any = None
+    """The JSON value, where a schema was asked for and is fulfilled."""
+    error: OpenRouterError | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def last(self) -> Answer:
+        """The answer that decides how the reply ended."""
+        return self.answers[-1]
+
+    @property
+    def receipt(self) -> Receipt:
+        """What all requests cost together; who answered is told of the last one."""
+        each = [receipts.of_chat(*pair) for pair in zip(self.sent, self.answers, strict=True)]
+        return receipts.together(each)
+
+    @property
+    def spent(self) -> Decimal:
+        """USD so far, as far as OpenRouter has told."""
+        return self.receipt.cost or Decimal(0)
+
+
+async def converse(
+    request: ChatRequest, send: Send, *, continuations: int, limit: Decimal | None
+) -> Exchange:
+    """Send `request` and whatever makes its reply whole, all for at most `limit` USD.
+
+    Raises `OpenRouterError` only when nothing has been answered yet.
+    """
+    exchange = Exchange(request)
+    await _send(exchange, request, send)
+    exchange.text = exchange.last.text
+    for _ in range(continuations):
+        following = _following(exchange)
+        if following is None or not await _send_within(exchange, following, send, limit):
+            break
+        exchange.text = _joined(exchange.text, exchange.last.text)
+    exchange.error = exchange.last.error
+    if request.schema and not exchange.error and not exchange.last.tool_calls:
+        await _fit(exchange, send, limit)
+    return exchange
+
+
+def most_further(request: ChatRequest, continuations: int) -> int:
+    """How many requests can follow the first one, to make the reply whole."""
+    return (continuations if request.path == CHAT else 0) + bool(request.schema)
+
+
+async def _send(exchange: Exchange, request: ChatRequest, send: Send) -> None:
+    answer = await send(request)
+    exchange.sent.append(request)
+    exchange.answers.append(answer)
+
+
+async def _send_within(
+    exchange: Exchange, request: ChatRequest, send: Send, limit: Decimal | None
+) -> bool:
+    """Send a further request if the money allows; a failure leaves what there is."""
+    try:
+        if limit is not None:
+            request = estimate.within(request, limit - exchange.spent, datetime.now(UTC))
+        await _send(exchange, request, send)
+    except OpenRouterError as error:
+        exchange.notes.append(f"It could not be completed: {error.message}")
+        return False
+    return True
+
+
+def _following(exchange: Exchange) -> ChatRequest | None:
+    """The request that goes on where the last answer was cut; None if it was not."""
+    answer = exchange.last
+    if answer.error or answer.finish_reason != "length" or answer.tool_calls:
+        return None
+    if exchange.request.path != CHAT:
+        return None
+    if exchange.text:
+        return _with_turn(exchange.request, exchange.text, CONTINUE)
+    return _thinking_less(exchange.sent[-1])
+
+
+def _with_turn(request: ChatRequest, said: str, asked: str) -> ChatRequest:
+    messages = [
+        *request.body["messages"],
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": asked},
+    ]
+    return replace(request, body={**request.body, "messages": messages})
+
+
+def _thinking_less(request: ChatRequest) -> ChatRequest | None:
+    """The same question with the least effort, when reasoning left no room for an answer."""
+    row = request.model.model
+    known = (row.reasoning if row else None) or {}
+    allowed = set(known.get("supported_efforts") or ("low",))
+    if row and not known.get("mandatory"):
+        allowed.add("none")
+    least = next((effort for effort in EFFORTS if effort in allowed), None)
+    if least is None or request.body.get("reasoning") == {"effort": least}:
+        return None
+    return replace(request, body={**request.body, "reasoning": {"effort": least}})
+
+
+async def _fit(exchange: Exchange, send: Send, limit: Decimal | None) -> None:
+    """Hold the reply against the schema; what does not fit is sent back once."""
+    schema = exchange.request.schema
+    exchange.value, problem = json_output.parse(exchange.text, schema)
+    if not problem:
+        return
+    asked = MEND.format(problem=problem)
+    again = _with_turn(exchange.request, exchange.text, asked)
+    if exchange.text and await _send_within(exchange, again, send, limit):
+        value, problem = json_output.parse(exchange.last.text, schema)
+        if not problem:
+            exchange.value, exchange.text = value, exchange.last.text
+            exchange.notes.append("The first JSON did not fit the schema; the model mended it.")
+            return
+    exchange.error = OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        f"The model's answer does not fit the schema ({problem}). Simplify the schema, raise "
+        "max_tokens, or choose a model that supports structured_outputs.",
+    )
+
+
+def _joined(said: str, more: str) -> str:
+    """Both texts without the words that the second repeats from the end of the first."""
+    for length in range(min(LONGEST_OVERLAP, len(said), len(more)), SHORTEST_OVERLAP - 1, -1):
+        if said.endswith(more[:length]):
+            return said + more[length:]
+    return said + more

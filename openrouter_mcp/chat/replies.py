@@ -1,0 +1,193 @@
+"""Answers, estimates and failures as the results that an MCP client shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from fastmcp.tools import ToolResult
+from mcp.types import TextContent
+
+from openrouter_mcp.api.streamed_body import Encoded
+from openrouter_mcp.chat.exchange import Exchange
+from openrouter_mcp.completions.request import ChatRequest
+from openrouter_mcp.errors import OpenRouterError, clean
+from openrouter_mcp.models import cards
+from openrouter_mcp.spending import receipts
+from openrouter_mcp.spending.estimate import Estimate
+from openrouter_mcp.spending.receipts import Receipt, dollars
+
+ERROR_META = "openrouter/error"
+ESTIMATE_META = "openrouter/estimate"
+MESSAGE_META = "openrouter/message"
+REASONING_META = "openrouter/reasoning"
+UNTRUSTED_META = "openrouter/untrusted"
+REASONING_LIMIT = 2000
+SHOWN_TEXT = 200
+SHOWN_ENDPOINTS = 8
+
+
+def failed(error: OpenRouterError) -> ToolResult:
+    """A call that gave nothing: the sentence to read, the code to switch on."""
+    return ToolResult(content=error.message, is_error=True, meta={ERROR_META: error.meta()})
+
+
+def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str = "") -> ToolResult:
+    """A reply with its receipt as the last line; one that broke off comes as an error.
+
+    `text` is what to show of the reply, which may have been too long to show whole; `budget` says
+    what is left of the caps.
+    """
+    answer, receipt = exchange.last, replace(exchange.receipt, budget=budget)
+    meta = {**_chat_meta(exchange), receipts.META: receipt.meta()}
+    parts = [_reasoning(answer.reasoning)] if REASONING_META in meta else []
+    blocks: list[str] = []
+    if exchange.value is not None and not exchange.error:
+        blocks = [*_joined(parts), json.dumps(exchange.value, ensure_ascii=False)]
+        parts = []
+    elif answer.tool_calls:
+        calls = json.dumps({"tool_calls": answer.message()["tool_calls"]}, ensure_ascii=False)
+        blocks = [*_joined([*parts, text.strip()]), calls]
+        parts = []
+    else:
+        parts.append(text.strip())
+    parts += [_ending(exchange), _sources(answer.annotations)]
+    parts += [f"Note: {note}" for note in (*exchange.request.notes, *exchange.notes, *notes)]
+    blocks.append("\n\n".join([*_joined(parts), receipt.line()]))
+    return ToolResult(content=_text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
+
+
+def compared(
+    parts: Sequence[str], notes: Sequence[str], total: Receipt, each: Sequence[Receipt]
+) -> ToolResult:
+    """Answers side by side; the receipt is of all of them together, `_meta` has each."""
+    shown = [*parts, *(f"Note: {note}" for note in notes)]
+    text = "\n\n".join([*_joined(shown), total.line()])
+    meta = {receipts.META: total.meta(), "openrouter/receipts": [one.meta() for one in each]}
+    return ToolResult(content=_text_blocks([text]), meta=meta)
+
+
+def dry_run(
+    request: ChatRequest, estimate: Estimate, endpoints: Iterable[Mapping[str, Any]]
+) -> ToolResult:
+    """What a request would send and cost. Long texts in it are shown by their length."""
+    demand, most = estimate.demand, estimate.most
+    lines = [
+        "Dry run: nothing was sent.",
+        f"Cost: {dollars(estimate.least)} to {_highest(request, most)}",
+        f"Input: {demand.input_tokens:,} tokens at most, counted as one for every 3 bytes of text",
+    ]
+    if demand.output_tokens:
+        own = "" if request.output_limit else ", all that the model can give: max_tokens limits it"
+        lines.append(f"Output: {demand.output_tokens:,} tokens at most{own}")
+    if demand.searches:
+        lines.append(f"Web searches: {demand.searches} at most")
+    rows = [json.dumps(cards.endpoint(row)) for row in endpoints]
+    if rows:
+        lines += ["Endpoints (USD per million tokens):", *rows[:SHOWN_ENDPOINTS]]
+    lines.append(f"Request: {json.dumps(shortened(request.body), ensure_ascii=False)}")
+    lines += [f"Note: {note}" for note in request.notes]
+    meta = {
+        "model": request.model.id,
+        "input_tokens": demand.input_tokens,
+        "output_tokens": demand.output_tokens,
+        "usd_least": f"{estimate.least:f}",
+        "usd_most": None if most is None else f"{most:f}",
+    }
+    return ToolResult(content=_text_blocks(["\n".join(lines)]), meta={ESTIMATE_META: meta})
+
+
+def _highest(request: ChatRequest, most: Decimal | None) -> str:
+    """The end of a range of costs, and what it holds for."""
+    if most is None:
+        return "no limit known: set max_tokens or max_cost"
+    if "max_price" in (request.body.get("provider") or {}):
+        return dollars(most)
+    return f"{dollars(most)} at the catalogue's prices; an endpoint can be dearer"
+
+
+def _chat_meta(exchange: Exchange) -> dict[str, Any]:
+    answer = exchange.last
+    meta: dict[str, Any] = {}
+    if exchange.error:
+        meta[ERROR_META] = exchange.error.meta()
+    if answer.tool_calls:
+        meta[MESSAGE_META] = answer.message()
+    shown = exchange.request.show_reasoning or not (exchange.text or answer.tool_calls)
+    if shown and answer.reasoning:
+        meta[REASONING_META] = answer.reasoning
+    if answer.annotations:
+        meta[UNTRUSTED_META] = True
+    return meta
+
+
+def _text_blocks(texts: Iterable[str]) -> list[TextContent]:
+    return [TextContent(type="text", text=text) for text in texts]
+
+
+def _joined(parts: Iterable[str]) -> list[str]:
+    text = "\n\n".join(part for part in parts if part)
+    return [text] if text else []
+
+
+def _reasoning(text: str) -> str:
+    cut = " [...]" if len(text) > REASONING_LIMIT else ""
+    return f"[reasoning]\n{text[:REASONING_LIMIT].strip()}{cut}\n[end of reasoning]"
+
+
+def _sources(annotations: Iterable[Mapping[str, Any]]) -> str:
+    """The pages that a web search brought, each once, by title and address."""
+    pages: dict[str, str] = {}
+    for annotation in annotations:
+        citation = annotation.get("url_citation")
+        if isinstance(citation, Mapping) and citation.get("url"):
+            pages.setdefault(str(citation["url"]), clean(citation.get("title") or "", 120))
+    lines = [f"{n}. {title} {url}" for n, (url, title) in enumerate(pages.items(), 1)]
+    return "\n".join(["Sources:", *lines]) if lines else ""
+
+
+def _ending(exchange: Exchange) -> str:
+    """How the reply ended, when it did not simply end, and what to change."""
+    answer = exchange.last
+    if exchange.error:
+        where = "The answer stops here. " if answer.error and exchange.text else ""
+        return f"[{where}{exchange.error.message}]"
+    if answer.tool_calls:
+        return (
+            "[The model calls tools of yours. Run them, then call chat with messages: the "
+            "conversation so far, its assistant message (_meta openrouter/message) and one tool "
+            "message for each call.]"
+        )
+    if answer.finish_reason == "length":
+        limit = exchange.request.output_limit
+        asked = f" (it was {limit:,})" if limit else ""
+        if not exchange.text:
+            return (
+                "[No answer: the output limit was used up by reasoning. Raise max_tokens"
+                f"{asked} or lower effort.]"
+            )
+        return f"[Cut off at the output limit. Raise max_tokens{asked}, or ask for the rest.]"
+    if answer.media:
+        return (
+            "[Images or sound came, which chat does not show: generate_image and generate_audio "
+            "make files of them.]"
+        )
+    if answer.finish_reason == "content_filter":
+        return "[Cut off by the provider's content filter. Rephrase, or choose another model.]"
+    return ""
+
+
+def shortened(value: Any) -> Any:
+    """What is sent with its long texts cut: they go to the model, not to the caller."""
+    if isinstance(value, Encoded):
+        return str(value)
+    if isinstance(value, str) and len(value) > SHOWN_TEXT:
+        return f"{value[:SHOWN_TEXT]}... ({len(value):,} characters)"
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: shortened(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,1 @@
+"""One request to a chat or completion endpoint, and its answer. No money here."""

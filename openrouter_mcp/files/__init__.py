@@ -1,0 +1,1 @@
+"""Files that callers name, on their way in; files that the server writes, on their way out."""

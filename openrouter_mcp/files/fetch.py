@@ -1,0 +1,245 @@
+"""Files from foreign addresses: public hosts only, bounded in size and time. Never with our key."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import socket
+import tempfile
+import weakref
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import unquote_to_bytes, urljoin
+
+from openrouter_mcp import __version__
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import addresses
+from openrouter_mcp.files.kinds import HEAD, byte_limit, fetch_seconds, kind_of
+from openrouter_mcp.settings import Settings, variable
+
+if TYPE_CHECKING:
+    import httpx
+
+SILENCE = 15.0
+"""Seconds without a byte after which a fetch is given up."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LARGEST = ("max_file_bytes", *(f"{k}_max_download_bytes" for k in ("image", "audio", "video")))
+LONGEST = ("image_fetch_timeout_ms", "audio_fetch_timeout_ms", "video_fetch_timeout_ms")
+MOST_REDIRECTS = ("image_max_redirects", "audio_max_redirects", "video_max_redirects")
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+class Spool:
+    """Bytes in a temporary file, which disappears with the last reference to this."""
+
+    def __init__(self) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="openrouter-")
+        self._path = Path(name)
+        self.file: BinaryIO = open(descriptor, "wb")  # noqa: SIM115, PTH123 - closed by `done`
+        weakref.finalize(self, self._path.unlink, missing_ok=True)
+        weakref.finalize(self, self.file.close)
+
+    def done(self) -> None:
+        """Nothing more is written."""
+        self.file.close()
+
+    def open(self) -> BinaryIO:
+        """Read it from the beginning."""
+        return self._path.open("rb")
+
+    @property
+    def size(self) -> int:
+        """Bytes that were written."""
+        return self._path.stat().st_size
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """The addresses of a host, as the system knows them. Raises `OSError`."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Fetcher:
+    """Downloads what callers name by address, within the limits of the settings."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        resolve: Resolve = look_up,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._settings = settings
+        self._resolve = resolve
+        self._transport = transport
+
+    async def fetch(self, address: str) -> Spool:
+        """The file at an http(s) address. What it is has no say: its bytes tell.
+
+        Raises `UNSAFE_URL`, `TOO_LARGE`, `NOT_FOUND`, `NETWORK`, `UPSTREAM_TIMEOUT`.
+        """
+        import httpx
+
+        seconds = max(getattr(self._settings, name) for name in LONGEST) / 1000
+        try:
+            async with asyncio.timeout(seconds) as deadline, self._client() as client:
+                response = await self._followed(client, address)
+                try:
+                    return await self._stored(address, response, deadline)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.TimeoutException):
+            raise OpenRouterError(
+                Code.UPSTREAM_TIMEOUT,
+                f"{addresses.shown(address)} was not there in time. Download it yourself and give "
+                f"its path, or raise {variable('video_fetch_timeout_ms')} (or that of images, "
+                "audio).",
+                retryable=True,
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+            raise _failed(address, f"could not be fetched ({type(error).__name__})") from None
+
+    def _client(self) -> httpx.AsyncClient:
+        import httpx
+
+        # No proxy and no .netrc: the connection goes to the address that was checked.
+        return httpx.AsyncClient(
+            trust_env=False,
+            follow_redirects=False,
+            timeout=SILENCE,
+            transport=self._transport,
+            headers={"User-Agent": f"openrouter-mcp/{__version__}", "Accept-Encoding": "identity"},
+        )
+
+    async def _followed(self, client: httpx.AsyncClient, address: str) -> httpx.Response:
+        """The successful reply at the end of all redirects, each of which is checked."""
+        target = address
+        for _ in range(max(getattr(self._settings, name) for name in MOST_REDIRECTS) + 1):
+            response = await self._asked(client, target)
+            if response.status_code not in REDIRECTS:
+                return await self._checked(address, response)
+            location = response.headers.get("location", "")
+            await response.aclose()
+            target = urljoin(target, location)
+        raise _failed(address, "redirects too often")
+
+    async def _asked(self, client: httpx.AsyncClient, address: str) -> httpx.Response:
+        """One request, over a connection to an address that was checked."""
+        import httpx
+
+        private = self._settings.allow_private_urls
+        parts = addresses.parsed(address, private=private)
+        host = (parts.hostname or "").encode("idna").decode()
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            found = await self._resolve(host, port)
+        except OSError:
+            raise _failed(address, f"names a host that is not known ({host})") from None
+        if not private and not all(addresses.is_public(_ip(each)) for each in found):
+            raise addresses.not_public(address, host)
+        url = httpx.URL(address)
+        failure: httpx.TransportError = httpx.ConnectError("no address")
+        for each in found:
+            request = client.build_request(
+                "GET",
+                url.copy_with(host=each.partition("%")[0]),
+                headers={"Host": url.netloc.decode()},
+                extensions={"sni_hostname": host},
+            )
+            try:
+                return await client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def _checked(self, address: str, response: httpx.Response) -> httpx.Response:
+        status = response.status_code
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if status == 200 and encoding in {"", "identity"}:
+            return response
+        await response.aclose()
+        if status == 200:
+            # Compressed although nobody asked for it: what it would become is not bounded.
+            raise _failed(address, f"comes compressed ({encoding[:20]})")
+        code = Code.NOT_FOUND if status in {404, 410} else Code.NETWORK
+        raise _failed(address, f"answers HTTP {status}", code)
+
+    async def _stored(
+        self, address: str, response: httpx.Response, deadline: asyncio.Timeout
+    ) -> Spool:
+        begun = asyncio.get_running_loop().time()
+        name = max(LARGEST, key=lambda each: getattr(self._settings, each))
+        announced = response.headers.get("content-length", "")
+        self._check_size(address, int(announced) if announced.isdecimal() else 0, name)
+        spool = await asyncio.to_thread(Spool)
+        head, size = b"", 0
+        async for piece in response.aiter_raw():
+            size += len(piece)
+            if len(head) < HEAD:
+                head += piece[:HEAD]
+                if len(head) >= HEAD:
+                    kind = kind_of(head)
+                    name = byte_limit(kind, "max_download_bytes")
+                    deadline.reschedule(begun + fetch_seconds(self._settings, kind))
+            self._check_size(address, size, name)
+            await asyncio.to_thread(spool.file.write, piece)
+        await asyncio.to_thread(spool.done)
+        return spool
+
+    def _check_size(self, address: str, size: int, name: str) -> None:
+        limit = getattr(self._settings, name)
+        if size > limit:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"{addresses.shown(address)} has more than the {limit:,} bytes that "
+                f"{variable(name)} allows. Give a smaller file or raise that limit.",
+            )
+
+
+def _ip(text: str) -> addresses.Ip:
+    return ipaddress.ip_address(text.partition("%")[0])
+
+
+def _failed(address: str, why: str, code: Code = Code.NETWORK) -> OpenRouterError:
+    return OpenRouterError(
+        code,
+        f"{addresses.shown(address)} {why}. Check the address, or download the file yourself and "
+        "give its path.",
+    )
+
+
+def decoded(address: str, settings: Settings) -> Spool:
+    """The bytes of a data URL. Blocks. Raises `INVALID_INPUT`, `TOO_LARGE`."""
+    names = (f"{kind}_max_data_url_bytes" for kind in ("image", "audio", "video"))
+    name = max(names, key=lambda each: getattr(settings, each))
+    if len(address) // 4 * 3 > getattr(settings, name) + HEAD:
+        raise OpenRouterError(
+            Code.TOO_LARGE,
+            f"A data URL has more than the {getattr(settings, name):,} bytes that "
+            f"{variable(name)} allows. Save it to a file and give its path.",
+        )
+    try:
+        content = _content(address)
+    except ValueError:
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            "A data URL cannot be decoded. Give data:image/png;base64,... or the path of a file.",
+        ) from None
+    spool = Spool()
+    spool.file.write(content)
+    spool.done()
+    return spool
+
+
+def _content(address: str) -> bytes:
+    """What a data URL holds. Raises ValueError."""
+    head, comma, data = address.partition(",")
+    if not comma:
+        raise ValueError
+    if head.lower().endswith(";base64"):
+        return base64.b64decode(data, validate=True)
+    return unquote_to_bytes(data)

@@ -1,0 +1,130 @@
+"""Images as models take them: in a common format, upright, as large as they can use."""
+
+from __future__ import annotations
+
+import io
+import threading
+from enum import Enum, auto
+from typing import TYPE_CHECKING, BinaryIO
+
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files.signatures import AVIF, BMP, GIF, HEIC, JPEG, PNG, TIFF, WEBP, MediaType
+from openrouter_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_PIXELS = 100_000_000
+"""Pixels in memory above which an image is taken for a decompression bomb."""
+READERS = {
+    PNG: "PNG",
+    JPEG: "JPEG",
+    WEBP: "WEBP",
+    GIF: "GIF",
+    BMP: "BMP",
+    TIFF: "TIFF",
+    AVIF: "AVIF",
+    HEIC: "HEIF",
+}
+TAKEN = {PNG, JPEG, WEBP, GIF}
+"""The formats that models take."""
+FULL_QUALITY = 95
+"""Quality of what is written anew in its full size."""
+METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "photoshop", "comment")
+
+_decoding = threading.Lock()
+"""One image at a time: decoded they are large."""
+
+
+class Fit(Enum):
+    """What an image is sent for, which says how much of it is sent."""
+
+    SEEN = auto()
+    """Scaled to `OPENROUTER_IMAGE_MAX_DIMENSION` where it is larger, upright, no metadata."""
+    # New images are made of the pixels themselves, so that scaling would blur them.
+    DRAWN_FROM = auto()
+    """Every pixel, upright, no metadata."""
+    ORIGINAL = auto()
+    """The file as it is."""
+
+
+def fitted(
+    file: BinaryIO, kind: MediaType, settings: Settings, fit: Fit
+) -> tuple[bytes, MediaType] | None:
+    """The image as it is to be sent; None if that is just as it is. Blocks.
+
+    Raises `UNSUPPORTED_FORMAT` and `TOO_LARGE`, with the end of a sentence that begins with the
+    file's name.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if kind is HEIC:
+        _read_heic()
+    try:
+        with _decoding, Image.open(file, formats=[READERS[kind]]) as image:
+            if fit is Fit.ORIGINAL and kind in TAKEN:
+                return None
+            seen = fit is Fit.SEEN
+            longest = settings.image_max_dimension if seen else max(image.size)
+            larger = max(image.size) > longest
+            if larger:
+                # JPEG can be read at a fraction of its size.
+                image.draft("RGB", (longest, longest))
+            if image.width * image.height > MOST_PIXELS:
+                raise _bomb()
+            image.load()
+            if kind in TAKEN and not larger and (seen or not _tells_more(image)):
+                return None
+            quality = settings.image_jpeg_quality if seen else FULL_QUALITY
+            return _encoded(image, kind, longest, quality)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _bomb() from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
+        reason = str(error).partition("<")[0].strip(" '") or type(error).__name__
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT,
+            f"is a damaged {kind.format.upper()} image ({reason}). Export it anew.",
+        ) from None
+
+
+def _encoded(image: Image, kind: MediaType, longest: int, quality: int) -> tuple[bytes, MediaType]:
+    """The image upright and at most `longest` pixels a side, with nothing but its colours."""
+    from PIL import ImageOps
+
+    profile = image.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(image)
+    transparent = upright.has_transparency_data
+    upright = upright.convert("RGBA" if transparent else "RGB")
+    upright.thumbnail((longest, longest))
+    result = PNG if transparent else JPEG
+    if kind in {PNG, WEBP}:
+        result = kind
+    buffer = io.BytesIO()
+    upright.info = {}
+    upright.save(buffer, READERS[result], quality=quality, icc_profile=profile)
+    return buffer.getvalue(), result
+
+
+def _tells_more(image: Image) -> bool:
+    """Whether a file tells of more than its pixels: how the camera was held, where and when."""
+    texts = getattr(image, "text", None)  # those of a PNG
+    return bool(texts or image.getexif() or any(name in image.info for name in METADATA))
+
+
+def _read_heic() -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT,
+            "is a HEIC image, which takes a plug-in to read. Install pillow-heif beside this "
+            "server, or export the image as JPEG.",
+        ) from None
+    register_heif_opener()
+
+
+def _bomb() -> OpenRouterError:
+    return OpenRouterError(
+        Code.TOO_LARGE,
+        f"unpacks to more than {MOST_PIXELS:,} pixels. Give a smaller image.",
+    )

@@ -1,0 +1,290 @@
+"""Which files a folder or a glob means, without what is hidden, generated or ignored by git."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import fnmatch
+import itertools
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files.sandbox import (
+    Guard,
+    display,
+    home,
+    is_folder,
+    open_file,
+    working_directory,
+)
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+ALL_INSIDE = ("**", "*")
+GENERATED = {".git", "node_modules", "__pycache__"}
+VIRTUAL_ENVIRONMENT = {"pyvenv.cfg", "conda-meta"}
+WILDCARD = re.compile(r"[*?]|\[.+\]")
+BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+MOST_ALTERNATIVES = 100
+GITIGNORE_BYTES = 1_000_000
+SHOWN = 3
+COMPARED = 5000  # names of a folder
+
+Pattern = tuple[str, ...]
+"""The segments of a glob that are still to be matched; none when a file matches."""
+
+
+def alternatives(name: str) -> list[str]:
+    """The names that braces stand for, as a shell has it: `a.{png,jpg}` means two.
+
+    Raises `INVALID_INPUT` for more than 100.
+    """
+    pending, found = [name], dict[str, None]()
+    while pending:
+        each = pending.pop()
+        if match := BRACES.search(each):
+            head, tail = each[: match.start()], each[match.end() :]
+            pending += [f"{head}{choice}{tail}" for choice in reversed(match[1].split(","))]
+        else:
+            found[each] = None
+        if len(pending) + len(found) > MOST_ALTERNATIVES:
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"The braces of {display(name)} stand for more than {MOST_ALTERNATIVES} names. "
+                "Name a folder, or a glob with *.",
+            )
+    return list(found)
+
+
+def split(path: Path) -> tuple[Path, Pattern]:
+    """The folder before a glob's first wildcard, and the rest of the glob."""
+    parts = path.parts
+    first = next((i for i, part in enumerate(parts) if WILDCARD.search(part)), len(parts))
+    rest = parts[first:]
+    pattern = tuple(part for i, part in enumerate(rest) if rest[i : i + 2] != ("**", "**"))
+    if pattern and pattern[-1] == "**":
+        pattern = (*pattern, "*")
+    return Path(*parts[:first]), pattern
+
+
+def check(stop: threading.Event) -> None:
+    """Raise `CANCELLED` if the caller has gone."""
+    if stop.is_set():
+        raise OpenRouterError(Code.CANCELLED, "Reading files was cancelled. Call again.")
+
+
+class Skipped:
+    """What was left out, each thing once, for one sentence."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, dict[Path, None]] = {}
+
+    def add(self, kind: str, path: Path) -> None:
+        """Remember one thing of a kind ("binary file")."""
+        self._paths.setdefault(kind, {})[path] = None
+
+    def update(self, other: Skipped) -> None:
+        """Remember what another one remembers."""
+        for kind, paths in other._paths.items():
+            self._paths.setdefault(kind, {}).update(paths)
+
+    def sentence(self) -> str:
+        """As "Skipped 1 binary file (a.png) and 2 ignored folders (.git, node_modules)."."""
+        phrases = [_phrase(kind, list(paths)) for kind, paths in sorted(self._paths.items())]
+        if not phrases:
+            return ""
+        *others, last = phrases
+        return f"Skipped {', '.join(others)}{' and ' if others else ''}{last}."
+
+
+def _phrase(kind: str, paths: list[Path]) -> str:
+    names = sorted({display(path.name) for path in paths})
+    shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} ({shown})"
+
+
+@dataclass(frozen=True)
+class Ignores:
+    """The rules of the .gitignore files that hold in one directory, the outermost first."""
+
+    rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+
+    @classmethod
+    def above(cls, directory: Path) -> Ignores:
+        """The rules of the repository around a directory.
+
+        None if they ignore the directory itself: who names it wants what is inside.
+        """
+        ignores = cls()
+        above = [directory, *directory.parents]
+        root = next((i for i, parent in enumerate(above) if os.path.lexists(parent / ".git")), 0)
+        for parent in reversed(above[1 : root + 1]):
+            ignores = ignores.inside(parent)
+        return cls() if ignores.cover(f"{directory}/") else ignores
+
+    def inside(self, directory: Path) -> Ignores:
+        """These rules and those of the directory's own .gitignore."""
+        try:
+            with open_file(directory / ".gitignore") as file:
+                lines = file.read(GITIGNORE_BYTES).decode("utf-8", "replace").splitlines()
+        except OSError:
+            return self
+        prefix = f"{directory}/".replace("//", "/")
+        return Ignores((*self.rules, (prefix, _specification(lines))))
+
+    def cover(self, path: str) -> bool:
+        """Whether git would ignore a path; that of a directory ends in a slash."""
+        for prefix, specification in reversed(self.rules):
+            verdict = specification.check_file(path[len(prefix) :]).include
+            if verdict is not None:
+                return verdict
+        return False
+
+
+def _specification(lines: Iterable[str]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError:
+        specification = GitIgnoreSpec([])
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                specification += GitIgnoreSpec.from_lines([line])
+        return specification
+
+
+class Walk:
+    """Finds the files below one folder; never enters what is left out, nor a linked folder."""
+
+    def __init__(self, folder: Path, real: Path, guard: Guard, stop: threading.Event) -> None:
+        self._folder = folder
+        self._real = real
+        self._guard = guard
+        self._stop = stop
+        self.skipped = Skipped()
+
+    def files(self, pattern: Pattern) -> Iterator[tuple[Path, Path]]:
+        """Each matching file as its path in the folder as it was spelled, and its real path.
+
+        In no stable order. Raises `CANCELLED` when `stop` is set meanwhile.
+        """
+        pending = [(self._real, frozenset([pattern]), Ignores.above(self._real))]
+        while pending:
+            directory, patterns, ignores = pending.pop()
+            entries = self._entries(directory)
+            if directory != self._real and VIRTUAL_ENVIRONMENT & {entry.name for entry in entries}:
+                self.skipped.add("ignored folder", directory)
+                continue
+            ignores = ignores.inside(directory)
+            patterns |= {rest[1:] for rest in patterns if rest[0] == "**"}
+            for entry in entries:
+                path = directory / entry.name
+                wanted = self._wanted(entry, path, patterns)
+                if not wanted or self._left_out(entry, path, ignores):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((path, wanted - {()}, ignores))
+                else:
+                    real = Path(os.path.realpath(path))
+                    yield self._folder / path.relative_to(self._real), real
+
+    def _entries(self, directory: Path) -> list[os.DirEntry[str]]:
+        check(self._stop)
+        try:
+            with os.scandir(directory) as entries:
+                return list(entries)
+        except OSError:
+            self.skipped.add("unreadable folder", directory)
+            return []
+
+    def _wanted(
+        self, entry: os.DirEntry[str], path: Path, patterns: frozenset[Pattern]
+    ) -> frozenset[Pattern]:
+        """What is to be matched inside a folder; just the empty pattern for a file that matches."""
+        folder = entry.is_dir(follow_symlinks=False)
+        matching = [rest for rest in patterns if _matches(entry.name, rest[0])]
+        if folder:
+            matching = [rest for rest in matching if rest[0] == "**" or rest[1:]]
+        else:
+            matching = [rest for rest in matching if len(rest) == 1]
+        spelled = [rest for rest in matching if _spells(entry.name, rest[0])]
+        if matching and not spelled:
+            kind = "ignored" if entry.name in GENERATED else "hidden"
+            self.skipped.add(f"{kind} {'folder' if folder else 'file'}", path)
+        return frozenset(rest if rest[0] == "**" else rest[1:] for rest in spelled)
+
+    def _left_out(self, entry: os.DirEntry[str], path: Path, ignores: Ignores) -> bool:
+        folder = entry.is_dir(follow_symlinks=False)
+        real = Path(os.path.realpath(path)) if entry.is_symlink() else path
+        if ignores.cover(f"{path}/" if folder else str(path)):
+            kind = "ignored folder" if folder else "ignored file"
+        elif real != path and not (entry.is_file() and real.is_relative_to(self._real)):
+            kind = "link"
+        elif not folder and not entry.is_file():
+            kind = "special file"
+        elif self._guard.refusal(real):
+            # Folders are not told: nobody shall learn what hidden places a home has.
+            kind = "" if folder else "protected file"
+        else:
+            return False
+        if kind:
+            self.skipped.add(kind, path)
+        return True
+
+
+def _matches(name: str, segment: str) -> bool:
+    return segment == "**" or fnmatch.fnmatch(name, segment)
+
+
+def _spells(name: str, segment: str) -> bool:
+    """Whether a segment that matches a name may mean it: the unusual must be spelled out."""
+    if name in GENERATED:
+        return segment == name
+    return not name.startswith(".") or segment.startswith(".")
+
+
+def short(path: Path) -> str:
+    """A path as the model sees it: without what it does not need to know of this computer."""
+    for base, prefix in ((working_directory(), ""), (home(), "~/")):
+        if path != base and path.is_relative_to(base):
+            return prefix + display(path.relative_to(base))
+    return display(path)
+
+
+def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
+    """`NOT_FOUND` with the folder that was looked in and the names there that look alike."""
+    folder, pattern = split(path)
+    if not pattern and is_folder(path):
+        message = f"The folder {display(path)} holds no file for this. {skipped} Name another one."
+        return OpenRouterError(Code.NOT_FOUND, message.replace("  ", " "))
+    folder = folder if pattern else path.parent
+    while not is_folder(folder) and folder != folder.parent:
+        folder = folder.parent
+    missing_parts = path.relative_to(folder).parts
+    sought = missing_parts[-1 if missing_parts == pattern else 0]
+    near = [short(folder / name) for name in _similar(sought, folder, guard)]
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Check the spelling and the folder."
+    message = (
+        f"No file {'matches' if pattern else 'is at'} {display(path)} (looked in "
+        f"{display(folder)}). {skipped} {hint}"
+    )
+    return OpenRouterError(Code.NOT_FOUND, message.replace("  ", " "), suggestions=near)
+
+
+def _similar(sought: str, folder: Path, guard: Guard) -> list[str]:
+    real = Path(os.path.realpath(folder))
+    try:
+        names = [entry.name for entry in itertools.islice(real.iterdir(), COMPARED)]
+    except OSError:
+        return []
+    plain = re.sub(r"[*?\[\]]", "", sought)
+    similar = difflib.get_close_matches(plain, [n for n in names if not n.startswith(".")], n=3)
+    return [name for name in similar if not guard.refusal(real / name)]

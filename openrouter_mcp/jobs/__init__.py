@@ -1,0 +1,1 @@
+"""A paid call that became a job: it goes on, is kept, and survives a restart."""

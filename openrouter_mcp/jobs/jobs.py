@@ -1,0 +1,300 @@
+"""The one path of every paid tool: an answer in time, or a job that goes on and is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.files import kept
+from openrouter_mcp.files.destinations import Destination
+from openrouter_mcp.jobs import replies
+from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.table import JobRow, JobTable, State
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.settings import Settings
+from openrouter_mcp.state.store import Store
+
+logger = logging.getLogger("openrouter_mcp")
+
+ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+ID_LENGTH = 10
+
+# Seconds between two writes of a job and between two looks at another process's, and how long
+# a cancelled job and a closing server wait for the work to end.
+SAVE_EVERY = 2.0
+LOOK_EVERY = 1.0
+STOPPING = 5.0
+CLOSING = 0.7
+
+
+Work = Callable[[Handle], Coroutine[Any, Any, ToolResult]]
+Resumer = Callable[[Handle, str], Coroutine[Any, Any, ToolResult]]
+"""Goes on with the work that OpenRouter has under this id."""
+
+
+@dataclass(eq=False)
+class _Running:
+    """Work of this process. Only what has a `follower` is a job; the rest are calls in time."""
+
+    row: JobRow
+    """As it was at the start."""
+    handle: Handle
+    task: asyncio.Task[ToolResult]
+    follower: asyncio.Task[None] | None = None
+    kept: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: bool = False
+
+
+class Jobs:
+    """The paid calls of this process, and the jobs of every process of the user."""
+
+    def __init__(
+        self, settings: Settings, store: Store, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._patience = settings.wait_seconds or None
+        self._shown = settings.max_reply_chars
+        self._state_dir = settings.state_dir
+        self._ttl = settings.job_ttl_hours * 3600
+        self._store = store
+        self._clock = clock
+        self._table = JobTable(store, clock, self._ttl)
+        self._running: dict[str, _Running] = {}
+        self.in_memory: dict[str, Mapping[str, bytes]] = {}
+        """By job and name the files that could not be written anywhere."""
+        self._resumers: dict[str, Resumer] = {}
+
+    async def run(self, tool: str, title: str, work: Work, progress: Progress) -> ToolResult:
+        """The result of `work`, or how to get it when it takes longer than the setting allows.
+
+        Raises what the work raised in time. Cancelling this call cancels the work, unless
+        OpenRouter goes on with it by itself.
+        """
+        job = self._start(self._new_row(tool, title), work)
+        try:
+            async with progress:
+                await self._wait(job, self._patience, progress)
+            if not job.task.done() or job.handle.unsaved:
+                await self._keep(job)
+            if not job.task.done():
+                return self._reply(self._row(job))
+        except BaseException:
+            if not job.handle.lasting:
+                self._stop(job)
+            raise
+        if job.follower is None:
+            del self._running[job.row.id]
+        return job.task.result()
+
+    async def get(
+        self, job_id: str, wait: float, progress: Progress, place: Destination | None = None
+    ) -> ToolResult:
+        """The result of a job, or what it has after `wait` seconds, bounded like a call's.
+
+        One that this call goes on with saves its files in `place`. Raises `NOT_FOUND`. Cancelling
+        this call leaves the job alone.
+        """
+        deadline = time.monotonic() + min(wait, self._patience or wait)
+        async with progress:
+            while True:
+                row = await self.find(job_id)
+                if row.unfinished:
+                    await self.go_on(row, place)
+                left = deadline - time.monotonic()
+                if job := self._running.get(row.id):
+                    await self._wait(job, left, progress)
+                    row = self._row(job)
+                    break
+                if row.state.ended or left <= 0:
+                    break
+                await progress(f"{row.title}: {len(row.text):,} characters so far")
+                await asyncio.sleep(min(LOOK_EVERY, left))
+        return self._reply(row)
+
+    async def go_on(self, row: JobRow, place: Destination | None) -> bool:
+        """Run a job that nobody runs and OpenRouter has; False if it has no such job.
+
+        Its files are saved in `place`, or where they were to be.
+        """
+        if not self._resumable(row):
+            return False
+        if leased := await self._table.lease(row):
+            resumer = self._resumers[row.tool]
+            job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
+            job.handle.go_on(row.text, row.upstream_id, row.details)
+            job.handle.place = place
+            self._follow(job)
+        return True
+
+    async def cancel(self, job_id: str) -> ToolResult:
+        """Stop a job and its upstream request; one that has ended is given as `get` gives it.
+
+        Raises `NOT_FOUND`.
+        """
+        if job := self._running.get(job_id):
+            await asyncio.wait({self._stop(job)}, timeout=STOPPING)
+        row = await self.find(job_id)
+        if row.state is State.RUNNING:
+            await self._table.request_cancel(row.id)
+            row = await self.find(job_id)
+        if row.state is State.CANCELLED:
+            return replies.stopped(row, self._shown)
+        return self._reply(row)
+
+    async def list(self) -> Sequence[JobRow]:
+        """The last jobs of every process, newest first."""
+        own = {id_: self._row(job) for id_, job in self._running.items() if job.follower}
+        rows = {row.id: await self._as_it_stands(row) for row in await self._table.recent()}
+        return sorted((rows | own).values(), key=lambda row: row.created, reverse=True)
+
+    def resume(self, tool: str, resumer: Resumer) -> None:
+        """Go on with this tool's jobs whose server died while OpenRouter was at work."""
+        self._resumers[tool] = resumer
+
+    async def aclose(self) -> None:
+        """Stop all work and keep what it gave; what OpenRouter goes on with is left to it."""
+        jobs = list(self._running.values())
+        for job in jobs:
+            if job.handle.lasting:
+                job.task.cancel()
+            else:
+                self._stop(job)
+        if followers := {job.follower for job in jobs if job.follower}:
+            await asyncio.wait(followers, timeout=CLOSING)
+
+    def _new_row(self, tool: str, title: str) -> JobRow:
+        job_id = "job_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+        now = self._clock()
+        return JobRow(job_id, tool, title, State.RUNNING, now, now, self._store.owner)
+
+    def _start(self, row: JobRow, work: Work) -> _Running:
+        async def keep() -> None:
+            await self._keep(job)
+
+        handle = Handle(row.title, keep, row.id, partial(kept.places, self._state_dir, row.id))
+        # An empty context: the work outlives the call that began it.
+        task = asyncio.create_task(work(handle), context=contextvars.Context())
+        task.add_done_callback(lambda _: handle.wake())
+        job = self._running[row.id] = _Running(row, handle, task)
+        return job
+
+    async def _wait(self, job: _Running, seconds: float | None, progress: Progress) -> None:
+        """Tell how the work goes until it ends or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not job.task.done():
+                    changed = job.handle.changed
+                    await progress(job.handle.message)
+                    await changed.wait()
+
+    async def _keep(self, job: _Running) -> None:
+        """Make a job of a call: from now on the store knows it, and all that it is by now."""
+        if job.follower:
+            await self._save(job)
+        else:
+            self._follow(job)
+            await job.kept.wait()
+
+    def _stop(self, job: _Running) -> asyncio.Task[None]:
+        """Cancel the work; the task that is returned ends once that is written down."""
+        if not job.stopping:
+            job.stopping = True
+            job.task.cancel()
+        return self._follow(job)
+
+    def _follow(self, job: _Running) -> asyncio.Task[None]:
+        if job.follower is None:
+            job.follower = asyncio.create_task(
+                self._save_to_the_end(job), context=contextvars.Context()
+            )
+        return job.follower
+
+    async def _save_to_the_end(self, job: _Running) -> None:
+        while not job.task.done():
+            await self._save(job)
+            await asyncio.wait({job.task}, timeout=SAVE_EVERY)
+        error = None if job.task.cancelled() else job.task.exception()
+        if error and not isinstance(error, OpenRouterError):
+            logger.error("%s failed as a job", job.row.tool, exc_info=error)
+        if job.handle.in_memory:
+            self.in_memory[job.row.id] = job.handle.in_memory
+        if await self._save(job):
+            del self._running[job.row.id]
+        await asyncio.to_thread(kept.clear, self._state_dir, self._clock() - self._ttl)
+
+    async def _save(self, job: _Running) -> bool:
+        """Write the job as it stands and heed who asks for its end; False if it is not written."""
+        import sqlite3
+
+        try:
+            state = await self._table.save(self._row(job))
+        except (OSError, ValueError, sqlite3.Error):
+            logger.exception("Cannot write job %s: keeping it in memory", job.row.id)
+            return False
+        finally:
+            job.kept.set()
+        if state is None:
+            job.task.cancel()
+        elif state is State.CANCELLING and not job.stopping:
+            self._stop(job)
+        return True
+
+    def _row(self, job: _Running) -> JobRow:
+        """The job of this process as it stands now."""
+        handle, task = job.handle, job.task
+        row = replace(
+            job.row,
+            state=State.CANCELLING if job.stopping else State.RUNNING,
+            updated=self._clock(),
+            text=handle.text,
+            upstream_id=handle.upstream_id,
+            details=handle.details,
+            message=handle.message,
+        )
+        if not task.done():
+            return row
+        if task.cancelled():
+            return replies.cancelled(row, handle.billing_note) if job.stopping else row
+        error = task.exception()
+        if error is None:
+            result = task.result()
+            state = State.FAILED if result.is_error else State.DONE
+            return replace(row, state=state, result=result)
+        return replies.failed(row, error)
+
+    async def find(self, job_id: str) -> JobRow:
+        """A job as it stands, by its id or OpenRouter's for it. Raises `NOT_FOUND`."""
+        if job := self._running.get(job_id):
+            return self._row(job)
+        if row := await self._table.find(job_id):
+            return await self._as_it_stands(row)
+        raise replies.unknown(job_id, await self.list())
+
+    async def _as_it_stands(self, row: JobRow) -> JobRow:
+        """The stored job, seen with the knowledge whether its server still runs."""
+        if row.state.ended or await self._store.alive(row.owner):
+            return row
+        # Its server may have written the end, or another taken it over, since the row was read.
+        owner, row = row.owner, await self._table.find(row.id) or row
+        if row.state.ended or row.owner != owner:
+            return row
+        if row.state is State.CANCELLING:
+            return replies.cancelled(row)
+        return row if self._resumable(row) else replies.lost(row)
+
+    def _resumable(self, row: JobRow) -> bool:
+        """Whether OpenRouter goes on with such a job by itself."""
+        return bool(row.upstream_id) and row.tool in self._resumers
+
+    def _reply(self, row: JobRow) -> ToolResult:
+        return replies.ended(row, self._shown) if row.state.ended else replies.pending(row)

@@ -1,0 +1,136 @@
+"""Jobs as the results that an MCP client shows: what there is so far, how it ended, what next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.chat import replies
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
+from openrouter_mcp.jobs.table import JobRow, State
+from openrouter_mcp.multimodal import replies as media_replies
+from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.spending import receipts
+
+META = "openrouter/job"
+TAIL = 500
+"""Characters shown of a text that still grows."""
+
+
+def pending(job: JobRow, save_to: str = "") -> ToolResult:
+    """What a job has so far, and the call that gets the rest, or saves it."""
+    what = "Stopping" if job.state is State.CANCELLING else "Still working"
+    so_far = job.message or job.title
+    if job.text:
+        so_far = f"{job.title}, {len(job.text):,} characters so far"
+    parts = [f"{what}: {so_far} ({duration(job.seconds)})."]
+    if job.text:
+        parts.append(f"[...] {job.text[-TAIL:]}" if len(job.text) > TAIL else job.text)
+    saving = f", save_to={json.dumps(save_to, ensure_ascii=False)}" if save_to else ""
+    parts.append(f'Next: get_job(job_id="{job.id}"{saving})')
+    return ToolResult(content="\n\n".join(parts), meta={META: _meta(job)})
+
+
+def listed(jobs: Sequence[JobRow]) -> ToolResult:
+    """One line for each job, newest first."""
+    if not jobs:
+        return ToolResult(content="No jobs. A paid call that takes long becomes one.")
+    lines = [
+        f"{job.id} | {job.tool} | {job.title} | {job.state} | {duration(job.seconds)}"
+        for job in jobs
+    ]
+    return ToolResult(content="\n".join(lines), meta={META: [_meta(job) for job in jobs]})
+
+
+def ended(job: JobRow, shown: int) -> ToolResult:
+    """The result just as the tool gave it; else why there is none, and the text until then."""
+    if job.result:
+        return job.result
+    error = job.error or OpenRouterError(Code.INTERNAL, NEXT_STEP[Code.INTERNAL])
+    meta = {META: _meta(job), replies.ERROR_META: error.meta()}
+    return ToolResult(content=_with_text(error.message, job, shown), meta=meta, is_error=True)
+
+
+def saved(job: JobRow, made: Sequence[Made], notes: Iterable[str]) -> ToolResult:
+    """The files that a job was saved in now; what it cost was told when it ended."""
+    result = job.result or ToolResult(content=[])
+    meta: dict[str, Any] = {META: _meta(job)}
+    if receipt := (result.meta or {}).get(receipts.META):
+        meta[receipts.META] = receipt
+    count = f"{len(made)} file{'s' if len(made) != 1 else ''}"
+    head = f"Saved {count} of {job.id} ({job.tool}, {job.title}); nothing was paid for that:"
+    ending = [text for text in (*notes, media_replies.receipt_line(result)) if text]
+    return media_replies.listed(head, made, ending, meta)
+
+
+def stopped(job: JobRow, shown: int) -> ToolResult:
+    """The good news that a job was cancelled, for who wanted that."""
+    message = job.error.message if job.error else ""
+    return ToolResult(content=_with_text(message, job, shown), meta={META: _meta(job)})
+
+
+def cancelled(job: JobRow, billing_note: str = "") -> JobRow:
+    """The job as one that was stopped."""
+    next_step = NEXT_STEP[Code.CANCELLED]
+    if job.upstream_id:
+        fetching = f'get_job(job_id="{job.id}", save_to="./")'
+        next_step = f"Should it be wanted after all, {fetching} fetches it without paying again."
+    parts = [
+        f"{job.tool} ({job.title}) was cancelled after {duration(job.seconds)}.",
+        billing_note,
+        next_step,
+    ]
+    error = OpenRouterError(Code.CANCELLED, " ".join(part for part in parts if part))
+    return replace(job, state=State.CANCELLED, error=error)
+
+
+def lost(job: JobRow) -> JobRow:
+    """The job as one whose server died: nobody else can fetch its answer."""
+    error = OpenRouterError(
+        Code.JOB_FAILED,
+        f"The server that ran {job.tool} ({job.title}) ended {duration(job.seconds)} after the "
+        "start of this job, and OpenRouter does not keep the answer. What was produced may have "
+        f"been billed (get_usage). Call {job.tool} again if the answer is still wanted.",
+    )
+    return replace(job, state=State.LOST, error=error)
+
+
+def failed(job: JobRow, error: BaseException) -> JobRow:
+    """The job as one whose work raised."""
+    if not isinstance(error, OpenRouterError):
+        error = OpenRouterError(Code.INTERNAL, f"{job.tool} failed. {NEXT_STEP[Code.INTERNAL]}")
+    return replace(job, state=State.FAILED, error=error)
+
+
+def unknown(job_id: str, recent: Sequence[JobRow]) -> OpenRouterError:
+    """Why there is no such job, and which there are."""
+    there_are = ", ".join(f"{job.id} ({job.state}, {job.title})" for job in recent)
+    known = f"The last ones are {there_are}." if recent else "There is none."
+    return OpenRouterError(
+        Code.NOT_FOUND,
+        f"No job {clean(job_id, 40)!r} is known; it may have expired. {known} Call get_job "
+        "without an id to list them.",
+        suggestions=[job.id for job in recent],
+    )
+
+
+def _meta(job: JobRow) -> dict[str, str | float]:
+    return {
+        "job_id": job.id,
+        "state": job.state.value,
+        "tool": job.tool,
+        "seconds": round(job.seconds, 3),
+    }
+
+
+def _with_text(message: str, job: JobRow, shown: int) -> str:
+    if not job.text:
+        return message
+    count = f"{len(job.text):,} characters"
+    if len(job.text) > shown:
+        count = f"the first {shown:,} of {count}"
+    return f"{message}\n\nThe text until then ({count}):\n\n{job.text[:shown]}"

@@ -1,0 +1,157 @@
+"""The files of a job, or its text, saved once more: another place, the same bill."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from fastmcp.tools import ToolResult
+from mcp.types import ResourceLink, TextContent
+
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import kept, sandbox
+from openrouter_mcp.files import save as media
+from openrouter_mcp.files.destinations import Destination, Saved, destination
+from openrouter_mcp.jobs import replies
+from openrouter_mcp.jobs.table import JobRow, State
+from openrouter_mcp.multimodal import replies as media_replies
+from openrouter_mcp.multimodal.replies import Made
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+    from openrouter_mcp.progress import Progress
+
+HEAD = 200
+"""Characters that tell whether a reply shows the beginning of a text."""
+MIME = {".md": "text/markdown", ".json": "application/json"}
+
+
+async def save(app: App, job_id: str, save_to: str, wait: float, progress: Progress) -> ToolResult:
+    """Wait for a job as `Jobs.get` does, then save what it gave, by the rules of `destination`.
+
+    A video that is gone here, or was cancelled, is fetched from OpenRouter. Raises `NOT_FOUND`,
+    also for files that are gone, `UNSAFE_PATH`, and `INVALID_INPUT` where nothing can be written.
+    """
+    place = await asyncio.to_thread(destination, app.settings, save_to, "")
+    row = await app.jobs.find(job_id)
+    if row.state is State.CANCELLED:
+        await app.jobs.go_on(row, place)
+    told = await app.jobs.get(job_id, wait, progress, place)
+    row = await app.jobs.find(job_id)
+    links = _links(row)
+    if row.state.ended and links:
+        in_memory = app.jobs.in_memory.get(row.id, {})
+        made, gone = await asyncio.to_thread(_copied, links, place, in_memory)
+        if not gone or not await app.jobs.go_on(row, place):
+            return replies.saved(row, made, _missing(row, made, gone))
+        told = await app.jobs.get(job_id, wait, progress)
+        row = await app.jobs.find(job_id)
+    if not row.state.ended:
+        return replies.pending(row, save_to)
+    if links or not (text := _text(row)):
+        return told
+    saved = await asyncio.to_thread(_written, place, row, text)
+    return replies.saved(row, [saved], [row.error.message] if row.error else [])
+
+
+def _links(row: JobRow) -> list[ResourceLink]:
+    content = row.result.content if row.result else []
+    return [block for block in content if isinstance(block, ResourceLink)]
+
+
+def _copied(
+    links: Sequence[ResourceLink], place: Destination, in_memory: Mapping[str, bytes]
+) -> tuple[list[Made], list[str]]:
+    """The files that were saved in `place`, and where those were that are gone. Blocks."""
+    made: list[Made] = []
+    gone: list[str] = []
+    former = ""
+    for link in links:
+        name = Path(link.name)
+        target, suffix = place.named(name.stem), name.suffix
+        if former and link.name.startswith(f"{former}."):
+            # What is told about a file lies beside it, under its name and more.
+            path = made[-1].saved.path
+            target, suffix = Destination(path.parent, path.name), link.name[len(former) :]
+        try:
+            source = _opened(link, in_memory)
+        except OSError:
+            gone.append(_where(link))
+            continue
+        with source:
+            saved = _copy(source, link, target, suffix)
+        made.append(Made(saved, link.mime_type or ""))
+        former = link.name
+    return made, gone
+
+
+def _where(link: ResourceLink) -> str:
+    is_file = link.uri.startswith("file:")
+    return sandbox.display(sandbox.absolute(link.uri)) if is_file else link.name
+
+
+def _opened(link: ResourceLink, in_memory: Mapping[str, bytes]) -> BinaryIO:
+    """The bytes of a file. Raises `OSError` if they are gone."""
+    if link.uri.startswith("file:"):
+        return sandbox.open_file(sandbox.absolute(link.uri))
+    if link.name not in in_memory:
+        raise FileNotFoundError
+    return io.BytesIO(in_memory[link.name])
+
+
+def _copy(source: BinaryIO, link: ResourceLink, target: Destination, suffix: str) -> Saved:
+    there = target.directory / f"{media.safe(target.stem)}{suffix}"
+    if link.uri == there.as_uri():
+        return Saved(there, source.seek(0, io.SEEK_END))
+    try:
+        return target.copy(source, suffix)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+
+
+def _unwritable(target: Destination, error: OSError) -> OpenRouterError:
+    """Why nothing could be saved; what is kept is not touched by that."""
+    return OpenRouterError(
+        Code.INVALID_INPUT,
+        f"{media.safe(target.stem)} could not be saved in {kept.reason(target, error)}. Nothing is "
+        "lost: make room, or name another place with save_to, and call again.",
+    )
+
+
+def _missing(row: JobRow, made: Sequence[Made], gone: Sequence[str]) -> list[str]:
+    """What to say of files that are gone. Raises `NOT_FOUND` if all are."""
+    if not gone:
+        return []
+    are = "are" if len(gone) > 1 else "is"
+    message = (
+        f"{', '.join(gone)} of {row.id} {are} not there any more, and OpenRouter keeps no copy. "
+        f"Call {row.tool} again if it is still wanted."
+    )
+    if not made:
+        raise OpenRouterError(Code.NOT_FOUND, message)
+    return [message]
+
+
+def _text(row: JobRow) -> str:
+    """The whole text of a job, without its receipt."""
+    if row.result is None:
+        return row.text
+    texts = [block.text for block in row.result.content if isinstance(block, TextContent)]
+    shown = "\n\n".join(texts).removesuffix(media_replies.receipt_line(row.result)).strip()
+    cut = len(row.text) > len(shown) and row.text[:HEAD].strip() in shown
+    return row.text if cut else shown
+
+
+def _written(place: Destination, row: JobRow, text: str) -> Made:
+    """The text as a file with the ending that the caller gave. Blocks."""
+    structured = row.result is not None and row.result.structured_content is not None
+    suffix = place.suffix or (".json" if structured else ".md")
+    target = place.named(row.id)
+    try:
+        saved = target.save(text.encode("utf-8", "replace"), suffix)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    return Made(saved, MIME.get(suffix, "text/plain"))

@@ -1,0 +1,247 @@
+"""One of the user's other MCP servers: started on demand, kept warm, restarted, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import re
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import httpx2
+import mcp.types as mt
+from anyio import BrokenResourceError, ClosedResourceError
+from fastmcp import Client
+from fastmcp.client.logging import LogMessage
+from fastmcp.client.transports import SSETransport, StreamableHttpTransport
+from fastmcp.client.transports.base import ClientTransport
+from mcp import MCPError
+from pydantic import ValidationError
+
+from openrouter_mcp import __version__
+from openrouter_mcp.errors import clean, duration
+from openrouter_mcp.mcp_client.config import ITSELF, ServerConfig
+from openrouter_mcp.mcp_client.process import StdioProcess
+from openrouter_mcp.settings import NAME, variable
+
+START_LIMIT = 30.0
+"""Seconds that a server has to start and to list its tools; the first npx or uvx takes a while."""
+SLACK = 5.0
+"""Seconds after which a limit of the SDK that did not work is enforced."""
+FAILURES = (
+    MCPError,
+    RuntimeError,
+    ValueError,
+    OSError,
+    TimeoutError,
+    httpx2.HTTPError,
+    BrokenResourceError,
+    ClosedResourceError,
+    ExceptionGroup,
+)
+"""What a connection that does not work raises; FastMCP wraps some of it in RuntimeError."""
+ANSWERS = {mt.INVALID_PARAMS, mt.METHOD_NOT_FOUND, mt.INTERNAL_ERROR, mt.REQUEST_TIMEOUT}
+"""Errors of one request, on a connection that works."""
+
+ADDRESS = re.compile(r"(https?://)(?:[^/\s@]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?")
+T = TypeVar("T")
+
+
+class ServerError(Exception):
+    """What went wrong with a server, in a sentence for the trace and for the model."""
+
+
+class McpServer:
+    """One server of the configuration. Nothing is started before it is needed."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self._transport: ClientTransport | None = None
+        self._opening: asyncio.Task[Client] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+        return self.config.name
+
+    @property
+    def strayed(self) -> int:
+        """Lines on stdout that were no MCP messages, since it was started."""
+        return self._transport.strayed if isinstance(self._transport, StdioProcess) else 0
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether it says that it has resources; False before it is started."""
+        opening = self._opening
+        if opening is None or not opening.done() or opening.cancelled() or opening.exception():
+            return False
+        capabilities = opening.result().server_capabilities
+        return bool(capabilities and capabilities.resources)
+
+    async def tools(self) -> list[mt.Tool]:
+        """What it offers, after starting it, again if it has died since. Raises `ServerError`."""
+        warm = self._opening is not None
+        try:
+            return await self._asked(Client.list_tools, START_LIMIT)
+        except ServerError:
+            if not warm or self._opening is not None:
+                raise
+        return await self._asked(Client.list_tools, START_LIMIT)
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], seconds: float, *, as_task: bool = False
+    ) -> mt.CallToolResult:
+        """Run one of its tools. Raises `ServerError` where no result comes within `seconds`.
+
+        `as_task` is for tools that the specification of 2025-11-25 lets run only so.
+        """
+
+        async def ask(client: Client) -> mt.CallToolResult:
+            if as_task:
+                return await _result_of_task(client, tool, arguments, seconds)
+            return await client.call_tool_mcp(tool, arguments, timeout=seconds)
+
+        return await self._asked(ask, seconds)
+
+    async def read(self, uri: str, seconds: float) -> mt.ReadResourceResult:
+        """One of its resources. Raises `ServerError` where it does not come within `seconds`."""
+
+        async def ask(client: Client) -> mt.ReadResourceResult:
+            async with asyncio.timeout(seconds):
+                return await client.read_resource_mcp(uri)
+
+        return await self._asked(ask, seconds)
+
+    async def aclose(self) -> None:
+        """Stop it; the next use starts it again."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return
+        opening.cancel()
+        await asyncio.wait({opening})
+        if not opening.cancelled() and not opening.exception():
+            with suppress(*FAILURES):
+                await opening.result().close()
+
+    async def _asked(self, ask: Callable[[Client], Awaitable[T]], seconds: float) -> T:
+        """The answer to one question; a connection that broke is closed, to be opened anew."""
+        client = await self._connected()
+        opening, transport = self._opening, self._transport
+        try:
+            # The SDK's own limit comes first and tells the server to stop.
+            async with asyncio.timeout(seconds + SLACK):
+                return await ask(client)
+        except FAILURES as error:
+            if _broken(client, transport, error):
+                # Another call may have opened it anew already.
+                if self._opening is opening:
+                    await self.aclose()
+                said = transport.farewell() if isinstance(transport, StdioProcess) else _said(error)
+                message = f"{self.name} is gone: {said}. It is started again at its next use."
+            elif isinstance(error, TimeoutError) or _timed_out(error):
+                message = f"{self.name} did not answer within {duration(seconds)}."
+            else:
+                message = f"{self.name} answered: {clean(error)}"
+            raise ServerError(message) from None
+
+    async def _connected(self) -> Client:
+        if self.config.problem:
+            raise ServerError(f"{self.name} cannot be used: {self.config.problem}.")
+        if self._opening is None:
+            # Of no call: it outlives the one that needs it first.
+            self._opening = asyncio.create_task(self._open(), context=contextvars.Context())
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except ServerError:
+            if self._opening is opening:
+                self._opening = None
+            raise
+
+    async def _open(self) -> Client:
+        transport = self._transport = _transport(self.config)
+        client = Client(
+            transport,
+            init_timeout=START_LIMIT,
+            client_info=mt.Implementation(name=NAME, version=__version__),
+            log_handler=_ignore,
+        )
+        begun = time.monotonic()
+        try:
+            # The client's own limit is gentler, and does not hold for a connection that hangs.
+            async with asyncio.timeout(START_LIMIT + SLACK):
+                await client.__aenter__()
+        except FAILURES as error:
+            with suppress(*FAILURES):
+                await client.close()
+            reason = _reason(transport, error, time.monotonic() - begun)
+            raise ServerError(f"{self.name} did not start: {reason}.") from None
+        # However it was started, and wherever it runs.
+        if client.server_info and client.server_info.name == NAME:
+            await client.close()
+            raise ServerError(f"{self.name} cannot be used: {ITSELF}.")
+        return client
+
+
+def _transport(config: ServerConfig) -> ClientTransport:
+    if config.command:
+        marker = {variable("inside_agent"): "1"}
+        return StdioProcess(config.command, config.args, {**config.env, **marker}, config.cwd)
+    kind = SSETransport if config.sse else StreamableHttpTransport
+    return kind(config.url, headers=dict(config.headers))
+
+
+async def _result_of_task(
+    client: Client, tool: str, arguments: dict[str, Any], seconds: float
+) -> mt.CallToolResult:
+    """Begin a task and wait for its result."""
+    ttl = int(seconds * 1000)
+    params = mt.CallToolRequestParams(name=tool, arguments=arguments, task=mt.TaskMetadata(ttl=ttl))
+    try:
+        begun = await client.session.send_request(
+            mt.CallToolRequest(params=params), mt.CreateTaskResult
+        )
+    except ValidationError as error:
+        # The SDK expects the result of an ordinary call here, and shows what came instead.
+        begun = mt.CreateTaskResult.model_validate(error.errors()[0]["input"])
+    wanted = mt.GetTaskPayloadRequestParams(task_id=begun.task.task_id)
+    return await client.session.send_request(
+        mt.GetTaskPayloadRequest(params=wanted), mt.CallToolResult, seconds
+    )
+
+
+def _reason(transport: ClientTransport, error: BaseException, seconds: float) -> str:
+    """Why a server did not start, after so many seconds."""
+    if isinstance(transport, StdioProcess) and transport.ended:
+        return transport.farewell()
+    if seconds >= START_LIMIT:
+        return f"it said nothing within {duration(START_LIMIT)}"
+    while error.__cause__:
+        error = error.__cause__
+    return _said(error) or type(error).__name__
+
+
+def _said(error: BaseException) -> str:
+    """What went wrong with a connection, without the secrets that addresses may hold."""
+    return clean(ADDRESS.sub(r"\1\2", str(error)))
+
+
+def _broken(client: Client, transport: ClientTransport | None, error: BaseException) -> bool:
+    """Whether the connection has to be opened anew."""
+    if not client.is_connected():
+        return True
+    code = error.error.code if isinstance(error, MCPError) else 0
+    if isinstance(transport, StdioProcess):
+        return transport.ended or code == mt.CONNECTION_CLOSED
+    # A server that was restarted knows the session no more, and says so in many ways.
+    return code not in ANSWERS
+
+
+def _timed_out(error: BaseException) -> bool:
+    return isinstance(error, MCPError) and error.error.code == mt.REQUEST_TIMEOUT
+
+
+async def _ignore(_message: LogMessage) -> None:
+    """What a server logs is for the people who run it."""

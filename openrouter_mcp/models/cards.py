@@ -1,0 +1,242 @@
+"""Models and endpoints as short tables: what a person compares, prices per million tokens. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from openrouter_mcp.models.model import Model
+
+MILLION = 1_000_000
+DAY = 86_400
+DESCRIPTION_LIMIT = 500
+# OpenRouter writes "never" as a date far away.
+EXPIRY_SHOWN_DAYS = 365
+# Everything else that OpenRouter lists under `pricing` is per token.
+PER_UNIT = {"request", "image", "web_search", "discount"}
+SHORTEST_LATENCY_MS = 30
+SMALLEST_UNIT_PRICE = Decimal("0.0001")
+KINDS = ("text", "image", "file", "audio", "video")
+ABILITIES = {
+    "tools": {"tools"},
+    "json": {"structured_outputs", "response_format"},
+    "reasoning": {"reasoning"},
+}
+
+
+def row(model: Model, now: float) -> dict[str, Any]:
+    """One line of a list: about 50 tokens. Prices are USD per million tokens."""
+    return present(
+        {
+            "id": model.id,
+            "name": model.name.partition(": ")[2] or model.name,
+            "context": model.context_length or None,
+            **_short_price(model),
+            "kinds": _kinds(model),
+            "supports": [
+                ability
+                for ability, any_of in ABILITIES.items()
+                if any_of & model.supported_parameters
+            ],
+            "age": _age(model.created, now),
+            "expires": _expires(model, now),
+        }
+    )
+
+
+def card(
+    model: Model,
+    endpoints: Iterable[Mapping[str, Any]],
+    now: float,
+    policies: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Everything on one model that helps to choose and to call it.
+
+    `policies` says by tag what becomes of data at an endpoint.
+    """
+    offers = [
+        {**endpoint(row), **(policies or {}).get(str(row.get("tag")), {})} for row in endpoints
+    ]
+    if _priced_by_unit(model):
+        for offer in offers:
+            offer.pop("prices", None)
+    description = model.description
+    if len(description) > DESCRIPTION_LIMIT:
+        description = f"{description[:DESCRIPTION_LIMIT]}..."
+    return present(
+        {
+            "id": model.id,
+            "name": model.name,
+            "description": description,
+            "canonical_slug": model.canonical_slug if model.canonical_slug != model.id else "",
+            "alias_of": model.alias_target,
+            "kinds": _kinds(model),
+            "context": model.context_length or None,
+            "max_output": model.max_completion_tokens or None,
+            "prices": _prices(model),
+            "price_overrides": [_override(override) for override in model.price_overrides],
+            "parameters": sorted(model.supported_parameters),
+            "reasoning": model.reasoning,
+            "voices": list(model.supported_voices),
+            "benchmarks": model.benchmarks.get("artificial_analysis"),
+            "knowledge_cutoff": model.knowledge_cutoff,
+            "age": _age(model.created, now),
+            "expires": _expires(model, now),
+            "moderated": model.is_moderated,
+            "endpoints": offers,
+        }
+    )
+
+
+def prices(pricing: Mapping[str, object]) -> dict[str, Any]:
+    """USD per million tokens, for `request`, `image` and `web_search` each; zeros left out."""
+    shown: dict[str, Any] = {}
+    for kind, value in pricing.items():
+        price = decimal(value)
+        if price is None or (price == 0 and kind not in {"prompt", "completion"}):
+            continue
+        if price < 0:
+            shown[kind] = "varies"
+        elif kind in PER_UNIT and not (kind == "image" and price < SMALLEST_UNIT_PRICE):
+            shown[kind] = number(price)
+        else:
+            shown[kind] = number(price * MILLION)
+    return shown
+
+
+def _prices(model: Model) -> dict[str, Any]:
+    """The prices of a card; none where they are those of an image, a video or a request."""
+    if audio := _audio_price(model):
+        return {"audio_unit": f"{audio.normalize():f}"}
+    return {} if _priced_by_unit(model) else prices(model.pricing)
+
+
+def _short_price(model: Model) -> dict[str, Any]:
+    shown = prices(model.pricing)
+    if "varies" in shown.values():
+        return {"price": "varies"}
+    if audio := _audio_price(model):
+        return {"price": f"{audio.normalize():f} per unit of audio"}
+    if _priced_by_unit(model):
+        return {"price": "per unit, see get_model"}
+    return {"price_in": shown.get("prompt"), "price_out": shown.get("completion")}
+
+
+def _audio_price(model: Model) -> Decimal:
+    """USD per second, minute or hour of audio: OpenRouter does not say which. 0 = by tokens."""
+    if model.output_modalities != {"transcription"} or model.pricing.get("completion"):
+        return Decimal(0)
+    return model.pricing.get("prompt", Decimal(0))
+
+
+def _priced_by_unit(model: Model) -> bool:
+    """Whether zero token prices hide what an image, a video or a request costs."""
+    tokens = model.pricing.get("prompt") or model.pricing.get("completion")
+    return bool(model.pricing) and not tokens and not model.is_free
+
+
+def _kinds(model: Model) -> str:
+    """What goes in and comes out, as text+image->text."""
+    kinds = f"{_ordered(model.input_modalities)}->{_ordered(model.output_modalities)}"
+    return kinds if kinds != "->" else ""
+
+
+def _ordered(kinds: Iterable[str]) -> str:
+    rank = {kind: position for position, kind in enumerate(KINDS)}
+    return "+".join(sorted(kinds, key=lambda kind: (rank.get(kind, len(rank)), kind)))
+
+
+def _age(created: int, now: float) -> str:
+    """Time since the release, in the largest unit that says something."""
+    if not created:
+        return ""
+    days = max(0, int((now - created) / DAY))
+    if days < 60:
+        return f"{days} d"
+    return f"{days // 30} mo" if days < 730 else f"{days // 365} y"
+
+
+def _expires(model: Model, now: float) -> str:
+    days = model.days_left(now)
+    return model.expiration_date if days is not None and days <= EXPIRY_SHOWN_DAYS else ""
+
+
+def _override(override: Mapping[str, Any]) -> dict[str, Any]:
+    """A conditional price: when it holds, in words, and its prices per million tokens."""
+    when = []
+    if tokens := override.get("min_prompt_tokens"):
+        when.append(f"prompt over {tokens:,} tokens")
+    if "utc_start" in override:
+        when.append(f"{_clock(override['utc_start'])} to {_clock(override.get('utc_end'))} UTC")
+    if days := override.get("utc_days"):
+        when.append(f"on {', '.join(map(str, days))}")
+    rest = {name: v for name, v in override.items() if not name.startswith(("utc_", "min_"))}
+    return {"when": ", ".join(when), **prices(rest)}
+
+
+def _clock(time: object) -> str:
+    """OpenRouter's HHMM, a number, as a time of day."""
+    return f"{time // 100:02}:{time % 100:02}" if isinstance(time, int) else str(time)
+
+
+def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """One provider's offer; `tag` is what provider.only and provider.order take."""
+    pricing = endpoint.get("pricing")
+    return present(
+        {
+            "tag": endpoint.get("tag"),
+            "provider": endpoint.get("provider_name"),
+            "prices": prices(pricing if isinstance(pricing, Mapping) else {}),
+            "context": endpoint.get("context_length") or None,
+            "max_output": endpoint.get("max_completion_tokens"),
+            "quantization": endpoint.get("quantization"),
+            "latency_ms": _percentiles(_milliseconds(endpoint.get("latency_last_30m"))),
+            "tokens_per_second": _percentiles(endpoint.get("throughput_last_30m")),
+            "uptime_percent": _rounded(endpoint.get("uptime_last_30m")),
+            "degraded": endpoint.get("status") not in (None, 0),
+        }
+    )
+
+
+def _milliseconds(latency: object) -> object:
+    """Latencies in ms: they are documented so, but some endpoints tell seconds."""
+    if not isinstance(latency, Mapping):
+        return latency
+    figures = {name: value for name, value in latency.items() if isinstance(value, int | float)}
+    in_seconds = figures.get("p50", SHORTEST_LATENCY_MS) < SHORTEST_LATENCY_MS
+    return {name: value * 1000 if in_seconds else value for name, value in figures.items()}
+
+
+def _percentiles(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {name: _rounded(value[name]) for name in ("p50", "p90") if value.get(name) is not None}
+
+
+def _rounded(value: object) -> object:
+    return round(value, 1) if isinstance(value, float) else value
+
+
+def decimal(value: object) -> Decimal | None:
+    """A price of OpenRouter's; None where it is not one."""
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return price if price.is_finite() else None
+
+
+def number(price: Decimal) -> int | float:
+    """A price as a short JSON number."""
+    short = round(price, 6)
+    return int(short) if short == short.to_integral_value() else float(short)
+
+
+def present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what says something; a zero does, an empty list does not."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value or (value == 0 and value is not False)
+    }

@@ -1,0 +1,131 @@
+"""What only OpenRouter's servers know: orders of the list, providers, media prices, data sets.
+
+Each document is kept for an hour in the cache that the catalogue uses: data endpoints allow 30
+requests a minute and 500 a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from openrouter_mcp.models.catalogue import Client, unreadable
+from openrouter_mcp.state.document_cache import Document, DocumentCache
+
+CATEGORIES = (
+    *("programming", "roleplay", "marketing", "marketing/seo", "technology", "science"),
+    *("translation", "legal", "finance", "health", "trivia", "academia"),
+)
+"""The use cases by which OpenRouter sorts what models are used for."""
+
+MAX_AGE = 3600.0
+STALE_WHILE_REVALIDATE = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """OpenRouter's documents beside the catalogue. Every method raises `OpenRouterError`."""
+
+    client: Client
+    cache: DocumentCache
+
+    async def listed(self, **query: str) -> list[str]:
+        """Ids of every kind of model that fit `query`, in OpenRouter's order (GET /models)."""
+        document = await self._document(
+            "/models",
+            lambda reply: [str(row["id"]) for row in _rows(reply) if row.get("id")],
+            {"output_modalities": "all", **query},
+        )
+        return document.data
+
+    async def providers(self) -> list[dict[str, Any]]:
+        """Every provider: name, slug, headquarters, datacenters, policies (GET /providers)."""
+        document = await self._document(
+            "/providers", lambda reply: [row for row in _rows(reply) if row.get("slug")]
+        )
+        return document.data
+
+    async def zdr_tags(self) -> dict[str, list[str]]:
+        """Tags of the endpoints that retain no data, by model id (GET /endpoints/zdr)."""
+
+        def read(reply: object) -> dict[str, list[str]]:
+            tags: dict[str, list[str]] = {}
+            for row in _rows(reply):
+                tags.setdefault(str(row.get("model_id")), []).append(str(row.get("tag")))
+            return tags
+
+        return (await self._document("/endpoints/zdr", read)).data
+
+    async def image_models(self) -> list[dict[str, Any]]:
+        """What the endpoints of each image model take together (GET /images/models)."""
+        return (await self._document("/images/models", _rows)).data
+
+    async def image_endpoints(self, model_id: str) -> list[dict[str, Any]]:
+        """Who draws with this model, for what price (GET /images/models/{id}/endpoints)."""
+        path = f"/images/models/{quote(model_id, safe='/:~')}/endpoints"
+        return (await self._document(path, lambda reply: _rows(reply, "endpoints"))).data
+
+    async def video_models(self) -> list[dict[str, Any]]:
+        """What each video model takes and costs (GET /videos/models)."""
+        return (await self._document("/videos/models", _rows)).data
+
+    async def benchmarks(self, source: str, arena: str = "") -> Document:
+        """One source's results with their `meta` (GET /benchmarks)."""
+        query = {"source": source} | ({"arena": arena} if arena else {})
+        return await self._document("/benchmarks", _whole, query)
+
+    async def daily_rankings(self, **query: str) -> Document:
+        """Tokens by model and period with their `meta` (GET /datasets/rankings-daily)."""
+        return await self._document("/datasets/rankings-daily", _whole, query)
+
+    async def app_rankings(self, **query: str) -> Document:
+        """Tokens by app with their `meta` (GET /datasets/app-rankings)."""
+        return await self._document("/datasets/app-rankings", _whole, query)
+
+    async def session_costs(self) -> Document:
+        """Median USD of a session by app, model and turns (GET /datasets/session-cost)."""
+        return await self._document("/datasets/session-cost", _whole, {"limit": "500"})
+
+    async def tasks(self) -> Document:
+        """Shares of requests by task, with each task's models (GET /classifications/task)."""
+
+        def read(reply: object) -> dict[str, Any]:
+            data = reply.get("data") if isinstance(reply, dict) else None
+            rows = _rows(data, "classifications")
+            return {**data, "classifications": rows} if isinstance(data, dict) else {}
+
+        return await self._document("/classifications/task", read)
+
+    async def _document(
+        self, path: str, read: Callable[[object], Any], query: dict[str, str] | None = None
+    ) -> Document:
+        query = query or {}
+        name = path.strip("/") + (f"?{urlencode(sorted(query.items()))}" if query else "")
+
+        async def fetch() -> Any:
+            reply = await self.client.get(path, params=query)
+            try:
+                return read(reply)
+            except TypeError:
+                raise unreadable(path) from None
+
+        return await self.cache.get(
+            name, fetch, MAX_AGE, stale_while_revalidate=STALE_WHILE_REVALIDATE
+        )
+
+
+def _rows(reply: object, field: str = "data") -> list[dict[str, Any]]:
+    """The rows of a reply. Raises TypeError where there is no list of them."""
+    rows = reply.get(field) if isinstance(reply, dict) else None
+    if not isinstance(rows, list):
+        raise TypeError
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _whole(reply: object) -> dict[str, Any]:
+    """Rows and `meta` of a data set."""
+    rows = _rows(reply)
+    meta = reply.get("meta") if isinstance(reply, dict) else None
+    return {"data": rows, "meta": meta if isinstance(meta, dict) else {}}

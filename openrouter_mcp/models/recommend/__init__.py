@@ -1,0 +1,1 @@
+"""Which few models to advise for a task."""

@@ -1,0 +1,212 @@
+"""Which model to take, from everything that is known now: catalogue, benchmarks, use, endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.models import cards, media_cards, search
+from openrouter_mcp.models import prices as pricing
+from openrouter_mcp.models.catalogue import Catalogue, Snapshot
+from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.model import Model
+from openrouter_mcp.models.output_types import Advice
+from openrouter_mcp.models.prices import Demand
+from openrouter_mcp.models.recommend import eligibility, evidence, picks
+from openrouter_mcp.models.recommend.evidence import Sources
+from openrouter_mcp.models.recommend.picks import Pick, Scale, Usage
+from openrouter_mcp.models.recommend.tasks import LISTINGS, Needs, Task, needed, understand
+from openrouter_mcp.multimodal import video_request
+
+LEAST_SHARE = 0.005
+UNIT_PRICES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person wants; `max_price` is USD per million tokens, `prompt` what would be sent."""
+
+    task: str
+    needs: Sequence[str] = ()
+    max_price: float = 0
+    min_context: int = 0
+    prompt: str = ""
+
+
+async def advise(catalogue: Catalogue, market: Market, question: Question, now: float) -> Advice:
+    """At most five models for a task, best advice first, with what they were judged by.
+
+    Raises `OpenRouterError`: INVALID_INPUT for an unknown need, NOT_FOUND when nothing fits.
+    """
+    snapshot = await catalogue.models()
+    task = understand(question.task)
+    known = {name for model in snapshot.models for name in model.supported_parameters}
+    needs = needed(question.needs, known)
+    demand = _demand(question, task)
+    models = await _candidates(snapshot, market, question, task, needs, now)
+    sources = Sources()
+    scale, usages, popular, swift = await asyncio.gather(
+        evidence.scale(snapshot, market, task, sources),
+        evidence.usages(snapshot, market, task, sources),
+        evidence.listed(market, "most-popular", sources, wanted=not task.profile.index),
+        evidence.listed(market, "latency-low-to-high", sources, wanted=task.fast),
+    )
+    moment = datetime.fromtimestamp(now, UTC)
+    prices = {model.id: eligibility.price_of(model, demand, moment) for model in models}
+    finalists = picks.shortlist(models, task, scale, prices, popular, usages, swift)
+    judged = Judged(scale, usages, prices)
+    rows = await _healthy(catalogue, market, finalists, needs, sources)
+    return {
+        "task": task.name,
+        "cost_for": f"{demand.input_tokens:,} tokens in, {demand.output_tokens:,} out",
+        "models": [_row(pick, endpoint, judged, now) for pick, endpoint in rows],
+        "considered": len(models),
+        "sources": sources.cited,
+        "missing": sources.missing,
+        "as_of": search.as_of(snapshot),
+    }
+
+
+async def _candidates(
+    snapshot: Snapshot, market: Market, question: Question, task: Task, needs: Needs, now: float
+) -> list[Model]:
+    """The models that fit, at least one. Raises NOT_FOUND."""
+    length = _demand(question, task).input_tokens if question.prompt else 0
+    models = eligibility.eligible(
+        snapshot.models,
+        task,
+        needs,
+        max_price=question.max_price,
+        min_context=max(question.min_context, length),
+        now=now,
+    )
+    for listing in needs.listings:
+        listed = await market.listed(**LISTINGS[listing])
+        models = [model for model in models if model.id in listed]
+    if task.profile.output == "video":
+        upscalers = await _upscalers(market)
+        models = [model for model in models if model.id not in upscalers]
+    if not models:
+        raise OpenRouterError(
+            Code.NOT_FOUND,
+            f"No model fits {task.name} with these needs and limits. Drop a need, or raise "
+            "max_price or lower min_context.",
+        )
+    return models
+
+
+async def _upscalers(market: Market) -> set[str]:
+    """Models that enlarge videos and make none; empty where that cannot be asked."""
+    try:
+        rows = await market.video_models()
+    except OpenRouterError:
+        return set()
+    return {row["id"] for row in rows if video_request.is_upscaler(row)}
+
+
+def _demand(question: Question, task: Task) -> Demand:
+    """The tokens to reckon cost with: those of the prompt, or usual ones for such a task."""
+    tokens_in, tokens_out = task.tokens
+    if question.prompt:
+        tokens_in = pricing.count_tokens([{"content": question.prompt}])
+    return Demand(tokens_in, tokens_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Where to run a finalist: its best endpoint, and its price where that is not by tokens."""
+
+    endpoint: Mapping[str, Any] | None
+    price: Any = None
+
+
+async def _healthy(
+    catalogue: Catalogue,
+    market: Market,
+    finalists: Sequence[Pick],
+    needs: Needs,
+    sources: Sources,
+) -> list[tuple[Pick, Offer]]:
+    """The first five finalists with an endpoint that works; all, where nothing is known of it."""
+    zdr = None
+    if "zdr" in needs.listings:
+        zdr = await sources.read("zero data retention", market.zdr_tags())
+
+    async def offer(pick: Pick) -> Offer | None:
+        model = pick.model
+        rows = await sources.read("endpoints", catalogue.endpoints(model.id))
+        if not rows:
+            return Offer(None, await _unit_price(market, model, sources))
+        retaining_none = None if zdr is None else search.tags(zdr, model, rows)
+        best = eligibility.best_endpoint(rows, needs, retaining_none)
+        return Offer(best, await _unit_price(market, model, sources)) if best else None
+
+    offers = await asyncio.gather(*map(offer, finalists))
+    alive = [(pick, offer) for pick, offer in zip(finalists, offers, strict=True) if offer]
+    return alive[: picks.ADVISED]
+
+
+async def _unit_price(market: Market, model: Model, sources: Sources) -> Any:
+    """What an image or a video costs."""
+    if "image" in model.output_modalities and not model.is_router:
+        rows = await sources.read("image prices", market.image_endpoints(model.id))
+        return media_cards.image_endpoint(rows[0]).get("prices", [])[:UNIT_PRICES] if rows else None
+    if "video" in model.output_modalities:
+        rows = await sources.read("video prices", market.video_models())
+        return next((row.get("pricing_skus") for row in rows or [] if row["id"] == model.id), None)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the models of one answer are judged by."""
+
+    scale: Scale | None
+    usages: Sequence[Usage]
+    prices: Mapping[str, Decimal | None]
+
+
+def _row(pick: Pick, offer: Offer, judged: Judged, now: float) -> dict[str, Any]:
+    """One advised model; what is not known of it is left out."""
+    model = pick.model
+    row = {"model": model.id, "why": pick.why}
+    scale = judged.scale
+    if scale and (score := scale.scores.get(model.id)):
+        row["score"] = score
+        row["scored_by"] = f"{scale.name}, {scale.as_of}"
+        if not scale.is_elo and (price := model.blended_price):
+            row["score_per_dollar"] = round(score / float(price), 1)
+    shares = [
+        f"{usage.shares[model.id]:.1%} of {usage.what}"
+        for usage in judged.usages
+        if usage.shares.get(model.id, 0) >= LEAST_SHARE
+    ]
+    if shares:
+        row["used"] = shares
+    short = cards.row(model, now)
+    row |= {name: short[name] for name in ("price_in", "price_out", "price") if name in short}
+    if offer.price:
+        row["price"] = offer.price
+    if (cost := judged.prices.get(model.id)) is not None:
+        row["cost"] = float(round(cost, 6))
+    if offer.endpoint:
+        row |= _health(offer.endpoint)
+    if "expires" in short:
+        row["expires"] = short["expires"]
+    return row
+
+
+def _health(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    shown = cards.endpoint(endpoint)
+    health = {
+        "provider": shown.get("tag"),
+        "latency_ms": shown.get("latency_ms", {}).get("p50"),
+        "tokens_per_second": shown.get("tokens_per_second", {}).get("p50"),
+        "uptime_percent": shown.get("uptime_percent"),
+    }
+    return {name: value for name, value in health.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Media in and out: one module for each kind of work."""

@@ -1,0 +1,101 @@
+"""A question about files, put to a model that takes all their kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from openrouter_mcp.chat.conversation import Call
+from openrouter_mcp.completions.request import Ask
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import addresses
+from openrouter_mcp.files.attach import Attachments
+from openrouter_mcp.files.parts import Part
+from openrouter_mcp.models import choose, modalities
+from openrouter_mcp.models.catalogue import Snapshot
+from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.model import MILLION, Model
+from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.settings import variable
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+HIGHEST_PRICE = Decimal(2)
+"""USD for a million tokens of input, above which a model is not chosen unasked."""
+YOUTUBE_PROVIDER = "google-ai-studio"
+"""The only provider that reads YouTube."""
+
+
+async def call_for(app: App, attached: Attachments, ask: Ask, model: str, max_cost: float) -> Call:
+    """The chat that answers the question, with the named model or one that takes all the files.
+
+    Raises `INVALID_INPUT` where there is nothing to look at, `MODEL_NOT_FOUND`,
+    `MODEL_UNAVAILABLE`.
+    """
+    if not attached.parts:
+        raise OpenRouterError(Code.INVALID_INPUT, "files is empty. Name the files to look at.")
+    if all(map(_is_empty, attached.parts)):
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "These files are empty: there is nothing in them to look at."
+        )
+    needed = modalities.of_parts(attached.parts)
+    youtube = any(_is_youtube(path) for path in attached.paths)
+    ask = replace(ask, attachments=attached.parts, notes=attached.notes)
+    if youtube and "provider" not in ask.options:
+        routing = {"provider": {"only": [YOUTUBE_PROVIDER]}}
+        ask = replace(ask, options={**ask.options, **routing})
+    snapshot = await app.catalogue.models()
+    named = model or str(ask.options.get("model") or "")
+    if named:
+        found = snapshot.resolve(named)
+    else:
+        found = await _chosen(app, snapshot, needed, youtube=youtube)
+    return Call("analyze_media", ask, found.id, max_cost=max_cost, attached=attached, how=found.how)
+
+
+async def _chosen(
+    app: App, snapshot: Snapshot, needed: AbstractSet[str], *, youtube: bool
+) -> Resolution:
+    """The default model if it takes all kinds, else a popular, well-priced one."""
+    field = "default_video_model" if "video" in needed else "default_vision_model"
+    if default := str(getattr(app.settings, field)):
+        found = snapshot.resolve(default)
+        if modalities.takes(found.model, needed):
+            return replace(found, how=f"named by {variable(field)}")
+
+    def fits(row: Model) -> bool:
+        return (
+            row.output_modalities == {"text"}
+            and row.input_modalities >= needed
+            and (not youtube or row.author == "google")
+        )
+
+    wanted = Wanted(
+        output=("text",),
+        default="",
+        price=_price,
+        below=HIGHEST_PRICE,
+        unit="a million tokens",
+        fits=fits,
+    )
+    return await choose.choose(app, "", wanted)
+
+
+async def _price(model: Model) -> Decimal | None:
+    prices = [model.pricing.get(kind) for kind in ("prompt", "image", "audio")]
+    known = [price for price in prices if price is not None]
+    return max(known) * MILLION if known else None
+
+
+def _is_empty(part: Part) -> bool:
+    """Whether a part is a text with nothing below its name."""
+    return part["type"] == "text" and not part["text"].partition("\n")[2].strip()
+
+
+def _is_youtube(path: object) -> bool:
+    if not isinstance(path, str) or not addresses.is_address(path) or addresses.is_data(path):
+        return False
+    return addresses.is_youtube(addresses.parsed(path, private=True))

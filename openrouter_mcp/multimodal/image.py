@@ -1,0 +1,237 @@
+"""Images from words and other images: on `/images`, or in a chat for models that only do that."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.api import fields
+from openrouter_mcp.api.client import UNTIL_DONE
+from openrouter_mcp.completions import options as request_options
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import parts, previews
+from openrouter_mcp.files.destinations import Destination, Save, Saved, destination
+from openrouter_mcp.files.signatures import SVG, media_type
+from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.models import choose
+from openrouter_mcp.models.catalogue import unreadable
+from openrouter_mcp.models.choose import Wanted, any_model
+from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.model import Model
+from openrouter_mcp.multimodal import chat_media, image_parameters, image_request, replies
+from openrouter_mcp.multimodal.image_request import MOST_REFERENCES, Ask
+from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.spending.purchase import Plan, Purchase
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+PATH = "/images"
+HIGHEST_PRICE = Decimal("0.15")
+"""USD for one image, above which a model is not chosen unasked."""
+STEM_WORDS = 6
+UNKNOWN = "application/octet-stream"
+ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IGNORECASE)
+"""What an SVG has that is more than a drawing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePlan(Plan):
+    """The requests for all images, ready to be sent."""
+
+    bodies: Sequence[Mapping[str, Any]]
+    images: int
+    destination: Destination
+
+
+async def plan(app: App, ask: Ask) -> ImagePlan:
+    """The requests for what is asked; nothing is sent, but references are read.
+
+    Raises `INVALID_INPUT` with the right values for a wrong one, and what `Files.references`,
+    `destination` and `selection.choose` raise.
+    """
+    image_request.check(ask)
+    extra = request_options.checked(ask.options)
+    asked = {name: extra.pop(name) for name in image_request.NAMES if name in extra}
+    asked |= ask.parameters()
+    stem = " ".join(ask.prompt.split()[:STEM_WORDS])
+    known = image_request.SUFFIXES
+    place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *known)
+    detail = parts.take_detail(extra)
+    sent = await app.files.references(ask.references, ("image",), MOST_REFERENCES, detail)
+    names = [*map(parts.name, sent.parts)]
+    ask = replace(ask, references=names, n=image_request.count(ask.n, extra))
+    named = ask.model or str(extra.pop("model", ""))
+    found = await choose.choose(app, named, await _wanted(app, ask, {} if named else asked))
+    endpoints = await _endpoints(app, found.id)
+    body: dict[str, Any] = {**extra, **asked, "model": found.id}
+    provider = request_options.provider(extra, app.settings)
+    if provider := image_request.routing(provider) if endpoints else provider:
+        body["provider"] = provider
+    if endpoints:
+        able = image_request.fit(found.id, endpoints, asked, place.suffix, body)
+        bodies = image_request.bodies(body, ask, sent.parts, image_parameters.most_images(able))
+        most = _estimate(able, ask, len(bodies))
+    else:
+        image_request.fit(found.id, [image_parameters.ON_CHAT], asked, "", {})
+        bodies = image_request.chat_bodies(body, found.model, ask, sent.parts)
+        most = image_parameters.estimate_on_chat(found.model, ask.prompt, ask.n)
+    return ImagePlan(
+        tool="generate_image",
+        model=found,
+        path=PATH if endpoints else chat_media.PATH,
+        request={"prompt": ask.prompt, "n": ask.n, **_sources(ask), **body},
+        most=most,
+        subject=ask.prompt,
+        notes=tuple(sent.notes),
+        bodies=bodies,
+        images=ask.n,
+        destination=place,
+    )
+
+
+def _sources(ask: Ask) -> dict[str, Any]:
+    return {"references": ask.references} if ask.references else {}
+
+
+def _estimate(endpoints: Sequence[Mapping[str, Any]], ask: Ask, requests: int) -> Decimal | None:
+    return image_parameters.estimate(
+        endpoints,
+        prompt=ask.prompt,
+        images=ask.n,
+        references=len(ask.references),
+        requests=requests,
+        resolution=ask.resolution.strip().upper(),
+    )
+
+
+async def _wanted(app: App, ask: Ask, asked: Mapping[str, Any]) -> Wanted:
+    """`asked` are the parameters that a model which is chosen must take."""
+    rows = await Market(app.client, app.cache).image_models() if asked else []
+    known = {str(row.get("id")): row for row in rows}
+
+    async def price(model: Model) -> Decimal | None:
+        endpoints = await _endpoints(app, model.id)
+        if not endpoints:
+            return image_parameters.estimate_on_chat(model, ask.prompt, 1)
+        return _estimate(endpoints, replace(ask, n=1), 1)
+
+    def takes_images(model: Model) -> bool:
+        return "image" in model.input_modalities
+
+    def suits(model: Model) -> bool:
+        row = known.get(model.id, image_parameters.ON_CHAT)
+        return not known or bool(image_parameters.able([row], asked))
+
+    return Wanted(
+        output=("image",),
+        default="default_image_model",
+        price=price,
+        below=HIGHEST_PRICE,
+        unit="an image",
+        fits=takes_images if ask.references else any_model,
+        ability="images as input" if ask.references else "",
+        suits=suits,
+    )
+
+
+async def _endpoints(app: App, model_id: str) -> list[dict[str, Any]]:
+    """Who draws with a model on `/images`; none where it draws in a chat only."""
+    try:
+        return await Market(app.client, app.cache).image_endpoints(model_id)
+    except OpenRouterError as error:
+        if error.code is Code.NOT_FOUND:
+            return []
+        raise
+
+
+async def perform(plan: ImagePlan, purchase: Purchase, handle: Handle) -> ToolResult:
+    """Pay for the images, save and show them. Raises `OpenRouterError` where there is none.
+
+    When some of several requests fail, the images of the others are saved all the same.
+    """
+    await asyncio.to_thread(plan.destination.prepare)
+    await purchase.report(f"{plan.model.id}: drawing {_count(plan.images)}")
+    most = None if plan.most is None else plan.most / len(plan.bodies)
+    send = _drawn if plan.path == PATH else _drawn_in_chat
+    tasks = [send(purchase, body, most) for body in plan.bodies]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    drawn = [data for outcome in outcomes if isinstance(outcome, list) for data in outcome]
+    if unforeseen := [error for error in errors if not isinstance(error, OpenRouterError)]:
+        raise unforeseen[0]
+    if not drawn:
+        raise errors[0]
+    save = partial(handle.save, plan.destination)
+    files = [await asyncio.to_thread(made, save, data) for data in drawn]
+    receipt = await purchase.receipt(_count(len(files)))
+    error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
+    head = _count(len(files)) + (f" of {plan.images}" if len(files) < plan.images else "")
+    return replies.files(
+        f"{head} by {plan.model.id}:", files, receipt, notes=plan.notes, error=error
+    )
+
+
+async def _drawn(purchase: Purchase, body: Mapping[str, Any], most: Decimal | None) -> list[bytes]:
+    """The images of one request to `/images`."""
+    async with purchase.request(most) as bill:
+        bill.name_provider = True
+        reply = await purchase.app.client.post(
+            PATH, body, silence=UNTIL_DONE, heard=bill.identify, report=purchase.report
+        )
+        drawn = reply.body if isinstance(reply.body, dict) else {}
+        bill.read(drawn)
+    encoded = [fields.text(row, "b64_json") for row in fields.mappings(drawn, "data")]
+    return await asyncio.to_thread(_decoded, encoded)
+
+
+async def _drawn_in_chat(
+    purchase: Purchase, body: Mapping[str, Any], most: Decimal | None
+) -> list[bytes]:
+    """The images of one chat."""
+    async with purchase.request(most) as bill:
+        media = await chat_media.receive(purchase, bill, body)
+    encoded = [url.partition(";base64,")[2] for url in media.images]
+    return await asyncio.to_thread(_decoded, encoded)
+
+
+def _decoded(encoded: Sequence[str]) -> list[bytes]:
+    """The images in base64. Raises `UPSTREAM_ERROR` where there is none, or one is damaged."""
+    try:
+        drawn = [base64.b64decode(each, validate=True) for each in encoded]
+    except binascii.Error:
+        drawn = []
+    if not drawn or not all(drawn):
+        raise unreadable("the images")
+    return drawn
+
+
+def made(save: Save, data: bytes) -> Made:
+    """One image as a file with a preview, named after what it is. Blocks."""
+    found = media_type(data)
+    if found is None or not found.mime.startswith("image/"):
+        saved = _noted(save(data, ".bin"), "This is no image of a known kind.")
+        return Made(saved, UNKNOWN)
+    saved = save(data, found.suffix)
+    if found is not SVG:
+        return Made(saved, found.mime, previews.preview(data))
+    if ACTIVE.search(data):
+        saved = _noted(saved, "It holds scripts: open it with care.")
+    return Made(saved, found.mime)
+
+
+def _noted(saved: Saved, note: str) -> Saved:
+    return replace(saved, note=f"{saved.note} {note}".strip())
+
+
+def _count(number: int) -> str:
+    return f"{number} image{'s' if number != 1 else ''}"

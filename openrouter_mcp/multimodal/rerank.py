@@ -1,0 +1,191 @@
+"""Documents ordered by how well they answer a query. Source: `POST /rerank`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.completions import options as request_options
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.models import choose
+from openrouter_mcp.models.catalogue import unreadable
+from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.model import Model
+from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.multimodal.documents import Documents, count_tokens
+from openrouter_mcp.spending import receipts
+from openrouter_mcp.spending.purchase import Plan, Purchase
+from openrouter_mcp.spending.receipts import Receipt
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+PATH = "/rerank"
+CHUNK_TOKENS = 500
+CHUNKS_PER_UNIT = 100
+"""A search unit is one query over a hundred documents, longer ones counting once per chunk."""
+HIGHEST_PRICE = Decimal("0.01")
+"""USD for one search unit, above which a model is not chosen unasked."""
+
+
+def estimate(model: Model | None, units: int, tokens: int) -> Decimal | None:
+    """USD that the order can cost at most; None where the catalogue lists no price."""
+    if model is None:
+        return None
+    if model.is_free:
+        return Decimal(0)
+    price = units * model.pricing.get("request", Decimal(0))
+    price += tokens * max(Decimal(0), model.pricing.get("prompt", Decimal(0)))
+    return price or None
+
+
+async def _price_per_unit(model: Model) -> Decimal | None:
+    return estimate(model, 1, CHUNK_TOKENS * CHUNKS_PER_UNIT)
+
+
+WANTED = Wanted(
+    output=("rerank",),
+    default="default_rerank_model",
+    price=_price_per_unit,
+    below=HIGHEST_PRICE,
+    unit="a search",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RerankPlan(Plan):
+    """A rerank request, ready to be sent."""
+
+    documents: Documents
+    body: Mapping[str, Any]
+    units: int
+    """Search units that it counts as at most."""
+
+
+async def plan(
+    app: App,
+    query: str,
+    documents: Documents,
+    *,
+    top_n: int,
+    model: str,
+    options: Mapping[str, Any],
+) -> RerankPlan:
+    """The request for these arguments; nothing is sent.
+
+    Raises `INVALID_INPUT`, `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
+    """
+    if not query.strip():
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "query is empty. Say what the documents are to be ordered by."
+        )
+    extra = request_options.checked(options)
+    named = model or str(extra.pop("model", ""))
+    chosen = await choose.choose(app, named, WANTED)
+    body = _body(app, extra, chosen, query, documents, top_n)
+    sizes = [count_tokens(query) + document.tokens for document in documents.items]
+    units = search_units(sizes)
+    return RerankPlan(
+        tool="rerank_documents",
+        model=chosen,
+        path=PATH,
+        request={**body, "documents": f"{len(documents.items):,} texts"},
+        most=estimate(chosen.model, units, sum(sizes)),
+        subject=query,
+        notes=tuple(documents.notes),
+        documents=documents,
+        body=body,
+        units=units,
+    )
+
+
+def _body(
+    app: App,
+    extra: dict[str, Any],
+    model: Resolution,
+    query: str,
+    documents: Documents,
+    top_n: int,
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        **extra,
+        "model": model.id,
+        "query": query,
+        "documents": [document.text for document in documents.items],
+    }
+    if top_n:
+        body["top_n"] = min(top_n, len(documents.items))
+    if provider := request_options.provider(extra, app.settings):
+        body["provider"] = provider
+    return body
+
+
+async def perform(plan: RerankPlan, purchase: Purchase, _handle: Handle) -> ToolResult:
+    """Pay for the order and show it. Raises `OpenRouterError`."""
+    body, most = await purchase.bounded(plan.body, plan.most, plan.units)
+    async with purchase.request(most) as bill:
+        reply = await purchase.app.client.post(
+            PATH, body, heard=bill.identify, report=purchase.report
+        )
+        if not isinstance(reply.body, dict):
+            raise unreadable("the order of the documents")
+        bill.read(reply.body)
+    order = _order(reply.body.get("results"), len(plan.documents.items))
+    receipt = await purchase.receipt()
+    rows, more = await purchase.app.shortened_rows(_rows(plan, order), receipt.generation_id)
+    return result(plan, rows, [*plan.notes, *more], receipt)
+
+
+def _rows(plan: RerankPlan, order: Sequence[tuple[int, float]]) -> list[dict[str, Any]]:
+    """The documents in their order with scores and first words."""
+    rows = []
+    for index, score in order:
+        document = plan.documents.items[index]
+        row: dict[str, Any] = {"index": index, "score": score, "text": document.first_words}
+        if document.file:
+            row["file"] = document.file
+        rows.append(row)
+    return rows
+
+
+def result(
+    plan: RerankPlan, rows: Sequence[dict[str, Any]], notes: Sequence[str], receipt: Receipt
+) -> ToolResult:
+    """The rows as data with the receipt inside."""
+    data: dict[str, Any] = {
+        "results": rows,
+        "documents": len(plan.documents.items),
+        "receipt": {**receipt.meta(), "line": receipt.line()},
+    }
+    if notes:
+        data["notes"] = notes
+    return ToolResult(
+        content=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        structured_content=data,
+        meta={receipts.META: receipt.meta()},
+    )
+
+
+def search_units(sizes: Sequence[int]) -> int:
+    """Search units for documents of these sizes (tokens, with the query), on the high side."""
+    chunks = sum(-(-size // CHUNK_TOKENS) for size in sizes)
+    return max(1, -(-chunks // CHUNKS_PER_UNIT))
+
+
+def _order(results: object, count: int) -> list[tuple[int, float]]:
+    """Index and score of each row of the reply, best first."""
+    order = []
+    for row in results if isinstance(results, list) else []:
+        match row:
+            case {"index": int(index), "relevance_score": int() | float() as score}:
+                if 0 <= index < count:
+                    order.append((index, float(score)))
+    if not order:
+        raise unreadable("the order of the documents")
+    return sorted(order, key=lambda pair: -pair[1])

@@ -1,0 +1,274 @@
+"""Speech to text, with times and speakers, as a reply or a file of subtitles.
+
+Source: `POST /audio/transcriptions`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.api import streamed_body
+from openrouter_mcp.chat import replies
+from openrouter_mcp.completions import options as request_options
+from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.files.destinations import Destination, destination
+from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.models import choose
+from openrouter_mcp.models.catalogue import unreadable
+from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.model import Model
+from openrouter_mcp.multimodal import recordings, subtitles
+from openrouter_mcp.multimodal import replies as media_replies
+from openrouter_mcp.multimodal.recordings import Recording
+from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.multimodal.subtitles import Spoken
+from openrouter_mcp.spending.purchase import Plan, Purchase
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+
+PATH = "/audio/transcriptions"
+MIME = {
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".txt": "text/plain",
+    ".json": "application/json",
+}
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z\d]{2,8})*")
+"""An ISO-639 code, of two or three letters; script and region may follow."""
+HOUR = 3600
+HIGHEST_PRICE = Decimal("0.5")
+"""USD for an hour, above which a model is not chosen unasked."""
+# The catalogue does not say for what unit a price is; its order of magnitude does.
+PER_HOUR = Decimal("0.05")
+PER_MINUTE = Decimal("0.0005")
+TOKENS_PER_SECOND = 15
+PROVIDER = frozenset({"options", "zdr", "data_collection"})
+"""The routing preferences that `/audio/transcriptions` knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscriptionPlan(Plan):
+    """The request for each part of a recording; its bytes are put in when it is sent."""
+
+    recording: Recording
+    body: Mapping[str, Any]
+    timestamps: str
+    destination: Destination | None
+
+
+async def plan(
+    app: App,
+    file: str,
+    *,
+    model: str,
+    language: str,
+    timestamps: str,
+    speakers: bool,
+    save_to: str,
+    options: Mapping[str, Any],
+) -> TranscriptionPlan:
+    """The request for these arguments. Raises what `recordings.find` and `destination` raise."""
+    extra = request_options.checked(options)
+    spoken = _language(language)
+    recording = await recordings.find(app.files, file)
+    stem = PurePath(recording.name).stem or "transcript"
+    place = None
+    if save_to:
+        place = await asyncio.to_thread(destination, app.settings, save_to, stem, *MIME)
+    named = model or str(extra.pop("model", ""))
+    found = await choose.choose(app, named, _wanted(speakers=speakers))
+    body = {**extra, "model": found.id}
+    if spoken:
+        body["language"] = spoken
+    subtitled = place is not None and place.suffix in {".srt", ".vtt"}
+    body |= _detail(timestamps, speakers=speakers, subtitled=subtitled)
+    body |= _routing(request_options.provider(body, app.settings))
+    return TranscriptionPlan(
+        tool="transcribe_audio",
+        model=found,
+        path=PATH,
+        request={**body, "input_audio": f"{recording.name} ({recording.data.size:,} bytes)"},
+        most=estimate(found.model, recording.seconds),
+        subject=recording.name,
+        recording=recording,
+        body=body,
+        timestamps=timestamps,
+        destination=place,
+    )
+
+
+def _language(asked: str) -> str:
+    """The code of a language as OpenRouter wants it. Raises `INVALID_INPUT`."""
+    code = asked.strip().lower().replace("_", "-")
+    if code and not LANGUAGE.fullmatch(code):
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"language takes an ISO-639 code such as en, de or pt-BR, not {clean(asked, 40)!r}. "
+            "Correct that, or leave it out to have the language recognised.",
+        )
+    return code
+
+
+def _routing(preferences: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: value for name, value in preferences.items() if name in PROVIDER}
+    return {"provider": known} if known else {}
+
+
+def _detail(timestamps: str, *, speakers: bool, subtitled: bool) -> dict[str, Any]:
+    """How much a reply is to tell beside the text."""
+    if timestamps == "none" and not speakers and not subtitled:
+        return {}
+    granularities = ["segment", "word"] if timestamps == "word" else ["segment"]
+    detail = {"response_format": "verbose_json", "timestamp_granularities": granularities}
+    return {**detail, "diarize": True} if speakers else detail
+
+
+def _wanted(*, speakers: bool) -> Wanted:
+    async def price(model: Model) -> Decimal | None:
+        return estimate(model, HOUR)
+
+    def tells_speakers(endpoint: Mapping[str, Any]) -> bool:
+        return endpoint.get("supports_diarization", True) is True
+
+    return Wanted(
+        output=("transcription",),
+        default="default_transcription_model",
+        price=price,
+        below=HIGHEST_PRICE,
+        unit="an hour",
+        endpoint=tells_speakers if speakers else choose.any_endpoint,
+        ability="telling speakers apart" if speakers else "",
+    )
+
+
+async def perform(plan: TranscriptionPlan, purchase: Purchase, handle: Handle) -> ToolResult:
+    """Pay for the transcript, show it, and save it where that is wanted.
+
+    Raises `OpenRouterError`; when a later part fails, what came before it is shown all the same.
+    """
+    if plan.destination:
+        await asyncio.to_thread(plan.destination.prepare)
+    done, seconds, parts, error = await _all_parts(plan, purchase)
+    notes = [*plan.notes]
+    if parts > 1:
+        notes.append(f"It was written down in {parts} parts, cut where nobody speaks.")
+        if plan.body.get("diarize"):
+            notes.append("Each part counts its speakers anew.")
+    if error:
+        notes.append(f"Only {len(done)} of {parts} parts could be written down.")
+    whole = subtitles.joined(done)
+    receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
+    made = await asyncio.to_thread(_made, plan, whole, notes, handle)
+    text, more = await purchase.app.shortened(
+        subtitles.lines(whole, plan.timestamps) or "[Nothing was said.]", receipt.generation_id
+    )
+    return media_replies.files(
+        text,
+        made,
+        receipt,
+        notes=[*notes, *more],
+        error=error,
+        meta={replies.UNTRUSTED_META: True},
+    )
+
+
+async def _all_parts(
+    plan: TranscriptionPlan, purchase: Purchase
+) -> tuple[list[tuple[float, Spoken]], float, int, OpenRouterError | None]:
+    """What is said in the parts and when each begins, the seconds billed, the number of parts.
+
+    Also why there are not more, where a later part failed.
+    """
+    done: list[tuple[float, Spoken]] = []
+    seconds = 0.0
+    async with recordings.divided(plan.recording) as parts:
+        for part, recording in parts:
+            if len(parts) > 1:
+                await purchase.report(f"{plan.model.id}: part {len(done) + 1} of {len(parts)}")
+            try:
+                spoken, length = await _written_down(plan, recording, purchase, len(parts))
+            except OpenRouterError as failure:
+                if not done:
+                    raise
+                return done, seconds, len(parts), failure
+            done.append((part.start, spoken))
+            seconds += length
+        return done, seconds, len(parts), None
+
+
+async def _written_down(
+    plan: TranscriptionPlan, recording: Recording, purchase: Purchase, parts: int
+) -> tuple[Spoken, float]:
+    """The transcript of one part, and the seconds that are billed for it (0 = not told)."""
+    body = streamed_body.streamed(
+        {**plan.body, "input_audio": {"data": recording.data, "format": recording.format}}
+    )
+    if body is None:
+        raise AssertionError("a recording is a file")
+    most = None if plan.most is None else plan.most / parts
+    async with purchase.request(most) as bill:
+        reply = await purchase.app.client.post(
+            PATH, body, heard=bill.identify, report=purchase.report
+        )
+        if isinstance(reply.body, dict):
+            bill.read(reply.body)
+    if not isinstance(reply.body, dict) or not isinstance(reply.body.get("text"), str):
+        raise unreadable("the transcript")
+    told = bill.usage.get("seconds")
+    return subtitles.read(reply.body), float(told) if isinstance(told, int | float) else 0.0
+
+
+def _made(plan: TranscriptionPlan, spoken: Spoken, notes: list[str], handle: Handle) -> list[Made]:
+    """The transcript as a file, in the format that its name says. Blocks."""
+    place = plan.destination
+    if place is None:
+        return []
+    suffix = place.suffix or ".txt"
+    if suffix in {".srt", ".vtt"} and not spoken.cues:
+        notes.append(f"{plan.model.id} told no times, so that there are no subtitles.")
+        suffix = ".txt"
+    text = {
+        ".srt": lambda: subtitles.srt(spoken.cues),
+        ".vtt": lambda: subtitles.vtt(spoken.cues),
+        ".txt": lambda: subtitles.lines(spoken, plan.timestamps),
+        ".json": lambda: _json(spoken),
+    }[suffix]()
+    return [Made(handle.save(place, text.encode(), suffix), MIME[suffix])]
+
+
+def _json(spoken: Spoken) -> str:
+    about = {
+        "text": spoken.text,
+        "language": spoken.language,
+        "segments": [vars(cue) for cue in spoken.segments],
+        "words": [vars(cue) for cue in spoken.words],
+    }
+    return json.dumps(about, ensure_ascii=False, indent=1)
+
+
+def estimate(model: Model | None, seconds: float) -> Decimal | None:
+    """USD that the transcript can cost at most; None where the catalogue lists no price."""
+    if model is None:
+        return None
+    if model.is_free:
+        return Decimal(0)
+    prompt = model.pricing.get("prompt", Decimal(0))
+    completion = model.pricing.get("completion", Decimal(0))
+    length = Decimal(str(seconds))
+    if completion > 0:
+        return length * TOKENS_PER_SECOND * (prompt + completion)
+    if prompt <= 0:
+        return None
+    if prompt >= PER_HOUR:
+        return prompt * length / HOUR
+    return prompt * length / 60 if prompt >= PER_MINUTE else prompt * length

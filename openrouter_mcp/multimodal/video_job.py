@@ -1,0 +1,248 @@
+"""A video from its order to its file; whichever process asks for it, it is paid once.
+
+Source: `POST /videos`, `GET /videos/{id}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.api import fields
+from openrouter_mcp.api.responses import perhaps_billed
+from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
+from openrouter_mcp.files.destinations import Destination
+from openrouter_mcp.models.catalogue import unreadable
+from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.multimodal import replies
+from openrouter_mcp.multimodal.video import PATH
+from openrouter_mcp.multimodal.video_download import download
+from openrouter_mcp.settings import variable
+from openrouter_mcp.spending import receipts
+from openrouter_mcp.spending.receipts import Receipt, dollars
+
+if TYPE_CHECKING:
+    from openrouter_mcp.app import App
+    from openrouter_mcp.jobs.handle import Handle
+    from openrouter_mcp.multimodal.video import VideoPlan
+    from openrouter_mcp.spending.purchase import Bill, Purchase
+
+ENDED = {"completed", "failed", "cancelled", "expired"}
+FIRST_WAIT = 0.125
+"""The first wait for a video, as a share of the longest."""
+SLOWER = 1.5
+UNKNOWN_AT_FIRST = 5
+"""How often OpenRouter may not know a job that it has just taken."""
+BILLED_ON = (
+    "OpenRouter cannot stop a video that it has begun: it is finished and billed all the same."
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a later process has to know to fetch a video: kept with the job."""
+
+    model: str
+    subject: str
+    directory: str
+    stem: str
+    suffix: str
+    at: float = field(default_factory=time.time)
+    """When it was given, in unix seconds."""
+
+    def to(self, place: Destination) -> Order:
+        """The same for another place, under the same name unless that has one."""
+        place = place.named(self.stem)
+        return replace(self, directory=str(place.directory), stem=place.stem, suffix=place.suffix)
+
+    @property
+    def destination(self) -> Destination:
+        """Where the video is saved."""
+        return Destination(Path(self.directory), self.stem, self.suffix)
+
+
+async def perform(plan: VideoPlan, purchase: Purchase, handle: Handle) -> ToolResult:
+    """Order the video, wait for it and save it.
+
+    Raises `JOB_FAILED` with what was billed, and `OpenRouterError` where it is not even begun.
+    """
+    app = purchase.app
+    place = plan.destination
+    await asyncio.to_thread(place.prepare)
+    order = Order(plan.model.id, plan.subject, str(place.directory), place.stem, place.suffix)
+    handle.details = json.dumps(order.__dict__)
+    # A job from the first second: should this process die now, somebody can tell.
+    await handle.keep()
+    async with purchase.request(plan.most) as bill:
+        # From here on nobody's leaving may lose what is paid.
+        handle.lasting = True
+        job_id = await _undisturbed(_submit(plan, purchase, bill, handle))
+        with _to_go_on(handle):
+            ended = await _ended(app, handle, job_id)
+        bill.usage = fields.mapping(ended, "usage")
+        bill.generation_id = fields.text(ended, "generation_id") or job_id
+    return await _deliver(app, order, job_id, ended, await purchase.receipt("1 video"), handle)
+
+
+async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
+    """Go on with a video that a process which died had ordered; nothing is paid again."""
+    order = Order(**json.loads(handle.details))
+    if handle.place:
+        order = order.to(handle.place)
+        handle.details = json.dumps(order.__dict__)
+    handle.billing_note = BILLED_ON
+    with _to_go_on(handle):
+        ended = await _ended(app, handle, job_id)
+    usage = fields.mapping(ended, "usage")
+    generation_id = fields.text(ended, "generation_id") or job_id
+    receipt = receipts.of_usage(
+        Resolution(order.model, None, ""),
+        usage,
+        generation_id=generation_id,
+        seconds=max(0.0, time.time() - order.at),
+    )
+    if receipt.cost is not None:
+        await app.budget.settle(job_id, receipt.cost)
+    receipt = replace(
+        receipt,
+        quantity="1 video",
+        budget=await app.budget_line(),
+        cost_pending=receipt.cost is None,
+    )
+    app.audit("generate_video", receipt, order.subject)
+    return await _deliver(app, order, job_id, ended, receipt, handle)
+
+
+async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handle) -> str:
+    """Order it, and keep its id before anything else can fail."""
+    try:
+        reply = await purchase.app.client.post(
+            PATH, plan.body, heard=bill.identify, report=handle.report
+        )
+    except BaseException:
+        handle.lasting = False
+        raise
+    job_id = reply.body.get("id") if isinstance(reply.body, dict) else None
+    if not isinstance(job_id, str) or not job_id:
+        raise perhaps_billed(unreadable("the video that was ordered"))
+    handle.billing_note = BILLED_ON
+    # Queued before the job, so that who finds the job finds its money too.
+    await bill.identify({"x-generation-id": job_id})
+    await handle.upstream(job_id)
+    return job_id
+
+
+async def _undisturbed(submitting: Any) -> str:
+    """The result of work that goes on to its end even when this call is cancelled meanwhile."""
+    task = asyncio.ensure_future(submitting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+        raise
+
+
+async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
+    """The status of a video once it is done, whatever became of it.
+
+    Raises `UPSTREAM_TIMEOUT` when it takes longer than the setting allows, `NOT_FOUND`.
+    """
+    loop = asyncio.get_running_loop()
+    begun, longest = loop.time(), app.settings.video_poll_interval_ms / 1000
+    most = app.settings.video_max_wait_ms / 1000
+    wait, unknown = longest * FIRST_WAIT, 0
+    while True:
+        status: Mapping[str, Any] = {}
+        try:
+            reply = await app.client.get(f"{PATH}/{quote(job_id, safe='')}")
+            status = reply if isinstance(reply, dict) else {}
+            unknown = 0
+        except OpenRouterError as error:
+            unknown += error.code is Code.NOT_FOUND
+            if unknown > UNKNOWN_AT_FIRST or not (error.retryable or unknown):
+                raise
+        if fields.text(status, "status") in ENDED:
+            return status
+        passed = loop.time() - begun
+        if passed + wait > most:
+            raise OpenRouterError(
+                Code.UPSTREAM_TIMEOUT,
+                f"The video is not done after {duration(passed)}, for which "
+                f"{variable('video_max_wait_ms')} lets it be waited for.",
+                retryable=True,
+            )
+        said = str(status.get("status") or "no answer").replace("_", " ")
+        await handle.report(f"video {job_id}: {said} after {duration(passed)}")
+        await asyncio.sleep(wait)
+        wait = min(longest, wait * SLOWER)
+
+
+@contextmanager
+def _to_go_on(handle: Handle) -> Generator[None]:
+    """What is paid is not lost: whatever is worth another attempt can be had by the job's id."""
+    try:
+        yield
+    except OpenRouterError as error:
+        if error.code is Code.NOT_FOUND:
+            raise OpenRouterError(
+                Code.NOT_FOUND,
+                f"OpenRouter does not have the video {handle.upstream_id} any more. Call "
+                "generate_video again if it is still wanted.",
+                http_status=error.http_status,
+            ) from error
+        if not error.retryable:
+            raise
+        raise OpenRouterError(
+            error.code,
+            f'{error.message} get_job(job_id="{handle.job_id}") goes on with it; nothing is paid '
+            "again.",
+            retryable=True,
+            http_status=error.http_status,
+        ) from error
+
+
+async def _deliver(
+    app: App,
+    order: Order,
+    job_id: str,
+    ended: Mapping[str, Any],
+    receipt: Receipt,
+    handle: Handle,
+) -> ToolResult:
+    """Save what was made. Raises `JOB_FAILED` if nothing was."""
+    if ended["status"] != "completed":
+        raise _failed(ended, receipt)
+    urls = ended.get("unsigned_urls")
+    count = max(1, len(urls) if isinstance(urls, list) else 0)
+    place = order.destination
+    with _to_go_on(handle):
+        made = [await download(app, job_id, index, place, handle) for index in range(count)]
+    head = f"{'The video' if count == 1 else f'{count} videos'} by {order.model}:"
+    extend = f'To go on with it: generate_video(extend="{handle.job_id}").'
+    return replies.files(head, made, receipt, notes=[extend])
+
+
+def _failed(ended: Mapping[str, Any], receipt: Receipt) -> OpenRouterError:
+    what = {"failed": "failed", "cancelled": "was cancelled", "expired": "expired"}
+    reason = clean(ended.get("error") or "")
+    said = f" ({reason.rstrip('.')})" if reason else ""
+    if receipt.cost is None:
+        billed = "What was billed is not known yet (get_generation)"
+    else:
+        billed = f"{dollars(receipt.cost) if receipt.cost else 'Nothing'} was billed"
+    return OpenRouterError(
+        Code.JOB_FAILED,
+        f"The video {what[str(ended['status'])]} at OpenRouter{said}. {billed}, for "
+        f"{receipt.generation_id}. Rephrase the prompt or choose another model, and call again.",
+    )

@@ -1,0 +1,1 @@
+"""Money: estimates, caps, the ledger, the one paid request, receipts, consent."""

@@ -1,0 +1,282 @@
+"""Caps on spending, kept before the money is spent: reserve, settle, or refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from decimal import ROUND_DOWN, Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from openrouter_mcp.errors import Code, OpenRouterError, duration
+from openrouter_mcp.settings import Settings, variable
+from openrouter_mcp.spending import ledger
+from openrouter_mcp.spending.ledger import Entry, State, Sum, Usage
+from openrouter_mcp.spending.receipts import dollars
+from openrouter_mcp.spending.reservation import Reservation, released
+from openrouter_mcp.state.store import Store
+
+if TYPE_CHECKING:
+    import sqlite3
+
+PER_CALL = variable("max_cost_per_call")
+PER_SESSION = variable("max_cost_per_session")
+PER_DAY = variable("max_cost_per_day")
+
+LOWER_MAX_TOKENS = "lower max_tokens"
+ASK_FOR_LESS = "ask for less"
+"""What makes a chat cheaper, and any other call."""
+
+GIVE_UP = 24 * 3600.0
+"""Seconds after which a generation that OpenRouter still does not know will never be known."""
+LookUp = Callable[[str], Awaitable[Decimal | None]]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is spent of what may be: USD, reservations of calls under way included.
+
+    A cap of 0 means that there is none.
+    """
+
+    day_spent: Decimal
+    day_cap: Decimal
+    session_spent: Decimal
+    session_cap: Decimal
+
+    def line(self) -> str:
+        """The end of a receipt: `today $0.41 of $5.00`."""
+        day = f" of {dollars(self.day_cap)}" if self.day_cap else ""
+        line = f"today {dollars(self.day_spent)}{day}"
+        if self.session_cap:
+            line += f", session {dollars(self.session_spent)} of {dollars(self.session_cap)}"
+        return line
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A cap that several calls share, and what they have used of it."""
+
+    name: str
+    amount: Decimal
+    used: Sum
+
+    @property
+    def left(self) -> Decimal:
+        """USD that may still be reserved; 0 after an overshoot."""
+        return max(Decimal(0), self.amount - self.used.settled - self.used.reserved)
+
+
+class Budget:
+    """The caps of `settings` (0 = none) over the ledger in `store`. Money is USD.
+
+    Every cap holds for settled costs and reservations together. The cap per day holds for each UTC
+    day, in all processes; a request that spans midnight counts for both days. Without any cap no
+    call waits for the ledger.
+    """
+
+    def __init__(
+        self, settings: Settings, store: Store, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._shared = settings.max_cost_per_session > 0 or settings.max_cost_per_day > 0
+
+    def limit(self, max_cost: Decimal | None) -> Decimal | None:
+        """The least of the caller's `max_cost` and the cap per call; None or 0 limits nothing."""
+        limits = (max_cost, self._settings.max_cost_per_call)
+        return min((limit for limit in limits if limit), default=None)
+
+    async def allowance(self, max_cost: Decimal | None) -> Decimal | None:
+        """What one call may cost now; None if nothing limits it.
+
+        Raises `BUDGET_EXCEEDED` when there is a cap per day and no file to keep it in.
+        """
+        limit = self.limit(max_cost)
+        caps = await self._store.read(self._caps) if self._shared else []
+        left = [cap.left for cap in caps]
+        return min(left if limit is None else [limit, *left], default=None)
+
+    def check(
+        self,
+        model: str,
+        most: Decimal | None,
+        max_cost: Decimal | None,
+        *,
+        less: str = LOWER_MAX_TOKENS,
+    ) -> None:
+        """Raise `BUDGET_EXCEEDED` for what can cost more than `max_cost` or the cap per call."""
+        limit = self.limit(max_cost)
+        if most is None and (self._shared or limit is not None):
+            raise _unbounded(model)
+        if most is not None and limit is not None and most > limit:
+            own = limit == self._settings.max_cost_per_call
+            raise _above(model, most, limit, PER_CALL if own else "max_cost", less)
+
+    async def reserve(
+        self,
+        tool: str,
+        model: str,
+        most: Decimal | None,
+        max_cost: Decimal | None = None,
+        *,
+        less: str = LOWER_MAX_TOKENS,
+    ) -> Reservation:
+        """Hold `most`, the highest cost that the request can have; None if nothing bounds it.
+
+        Raises `BUDGET_EXCEEDED` when that is more than a cap or `max_cost` still allows; `less`
+        says what makes such a request cheaper.
+        """
+        self.check(model, most, max_cost, less=less)
+        owner, now = self._store.owner, self._clock()
+        entry = Entry(owner, now, tool, model, most or Decimal(0))
+        if not self._shared:
+            self._store.later(partial(ledger.write, entry=entry))
+        else:
+            try:
+                await self._store.run(partial(self._admit, entry=entry, less=less))
+            except asyncio.CancelledError:
+                self._store.later(partial(ledger.conclude, entry=released(entry)))
+                raise
+        return Reservation(entry, self._store, self._clock, capped=self._shared)
+
+    async def left(self) -> Left:
+        """What is spent of the caps by now."""
+
+        def sums(connection: sqlite3.Connection) -> tuple[Sum, Sum]:
+            day = ledger.of_day(connection, self._clock())
+            return day, ledger.of_session(connection, self._store.owner)
+
+        day, session = await self._store.read(sums)
+        return Left(
+            day.settled + day.reserved,
+            self._settings.max_cost_per_day,
+            session.settled + session.reserved,
+            self._settings.max_cost_per_session,
+        )
+
+    async def settle_leftovers(self, look_up: LookUp) -> int:
+        """Conclude what ended without its cost being known; the number of requests concluded.
+
+        These are the requests of dead processes and those that wait for their cost. One that was
+        never sent is released; for the others `look_up` tells the cost of a generation id (from
+        `GET /generation`), or None while OpenRouter does not know it. Until then the reservation
+        counts for each day. Where there is no id, or no answer for `GIVE_UP` seconds, the cost
+        stays unknown and the reservation counts as spent.
+        """
+        concluded = 0
+        alive: dict[str, bool] = {}
+        for entry in await self._store.read(ledger.unsettled):
+            if entry.state is State.RESERVED:
+                if entry.owner not in alive:
+                    alive[entry.owner] = await self._store.alive(entry.owner)
+                if alive[entry.owner]:
+                    continue
+            if end := await self._end(entry, look_up):
+                concluded += await self._store.run(partial(ledger.conclude, entry=end))
+        return concluded
+
+    async def settle(self, generation_id: str, cost: Decimal) -> None:
+        """The request of a process that died has cost this many USD, unless that is known."""
+        if entry := await self.find(generation_id):
+            settled_at = max(entry.at, self._clock())
+            end = replace(entry, state=State.SETTLED, cost=cost, settled_at=settled_at)
+            await self._store.run(partial(ledger.conclude, entry=end))
+
+    async def usage(self, by: Literal["model", "tool", "day"], days: int) -> list[Usage]:
+        """What was spent on the last `days` UTC days, today included."""
+        now = self._clock()
+        since = now - now % ledger.DAY - (days - 1) * ledger.DAY
+        return await self._store.read(partial(ledger.usage, by=by, since=since))
+
+    async def find(self, generation_id: str) -> Entry | None:
+        """What the ledger knows of a generation."""
+        return await self._store.read(partial(ledger.find, generation_id=generation_id))
+
+    def _caps(self, connection: sqlite3.Connection) -> list[Cap]:
+        settings, caps = self._settings, []
+        if settings.max_cost_per_day and not self._store.durable:
+            raise OpenRouterError(
+                Code.BUDGET_EXCEEDED,
+                f"{PER_DAY} is set, and what was spent today cannot be known. "
+                f"{self._store.warning}",
+            )
+        if settings.max_cost_per_session:
+            used = ledger.of_session(connection, self._store.owner)
+            caps.append(Cap(PER_SESSION, settings.max_cost_per_session, used))
+        if settings.max_cost_per_day:
+            used = ledger.of_day(connection, self._clock())
+            caps.append(Cap(PER_DAY, settings.max_cost_per_day, used))
+        return caps
+
+    def _admit(self, connection: sqlite3.Connection, entry: Entry, less: str) -> None:
+        """Write the reservation if every cap has room for it. Raises `BUDGET_EXCEEDED`."""
+        tightest = min(self._caps(connection), key=lambda cap: cap.left)
+        if entry.reserved > tightest.left:
+            raise _beyond(entry, tightest, self._clock(), less)
+        ledger.write(connection, entry)
+
+    async def _end(self, entry: Entry, look_up: LookUp) -> Entry | None:
+        """How the request of this entry ended; None while that may still become known."""
+        if not entry.sent:
+            return released(entry)
+        cost = None
+        if entry.generation_id:
+            try:
+                cost = await look_up(entry.generation_id)
+            except OpenRouterError:
+                return None
+            if cost is None and self._clock() - entry.at < GIVE_UP:
+                return None
+        settled_at = max(entry.at, self._clock())
+        return replace(entry, state=State.SETTLED, cost=cost, settled_at=settled_at)
+
+
+def _unbounded(model: str) -> OpenRouterError:
+    return OpenRouterError(
+        Code.BUDGET_EXCEEDED,
+        f"Nothing bounds what this call to {model} can cost, and there is a limit. Choose a model "
+        "whose price is known (get_model).",
+    )
+
+
+def _above(model: str, most: Decimal, limit: Decimal, name: str, less: str) -> OpenRouterError:
+    allow = (
+        f"Set max_cost to {most.normalize():f} to allow it"
+        if name == "max_cost"
+        else f"Raise {name} and restart this server to allow it"
+    )
+    return OpenRouterError(
+        Code.BUDGET_EXCEEDED,
+        f"This call to {model} can cost {dollars(most)}, more than {name} ({dollars(limit)}). "
+        f"{allow}, {less}, or choose a cheaper model.",
+    )
+
+
+def _beyond(entry: Entry, cap: Cap, now: float, less: str) -> OpenRouterError:
+    fits = dollars(_floor(cap.left))
+    period, wait = "in this session", ""
+    if cap.name == PER_DAY:
+        period = "today"
+        wait = f"wait until 00:00 UTC (in {duration(ledger.DAY - now % ledger.DAY)}), "
+    smaller = "Choose a free model (find_models, free=true)"
+    if cap.left:
+        smaller = f"{less.capitalize()} so that it costs at most {fits}, choose a cheaper model"
+    return OpenRouterError(
+        Code.BUDGET_EXCEEDED,
+        f"This call to {entry.model} can cost {dollars(entry.reserved)}, and {fits} is left of "
+        f"{cap.name} ({dollars(cap.amount)}): {dollars(cap.used.settled)} is spent {period} and "
+        f"{dollars(cap.used.reserved)} reserved by calls under way. {smaller}, {wait}"
+        f"or raise {cap.name} and restart this server.",
+        # What other calls have reserved comes back when they cost less.
+        retryable=entry.reserved <= cap.amount - cap.used.settled,
+    )
+
+
+def _floor(amount: Decimal) -> Decimal:
+    """An amount that is surely there, with few digits."""
+    digits = 2 - min(0, amount.adjusted())
+    return amount.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)

@@ -1,0 +1,264 @@
+"""What a paid call cost and who answered: one line under the answer, the whole in `_meta`. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from openrouter_mcp.api import fields
+from openrouter_mcp.completions.answer import Answer
+from openrouter_mcp.completions.request import ChatRequest
+from openrouter_mcp.errors import duration
+from openrouter_mcp.models.names import Resolution
+
+META = "openrouter/receipt"
+MOST_COUNTED = 2**53
+"""The highest number that JSON carries exactly; the ledger can add up many of them."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Costs are USD, None where OpenRouter has not told; counts are tokens."""
+
+    model: str
+    requested_model: str
+    provider: str
+    why: str
+    """Why another model or provider than the requested one answered; empty if none did."""
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: Decimal | None
+    upstream_cost: Decimal | None
+    web_searches: int
+    seconds: float
+    finish_reason: str
+    service_tier: str
+    from_cache: bool
+    cache_age: float | None
+    generation_id: str
+    budget: str = ""
+    """What is spent and left, as `today $0.41 of $5.00`."""
+    requests: int = 1
+    """How many requests the reply took: continued and mended answers take more than one."""
+    quantity: str = ""
+    """What was bought where tokens are not all of it, as `2 images`."""
+    cost_pending: bool = False
+    """Whether the cost is None because OpenRouter tells it only later."""
+
+    def line(self) -> str:
+        """The last line of a reply: `-- model via provider | tokens | dollars | seconds | id`."""
+        via = f" via {self.provider}" if self.provider else ""
+        why = f" ({self.why})" if self.why else ""
+        parts = [
+            f"-- {self.model}{via}{why}",
+            self.quantity,
+            self._tokens(),
+            self._cost(),
+            f"{self.seconds:.1f} s",
+        ]
+        if self.requests > 1:
+            parts.append(f"{self.requests} requests")
+        if self.service_tier not in {"", "default"}:
+            parts.append(f"{self.service_tier} tier")
+        parts += [self.budget, self.generation_id]
+        return " | ".join(part for part in parts if part)
+
+    def meta(self) -> dict[str, Any]:
+        """Every field under its name; costs as decimal strings."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        exact = {k: f"{v:f}" if isinstance(v, Decimal) else v for k, v in fields.items()}
+        exact["seconds"] = round(self.seconds, 3)
+        return {name: value for name, value in exact.items() if value not in (None, "")}
+
+    def _tokens(self) -> str:
+        if not (self.input_tokens or self.output_tokens):
+            return ""
+        cached = f" ({self.cached_tokens:,} cached)" if self.cached_tokens else ""
+        thought = f" ({self.reasoning_tokens:,} reasoning)" if self.reasoning_tokens else ""
+        return f"{self.input_tokens:,} in{cached} + {self.output_tokens:,} out{thought}"
+
+    def _cost(self) -> str:
+        if self.from_cache:
+            age = f", {duration(self.cache_age)} old" if self.cache_age is not None else ""
+            return f"$0 (from cache{age})"
+        if self.cost is None:
+            return "cost pending" if self.cost_pending else "cost not reported"
+        plural = "es" if self.web_searches > 1 else ""
+        searches = f" ({self.web_searches} web search{plural})" if self.web_searches else ""
+        own = f" + {dollars(self.upstream_cost)} on your own key" if self.upstream_cost else ""
+        return f"{dollars(self.cost)}{own}{searches}"
+
+
+def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
+    """The receipt of one chat, from the answer alone; it needs no second request."""
+    usage = answer.usage
+    prompt = fields.mapping(usage, "prompt_tokens_details")
+    completion = fields.mapping(usage, "completion_tokens_details")
+    own_key = bool(usage.get("is_byok"))
+    upstream = fields.mapping(usage, "cost_details").get("upstream_inference_cost")
+    age = answer.headers.get("x-openrouter-cache-age", "")
+    cost = money(usage.get("cost"))
+    return Receipt(
+        model=answer.model or request.model.id,
+        requested_model=request.model.id,
+        provider=answer.provider or _selected_provider(answer.metadata),
+        why=_why(request, answer),
+        input_tokens=_count(usage, "prompt_tokens"),
+        cached_tokens=_count(prompt, "cached_tokens"),
+        output_tokens=_count(usage, "completion_tokens"),
+        reasoning_tokens=_count(completion, "reasoning_tokens"),
+        cost=cost,
+        upstream_cost=money(upstream) if own_key else None,
+        web_searches=_web_searches(usage),
+        seconds=answer.seconds,
+        finish_reason=answer.finish_reason,
+        service_tier=answer.service_tier,
+        from_cache=answer.from_cache,
+        cache_age=float(age) if age.isdecimal() else None,
+        generation_id=answer.generation_id,
+        cost_pending=cost is None and bool(answer.generation_id) and not answer.from_cache,
+    )
+
+
+def of_usage(
+    model: Resolution,
+    usage: Mapping[str, Any],
+    *,
+    answered: str = "",
+    provider: str = "",
+    generation_id: str = "",
+    seconds: float = 0.0,
+) -> Receipt:
+    """The receipt of one request that is no chat, from its `usage` under whichever of its names."""
+    names = ("prompt_tokens", "input_tokens", "total_tokens")
+    reasons = [model.how] if model.how else []
+    other = bool(answered) and not _same(model, answered)
+    if other:
+        reasons.append(f"served for {model.id}")
+    return Receipt(
+        model=answered if other else model.id,
+        requested_model=model.id,
+        provider=provider,
+        why="; ".join(reasons),
+        input_tokens=next((count for name in names if (count := _count(usage, name))), 0),
+        cached_tokens=0,
+        output_tokens=_count(usage, "completion_tokens") or _count(usage, "output_tokens"),
+        reasoning_tokens=0,
+        cost=money(usage.get("cost")),
+        upstream_cost=None,
+        web_searches=0,
+        seconds=seconds,
+        finish_reason="",
+        service_tier="",
+        from_cache=False,
+        cache_age=None,
+        generation_id=generation_id,
+    )
+
+
+def together(receipts: Sequence[Receipt]) -> Receipt:
+    """One receipt for the requests behind one reply: sums, and of the rest what the last one says.
+
+    The cost is None as long as that of any of them is not known.
+    """
+    costs = [receipt.cost for receipt in receipts]
+    upstream = [receipt.upstream_cost for receipt in receipts if receipt.upstream_cost]
+    return replace(
+        receipts[-1],
+        why=receipts[0].why,
+        input_tokens=sum(receipt.input_tokens for receipt in receipts),
+        cached_tokens=sum(receipt.cached_tokens for receipt in receipts),
+        output_tokens=sum(receipt.output_tokens for receipt in receipts),
+        reasoning_tokens=sum(receipt.reasoning_tokens for receipt in receipts),
+        cost=None if None in costs else sum((cost for cost in costs if cost), Decimal(0)),
+        upstream_cost=sum(upstream, Decimal(0)) if upstream else None,
+        web_searches=sum(receipt.web_searches for receipt in receipts),
+        seconds=sum(receipt.seconds for receipt in receipts),
+        from_cache=all(receipt.from_cache for receipt in receipts),
+        cost_pending=any(receipt.cost_pending for receipt in receipts),
+        requests=len(receipts),
+    )
+
+
+def money(value: object) -> Decimal | None:
+    """USD as OpenRouter tells it (a JSON number or string), exactly; None if it is no price."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+def dollars(amount: Decimal) -> str:
+    """USD for people: cents, and below a dollar three significant digits."""
+    if amount == 0:
+        return "$0"
+    digits = 2 - min(0, amount.adjusted())
+    return re.sub(r"(\.\d\d\d*?)0+$", r"\1", f"${amount:,.{digits}f}")
+
+
+def _why(request: ChatRequest, answer: Answer) -> str:
+    """Why the one that answered is not the one that the caller named."""
+    reasons = [request.model.how] if request.model.how else []
+    metadata = answer.metadata
+    failed = [
+        f"{attempt.get('provider')} {attempt.get('status')}"
+        for attempt in fields.mappings(metadata, "attempts")
+        if isinstance(attempt.get("status"), int) and attempt["status"] >= 400
+    ]
+    if not answer.model or _same(request.model, answer.model):
+        if failed:
+            reasons.append(f"after {', '.join(failed)}")
+        return "; ".join(reasons)
+    asked = request.model.id
+    if any(_same(fallback, answer.model) for fallback in request.fallbacks):
+        reasons.append(f"fallback from {asked}{': ' + ', '.join(failed) if failed else ''}")
+    elif asked.startswith("openrouter/"):
+        task = _task_type(metadata)
+        reasons.append(f"chosen by {asked}{' for ' + task if task else ''}")
+    else:
+        reasons.append(f"served for {asked}")
+    return "; ".join(reasons)
+
+
+def _same(asked: Resolution, answered: str) -> bool:
+    """Whether a model answered under its id or under its canonical slug, which has a date."""
+    slug = asked.model.canonical_slug if asked.model else ""
+    return _base(answered) in {_base(asked.id), _base(slug)}
+
+
+def _base(model_id: str) -> str:
+    """A model id without its `:variant` and `@preset`."""
+    return model_id.split("@preset/")[0].split(":")[0]
+
+
+def _task_type(metadata: Mapping[str, Any]) -> str:
+    for stage in fields.mappings(metadata, "pipeline"):
+        if task := fields.mapping(stage, "data").get("task_type"):
+            return str(task)
+    return ""
+
+
+def _selected_provider(metadata: Mapping[str, Any]) -> str:
+    for endpoint in fields.mappings(fields.mapping(metadata, "endpoints"), "available"):
+        if endpoint.get("selected"):
+            return str(endpoint.get("provider") or "")
+    return ""
+
+
+def _web_searches(usage: Mapping[str, Any]) -> int:
+    """Searches stand under one of two names, or under both: never added up."""
+    names = ("server_tool_use_details", "server_tool_use")
+    return max(_count(fields.mapping(usage, name), "web_search_requests") for name in names)
+
+
+def _count(mapping: Mapping[str, Any], name: str) -> int:
+    value = mapping.get(name)
+    known = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return int(max(0, min(value, MOST_COUNTED))) if known else 0

@@ -1,0 +1,240 @@
+"""Fetching: pinned to checked addresses, bounded in size and time, never with the key."""
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import fetch
+from openrouter_mcp.files.fetch import Fetcher
+from openrouter_mcp.settings import Settings
+
+PUBLIC = "93.184.215.14"
+
+
+def found(data: bytes, **headers: str) -> httpx.Response:
+    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(data))
+
+
+def fetcher(handler=None, *, names: dict[str, list[str]] | None = None, **limits) -> Fetcher:
+    async def resolve(host: str, _port: int) -> list[str]:
+        if names and host in names:
+            return [names[host].pop(0)] if len(names[host]) > 1 else names[host]
+        return [PUBLIC]
+
+    transport = httpx.MockTransport(handler) if handler else None
+    return Fetcher(Settings(api_key="sk-or-secret", **limits), resolve=resolve, transport=transport)
+
+
+async def refused(fetching: Fetcher, address: str = "https://example.org/a.bin") -> OpenRouterError:
+    with pytest.raises(OpenRouterError) as caught:
+        await fetching.fetch(address)
+    return caught.value
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked():
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return found(b"text")
+
+    spool = await fetcher(answer).fetch("https://example.org:8443/a.txt?b=1")
+    with spool.open() as file:
+        assert file.read() == b"text"
+    (request,) = asked
+    assert str(request.url) == f"https://{PUBLIC}:8443/a.txt?b=1"
+    assert request.headers["host"] == "example.org:8443"
+    assert request.extensions["sni_hostname"] == "example.org"
+    assert "secret" not in str(request.headers)
+    assert "authorization" not in request.headers
+
+
+async def test_a_name_that_leads_to_a_private_address_is_never_asked():
+    for ip in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "::ffff:10.0.0.1", "fe80::1%lo"):
+        error = await refused(fetcher(lambda _: pytest.fail("asked"), names={"example.org": [ip]}))
+        assert error.code is Code.UNSAFE_URL
+        assert "OPENROUTER_ALLOW_PRIVATE_URLS" in error.message
+
+
+async def test_one_private_address_among_public_ones_is_enough_to_refuse():
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return [PUBLIC, "127.0.0.1"]
+
+    error = await refused(Fetcher(Settings(), resolve=resolve))
+    assert error.code is Code.UNSAFE_URL
+
+
+async def test_a_name_that_changes_its_answer_is_looked_up_once_for_each_request():
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        return found(b"text")
+
+    changing = {"example.org": [PUBLIC, "127.0.0.1"]}
+    await fetcher(answer, names=changing).fetch("https://example.org/")
+    assert asked == [PUBLIC]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1/",
+        "//[::1]/",
+        "http://0177.0.0.1/",
+        "http://inside.example/",
+        "file:///etc/passwd",
+        "gopher://x/",
+    ],
+)
+async def test_a_redirect_to_a_private_place_is_refused(location: str):
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.host == PUBLIC
+        return httpx.Response(302, headers={"location": location})
+
+    error = await refused(fetcher(answer, names={"inside.example": ["10.0.0.1"]}))
+    # What httpx itself cannot read as an address is no answer at all.
+    assert error.code in {Code.UNSAFE_URL, Code.NETWORK}
+
+
+async def test_redirects_are_followed_and_counted():
+    def answer(request: httpx.Request) -> httpx.Response:
+        left = int(request.url.params["left"])
+        if not left:
+            return found(b"there")
+        return httpx.Response(302, headers={"location": f"/a?left={left - 1}"})
+
+    assert (await fetcher(answer).fetch("https://example.org/a?left=5")).size == 5
+    error = await refused(fetcher(answer), "https://example.org/a?left=6")
+    assert "too often" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "NOT_FOUND"), (403, "NETWORK"), (500, "NETWORK")]
+)
+async def test_a_failure_of_the_host_is_told(status: int, code: str):
+    error = await refused(fetcher(lambda _: httpx.Response(status)))
+    assert error.code == code
+    assert str(status) in error.message
+
+
+async def test_what_comes_compressed_unasked_is_refused_unread():
+    bomb = gzip.compress(bytes(10_000_000))
+    headers = {"content-encoding": "gzip"}
+    error = await refused(
+        fetcher(lambda _: httpx.Response(200, headers=headers, stream=httpx.ByteStream(bomb)))
+    )
+    assert "compressed" in error.message
+
+
+async def test_a_size_that_is_announced_is_refused_before_it_is_read():
+    headers = {"content-length": "999999999"}
+    error = await refused(fetcher(lambda _: httpx.Response(200, headers=headers)))
+    assert error.code is Code.TOO_LARGE
+
+
+async def test_the_bytes_decide_which_limit_holds_whatever_the_type_says():
+    png = b"\x89PNG\r\n\x1a\n\0" + bytes(20_000)
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return found(png, **{"content-type": "video/mp4"})
+
+    error = await refused(fetcher(answer, image_max_download_bytes=10_000))
+    assert "OPENROUTER_IMAGE_MAX_DOWNLOAD_BYTES" in error.message
+    assert (await fetcher(answer, video_max_download_bytes=1).fetch("https://x.org/")).size > 20_000
+
+
+async def test_an_unknown_host_is_told():
+    async def resolve(_host: str, _port: int) -> list[str]:
+        raise socket.gaierror
+
+    assert (await refused(Fetcher(Settings(), resolve=resolve))).code is Code.NETWORK
+
+
+async def test_a_temporary_file_lives_as_long_as_what_refers_to_it():
+    spool = await fetcher(lambda _: found(b"x")).fetch("https://x.org/")
+    path = spool._path
+    assert path.exists()
+    del spool
+    assert not path.exists()
+
+
+@contextmanager
+def listening(reply) -> Iterator[str]:
+    """A host on loopback that `reply` answers with its connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                try:
+                    reply(connection)
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/a.mp4"
+    thread.join(5)
+
+
+OK = b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+async def test_an_endless_download_ends_at_its_limit():
+    def endless(connection: socket.socket) -> None:
+        connection.sendall(OK + b"\0\0\0\x18ftypmp42\0")
+        while True:
+            connection.sendall(bytes(65_536))
+
+    limits = {"allow_private_urls": True, "video_max_download_bytes": 2_000_000}
+    with listening(endless) as address:
+        assert (await refused(Fetcher(Settings(**limits)), address)).code is Code.TOO_LARGE
+
+
+async def test_a_slow_download_ends_in_time():
+    def slow(connection: socket.socket) -> None:
+        connection.sendall(OK)
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+    kinds = ("image", "audio", "video")
+    limits = {f"{kind}_fetch_timeout_ms": 200 for kind in kinds}
+    with listening(slow) as address:
+        error = await refused(Fetcher(Settings(allow_private_urls=True, **limits)), address)
+    assert error.code is Code.UPSTREAM_TIMEOUT
+
+
+async def test_loopback_is_refused_for_real_unless_it_is_allowed():
+    with listening(lambda connection: connection.sendall(OK + b"inside")) as address:
+        assert (await refused(Fetcher(Settings()), address)).code is Code.UNSAFE_URL
+        name = address.replace("127.0.0.1", "localtest.example")
+
+        async def resolve(_host: str, _port: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        assert (await refused(Fetcher(Settings(), resolve=resolve), name)).code is Code.UNSAFE_URL
+        spool = await Fetcher(Settings(allow_private_urls=True)).fetch(address)
+        assert spool.size == 6
+
+
+def test_data_urls_are_decoded_within_their_limit():
+    settings = Settings()
+    assert fetch.decoded("data:text/plain;base64,aGk=", settings).size == 2
+    assert fetch.decoded("data:,a%20b", settings).size == 3
+    for wrong in ("data:text/plain;base64,%%%", "data:image/png;base64", "data:;base64,a"):
+        with pytest.raises(OpenRouterError) as caught:
+            fetch.decoded(wrong, settings)
+        assert caught.value.code is Code.INVALID_INPUT
+    with pytest.raises(OpenRouterError) as caught:
+        fetch.decoded("data:;base64," + "A" * 40_000_000, settings)
+    assert caught.value.code is Code.TOO_LARGE

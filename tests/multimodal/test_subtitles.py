@@ -1,0 +1,76 @@
+"""Transcripts with times: read, put together, written as lines and subtitles."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_mcp.multimodal import subtitles
+from openrouter_mcp.multimodal.subtitles import Cue, Spoken
+
+REPLY = {
+    "text": " Hello there. Go on. ",
+    "language": "en",
+    "segments": [
+        {"id": 0, "start": 0, "end": 1.5, "text": " Hello there.", "speaker": 0},
+        {"id": 1, "start": 3661.25, "end": 3662, "text": " Go on.", "speaker_label": "Ann"},
+    ],
+}
+
+
+def test_a_reply_is_read_with_times_and_speakers() -> None:
+    spoken = subtitles.read(REPLY)
+    assert spoken.text == "Hello there. Go on."
+    assert spoken.segments == [
+        Cue(0, 1.5, "Hello there.", "Speaker 0"),
+        Cue(3661.25, 3662, "Go on.", "Ann"),
+    ]
+
+
+def test_a_reply_that_is_not_as_documented_is_read_as_far_as_it_goes() -> None:
+    odd = {"text": "x", "segments": [None, {"start": "0"}, {"start": 2, "end": 1, "text": "y"}]}
+    assert subtitles.read(odd) == Spoken("x", [Cue(2, 2, "y")], [])
+
+
+def test_subrip_has_numbers_and_thousandths_after_a_comma() -> None:
+    assert subtitles.srt(subtitles.read(REPLY).cues) == (
+        "1\n00:00:00,000 --> 00:00:01,500\nSpeaker 0: Hello there.\n"
+        "\n2\n01:01:01,250 --> 01:01:02,000\nAnn: Go on.\n"
+    )
+
+
+def test_webvtt_has_a_head_voices_and_no_tags_in_what_was_said() -> None:
+    made = subtitles.vtt([Cue(0, 1, "a <b> & c --> d"), Cue(1, 2, "hi", "Ann")])
+    assert made.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.000\na &lt;b&gt; &amp; c --&gt; d")
+    assert "<v Ann>hi" in made
+
+
+def test_lines_name_times_and_speakers_as_asked() -> None:
+    spoken = subtitles.read(REPLY)
+    assert subtitles.lines(spoken, "segment").splitlines()[1] == "[1:01:01] Ann: Go on."
+    assert subtitles.lines(spoken, "none") == "Speaker 0: Hello there.\nAnn: Go on."
+    assert subtitles.lines(Spoken("plain"), "word") == "plain"
+
+
+def test_parts_of_a_recording_go_on_where_the_one_before_ended() -> None:
+    part = Spoken("a", [Cue(0, 1, "a")], [Cue(0, 1, "a")], "en")
+    whole = subtitles.joined([(0, part), (600, part), (1200, Spoken(""))])
+    assert whole.text == "a a"
+    assert [cue.start for cue in whole.segments] == [0, 600]
+    assert [cue.end for cue in whole.words] == [1, 601]
+
+
+def test_words_alone_become_subtitles_of_readable_length() -> None:
+    words = [Cue(n, n + 1, f"word{n}") for n in range(14)]
+    cues = Spoken("", [], words).cues
+    assert [(cue.start, cue.end) for cue in cues] == [(0, 6), (6, 12), (12, 14)]
+    assert cues[2].text == "word12 word13"
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)), max_size=20))
+def test_times_are_always_well_formed(times) -> None:
+    made = subtitles.srt([Cue(start, end, "x") for start, end in times])
+    stamps = re.findall(
+        r"^\d\d+:[0-5]\d:[0-5]\d,\d{3} --> \d\d+:[0-5]\d:[0-5]\d,\d{3}$", made, re.M
+    )
+    assert len(stamps) == len(times)
