@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from openrouter_mcp.api.client import OpenRouter
     from openrouter_mcp.files.attach import Files
     from openrouter_mcp.jobs.jobs import Jobs
-    from openrouter_mcp.mcp_client.mcp_servers import McpServers
+    from openrouter_mcp.mcp_client.servers import McpServers
     from openrouter_mcp.models.catalogue import Catalogue, Resolution
     from openrouter_mcp.spending.budget import Budget
     from openrouter_mcp.spending.receipts import Receipt
@@ -101,7 +101,7 @@ class App:
     @cached_property
     def mcp_servers(self) -> McpServers:
         """The user's other MCP servers, for models that work with them."""
-        from openrouter_mcp.mcp_client.mcp_servers import McpServers
+        from openrouter_mcp.mcp_client.servers import McpServers
 
         return McpServers(self.settings)
 

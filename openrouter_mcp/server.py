@@ -27,7 +27,7 @@ from openrouter_mcp import __version__
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.settings import NAME, Settings
-from openrouter_mcp.tools import account, chat, models, multimodal, resources, run_agent
+from openrouter_mcp.tools import account, chat, models, multimodal, resources
 
 if TYPE_CHECKING:
     from openrouter_mcp.api.client import OpenRouter
@@ -38,7 +38,7 @@ TOOLS: list[Callable[..., Any]] = [
     chat.chat,
     chat.complete_text,
     chat.compare_models,
-    run_agent.run_agent,
+    chat.run_agent,
     account.list_threads,
     models.find_models,
     models.get_model,

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from openrouter_mcp import __version__
-from openrouter_mcp.api import fields
+from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError, duration
 from openrouter_mcp.spending.receipts import money
@@ -177,7 +177,7 @@ async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
     if app.settings.api_key is None:
         why = "OPENROUTER_API_KEY is not set: look-ups work, paid tools do not."
         return {"works": False, "why": why}, latency
-    data = fields.mapping(reply, "data")
+    data = responses.mapping(reply, "data")
     known = {name: data[name] for name in KEY_FIELDS if data.get(name) is not None}
     if data.get("is_management_key"):
         why = "A management key cannot run models. Set it as OPENROUTER_MANAGEMENT_KEY instead."
@@ -193,7 +193,7 @@ async def _credits(app: App) -> dict[str, Any]:
     except OpenRouterError as error:
         known = error.http_status in {401, 403}
         return {"why": NEED_MANAGEMENT if known else error.message}
-    data = fields.mapping(reply, "data")
+    data = responses.mapping(reply, "data")
     bought, used = money(data.get("total_credits")), money(data.get("total_usage"))
     if bought is None or used is None:
         return {"why": "OpenRouter did not tell the balance."}
@@ -206,7 +206,7 @@ async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
         reply = await _quickly(app, "/activity", management=True)
     except OpenRouterError as error:
         return {"why": error.message}
-    rows = fields.mappings(reply, "data")
+    rows = responses.mappings(reply, "data")
     dates = sorted({str(row.get("date")) for row in rows}, reverse=True)[:days]
     sums: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -229,7 +229,7 @@ async def _statistics(app: App, generation_id: str) -> Mapping[str, Any]:
                 raise
             await asyncio.sleep(delay)
         else:
-            return fields.mapping(reply, "data")
+            return responses.mapping(reply, "data")
     raise AssertionError("the last look either returned or raised")
 
 
@@ -240,7 +240,7 @@ async def _content(app: App, generation_id: str) -> Any:
         if error.code not in {Code.NOT_FOUND, Code.PERMISSION}:
             raise
         return "OpenRouter keeps prompts and answers only where input and output logging is on."
-    return fields.mapping(reply, "data")
+    return responses.mapping(reply, "data")
 
 
 def _usd(amount: Decimal) -> float:

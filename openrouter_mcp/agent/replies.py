@@ -8,7 +8,7 @@ from typing import Any
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp.agent.agent_run import Ending, Limits, Run
+from openrouter_mcp.agent.loop import Ending, Limits, Run
 from openrouter_mcp.chat import replies
 from openrouter_mcp.errors import duration
 from openrouter_mcp.settings import variable

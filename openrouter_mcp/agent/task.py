@@ -15,10 +15,9 @@ from typing import Any
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
+from openrouter_mcp.agent import loop, toolbox
 from openrouter_mcp.agent import replies as agent_replies
-from openrouter_mcp.agent import toolbox, turns
-from openrouter_mcp.agent.agent_run import Limits, Run, Step
-from openrouter_mcp.agent.loop import Agent, Watch
+from openrouter_mcp.agent.loop import Agent, Limits, Run, Step, Watch
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox
 from openrouter_mcp.api.retry import Report, silent
@@ -28,7 +27,7 @@ from openrouter_mcp.completions.answer import Answer, Listener
 from openrouter_mcp.completions.request import Ask, ChatRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError, clean
 from openrouter_mcp.jobs.jobs import Handle
-from openrouter_mcp.mcp_client.mcp_servers import McpServers
+from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
@@ -227,7 +226,7 @@ class Delegation:
         task, options = self._task, dict(self._task.options)
         options["tools"] = [*box.definitions, *(options.get("tools") or [])]
         messages = [*earlier, {"role": "user", "content": task.task}]
-        system = "\n\n".join(part for part in (turns.SYSTEM, task.system, box.manual) if part)
+        system = "\n\n".join(part for part in (loop.SYSTEM, task.system, box.manual) if part)
         ask = Ask(messages=messages, system=system, options=options)
         return compose(ask, model, [], self._app.settings)
 
@@ -238,7 +237,7 @@ class Delegation:
         asked = {"role": "user", "content": self._task.task}
         receipt = run.receipt
         await thread.append(
-            [asked, *(turns.without_media(message) for message in run.added)],
+            [asked, *(loop.without_media(message) for message in run.added)],
             model=receipt.model if receipt else run.request.model.id,
             cost=receipt.cost if receipt else None,
         )

@@ -3,19 +3,279 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import difflib
+import hashlib
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openrouter_mcp.agent import resource_links, result_pages
+import mcp.types as mt
+from pydantic_core import from_json
+
 from openrouter_mcp.agent.function_tools import FunctionTool, convert
-from openrouter_mcp.agent.resource_links import READ_RESOURCE, ResourceLinks
-from openrouter_mcp.agent.tool_results import Outcome, outcome
 from openrouter_mcp.api.retry import Report
+from openrouter_mcp.errors import clean
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
 from openrouter_mcp.settings import variable
+
+if TYPE_CHECKING:
+    from openrouter_mcp.mcp_client.servers import McpServer
+
+IMAGES = {"image/png", "image/jpeg", "image/webp", "image/gif"}
+SOUNDS = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/ogg": "ogg",
+    "audio/flac": "flac",
+    "audio/aac": "aac",
+    "audio/mp4": "m4a",
+}
+LARGEST_MEDIA = 8 * 1024 * 1024
+"""Base64 characters of one image or sound that is passed on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one tool call ended."""
+
+    text: str
+    parts: tuple[Mapping[str, Any], ...] = ()
+    """Images and sounds as content parts of a message."""
+    failed: bool = False
+    resources: tuple[str, ...] = ()
+    """URIs that it names."""
+
+    def summary(self) -> str:
+        """A few words for the trace."""
+        if self.failed:
+            return f"error: {clean(self.text, 120)}"
+        media = f" and {len(self.parts)} media" if self.parts else ""
+        return f"{len(self.text):,} characters{media}"
+
+
+def outcome(result: mt.CallToolResult, senses: Collection[str]) -> Outcome:
+    """The result in words, with the media for which the model has one of the `senses`.
+
+    `senses` are OpenRouter's input modalities. What cannot be passed on is described.
+    """
+    told = _told(result.content, senses)
+    texts, structured = [told.text] if told.text else [], result.structured_content
+    if structured is not None and not any(_says(said, structured) for said in _texts(result)):
+        texts.append(json.dumps(structured, ensure_ascii=False))
+    text = "\n".join(texts) or "(no content)"
+    return replace(told, text=text, failed=bool(result.is_error))
+
+
+def of_resource(result: mt.ReadResourceResult, senses: Collection[str]) -> Outcome:
+    """What a resource holds, in the same way."""
+    blocks = [mt.EmbeddedResource(type="resource", resource=each) for each in result.contents]
+    told = _told(blocks, senses)
+    return replace(told, text=told.text or "(no content)")
+
+
+def _told(content: Sequence[mt.ContentBlock], senses: Collection[str]) -> Outcome:
+    texts: list[str] = []
+    parts: list[Mapping[str, Any]] = []
+    for block in content:
+        text, part = _converted(block, senses)
+        if text:
+            texts.append(text)
+        if part:
+            parts.append(part)
+    named = (_uri(block) for block in content)
+    return Outcome("\n".join(texts), tuple(parts), resources=tuple(uri for uri in named if uri))
+
+
+def _uri(block: mt.ContentBlock) -> str:
+    match block:
+        case mt.ResourceLink():
+            return str(block.uri)
+        case mt.EmbeddedResource():
+            return str(block.resource.uri)
+    return ""
+
+
+def _texts(result: mt.CallToolResult) -> list[str]:
+    return [block.text for block in result.content if isinstance(block, mt.TextContent)]
+
+
+def _says(text: str, structured: Any) -> bool:
+    """Whether the text is the structured content once more, perhaps without its one name."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if isinstance(structured, dict) and len(structured) == 1:
+        (only,) = structured.values()
+        return value in (structured, only) or text == only
+    return value == structured
+
+
+def _converted(
+    block: mt.ContentBlock, senses: Collection[str]
+) -> tuple[str, Mapping[str, Any] | None]:
+    match block:
+        case mt.TextContent():
+            return block.text, None
+        case mt.ImageContent() | mt.AudioContent():
+            return _media("", block.mime_type, block.data, senses)
+        case mt.ResourceLink():
+            about = [block.name, block.mime_type, f"{block.size:,} bytes" if block.size else ""]
+            said = ", ".join(part for part in [*about, block.description] if part)
+            return f"[link to the resource {block.uri}: {said}]", None
+        case mt.EmbeddedResource(resource=mt.TextResourceContents() as resource):
+            return f"[resource {resource.uri}]\n{resource.text}", None
+        case mt.EmbeddedResource(resource=mt.BlobResourceContents() as resource):
+            kind = resource.mime_type or "application/octet-stream"
+            return _media(str(resource.uri), kind, resource.blob, senses)
+    return f"[content of an unknown kind: {clean(block)}]", None
+
+
+def _media(
+    uri: str, kind: str, data: str, senses: Collection[str]
+) -> tuple[str, Mapping[str, Any] | None]:
+    """Text as such, media for a model that has the sense for it; a description of all else."""
+    resource = f"resource {uri}" if uri else ""
+    try:
+        content = base64.b64decode(data)
+    except binascii.Error:
+        return f"[{kind} {resource}: its base64 is broken]", None
+    if kind.startswith("text/"):
+        return f"[{resource}]\n{content.decode('utf-8', 'replace')}", None
+    name = f"[{kind}, {len(content):,} bytes{', ' + resource if uri else ''}"
+    data = base64.b64encode(content).decode()
+    if len(data) > LARGEST_MEDIA:
+        return f"{name}: too large to pass on]", None
+    if kind in IMAGES and "image" in senses:
+        part = {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
+        return f"{name}: shown below the results]", part
+    if kind in SOUNDS and "audio" in senses:
+        part = {"type": "input_audio", "input_audio": {"data": data, "format": SOUNDS[kind]}}
+        return f"{name}: given below the results]", part
+    return f"{name}: this model cannot take it]", None
+
+
+READ_RESULT = "read_result"
+READ_RESULT_DEFINITION = {
+    "type": "function",
+    "function": {
+        "name": READ_RESULT,
+        "description": "Read on in a tool result that was cut.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "result": {"type": "string", "description": "Its id, as in the cut result."},
+                "offset": {"type": "integer", "description": "Character to begin at."},
+            },
+            "required": ["result", "offset"],
+        },
+    },
+}
+LONGEST_KEPT = 4_000_000
+"""Characters of one result; what comes after them is lost."""
+DIGEST = 8
+
+
+class ResultPages:
+    """The results of one run that were too long to be shown whole."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def shown(self, text: str, room: int) -> str:
+        """The text, or its first `room` characters and how to read on."""
+        if len(text) <= room:
+            return text
+        # Not a number: a conversation goes on in another run, whose results are others.
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:DIGEST]
+        result = f"result-{digest}"
+        self._kept[result] = text[:LONGEST_KEPT]
+        return self._page(result, 0, room, len(text))
+
+    def read(self, arguments: str, room: int) -> Outcome:
+        """What the model asked for with `READ_RESULT`."""
+        try:
+            given = from_json(arguments)
+            result, offset = str(given["result"]), int(given.get("offset", 0))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return Outcome("Give result (an id) and offset (a number).", failed=True)
+        text = self._kept.get(result)
+        if text is None:
+            known = ", ".join(self._kept) or "none"
+            said = f"There is no cut result {result[:80]!r} in this run. There are: {known}."
+            return Outcome(f"{said} For an earlier one, call its tool again.", failed=True)
+        if not 0 <= offset < len(text):
+            return Outcome(f"{result} has {len(text):,} characters.", failed=True)
+        return Outcome(self._page(result, offset, room - 200, len(text)))
+
+    def _page(self, result: str, offset: int, room: int, size: int) -> str:
+        text = self._kept[result]
+        page = text[offset : offset + room]
+        end = offset + len(page)
+        if end >= len(text):
+            lost = " The rest was too long to keep." if size > len(text) else ""
+            return page + lost
+        return (
+            f"{page}\n[Cut: characters {offset:,} to {end:,} of {size:,}. To read on, call "
+            f'{READ_RESULT} with result="{result}", offset={end}.]'
+        )
+
+
+READ_RESOURCE = "read_resource"
+READ_RESOURCE_DEFINITION = {
+    "type": "function",
+    "function": {
+        "name": READ_RESOURCE,
+        "description": "Read a resource that a tool result has named, by its URI.",
+        "parameters": {
+            "type": "object",
+            "properties": {"uri": {"type": "string"}},
+            "required": ["uri"],
+        },
+    },
+}
+MOST_LINKS = 1000
+"""Of one run; what comes after them cannot be read."""
+SHOWN_LINKS = 5
+
+
+class ResourceLinks:
+    """The resources that the results of one run have named."""
+
+    def __init__(self) -> None:
+        self._servers: dict[str, McpServer] = {}
+
+    def heed(self, server: McpServer, outcome: Outcome) -> None:
+        """Let what this server's result names be read."""
+        for uri in outcome.resources:
+            if uri in self._servers or len(self._servers) < MOST_LINKS:
+                self._servers[uri] = server
+
+    async def read(self, arguments: str, seconds: float, senses: Collection[str]) -> Outcome:
+        """What the model asked for with `READ_RESOURCE`. Raises what `McpServer.read` raises.
+
+        Source: `resources/read`.
+        """
+        try:
+            uri = str(from_json(arguments)["uri"])
+        except (ValueError, TypeError, KeyError):
+            return Outcome("Give uri, as a tool result has named it.", failed=True)
+        server = self._servers.get(uri)
+        if server is None:
+            known = ", ".join([*self._servers][-SHOWN_LINKS:]) or "none"
+            said = f"No result of this run has named {uri[:200]!r}. The last ones named: {known}."
+            return Outcome(said, failed=True)
+        result = await server.read(uri, seconds)
+        outcome = await asyncio.to_thread(of_resource, result, senses)
+        self.heed(server, outcome)
+        return outcome
+
 
 ALLOW = variable("agent_allow")
 NEAREST = 3
@@ -43,9 +303,9 @@ class Toolbox:
     @property
     def definitions(self) -> list[dict[str, Any]]:
         """The `tools` of every request: those of the servers, and ours to read on in results."""
-        own = [result_pages.DEFINITION]
+        own = [READ_RESULT_DEFINITION]
         if any(server.has_resources for server in self.servers.values()):
-            own.append(resource_links.DEFINITION)
+            own.append(READ_RESOURCE_DEFINITION)
         return [*(tool.definition for tool in self.offered.values()), *own]
 
     @property

@@ -17,6 +17,31 @@ from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 if TYPE_CHECKING:
     import httpx2
 
+Json = dict[str, Any]
+
+
+def text(value: object, name: str) -> str:
+    """The field as text; empty if it is none."""
+    field = _field(value, name)
+    return field if isinstance(field, str) else ""
+
+
+def mapping(value: object, name: str) -> Json:
+    """The field as an object; empty if it is none."""
+    field = _field(value, name)
+    return field if isinstance(field, dict) else {}
+
+
+def mappings(value: object, name: str) -> list[Json]:
+    """The objects in the list that the field is; empty if it is none."""
+    field = _field(value, name)
+    return [item for item in field if isinstance(item, dict)] if isinstance(field, list) else []
+
+
+def _field(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
 DRAIN_TIMEOUT = 0.1
 PERHAPS_BILLED = (
     "OpenRouter may have done its work all the same, and bills it then: see "

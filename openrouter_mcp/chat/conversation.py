@@ -17,11 +17,11 @@ from openrouter_mcp.chat import replies
 from openrouter_mcp.chat.exchange import Exchange, converse, most_further
 from openrouter_mcp.completions.answer import Answer, Listener
 from openrouter_mcp.completions.options import models
-from openrouter_mcp.completions.request import Ask, ChatRequest, compose
+from openrouter_mcp.completions.request import Ask, ChatRequest, compose, compose_text
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.attach import Attachments
 from openrouter_mcp.jobs.jobs import Handle
-from openrouter_mcp.models import modalities, prices
+from openrouter_mcp.models import choose, prices
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.spending import consent, estimate
 from openrouter_mcp.spending.paid_request import after_cancelling, pay
@@ -109,10 +109,10 @@ async def compose_for(app: App, call: Call) -> ChatRequest:
         primary = replace(primary, how=call.how)
     others = [await app.resolve(name) for name in call.fallbacks or models(call.ask.options)]
     request = _fitted(compose(call.ask, primary, others, app.settings))
-    needed = modalities.of_messages(request.messages)
+    needed = choose.of_messages(request.messages)
     for row in (candidate.model for candidate in (primary, *others)):
-        if row and not modalities.takes(row, needed):
-            raise modalities.refusal(await app.catalogue.models(), row, needed)
+        if row and not choose.takes(row, needed):
+            raise choose.refusal(await app.catalogue.models(), row, needed)
     if call.limit:
         cap = app.settings.max_cost_per_call
         return estimate.within(request, call.limit, datetime.now(UTC), cap)
@@ -246,3 +246,48 @@ def _allowed(tag: str, routing: dict[str, list[str]]) -> bool:
 
     only, ignored = routing.get("only"), routing.get("ignore")
     return not (only and not named(only)) and not (ignored and named(ignored))
+
+
+async def compose_completion(
+    app: App, call: Call, prompt: str, max_tokens: int, stop: Sequence[str]
+) -> ChatRequest:
+    """The request that goes on where `prompt` ends, within the call's `max_cost`.
+
+    Raises `INVALID_INPUT` for a router, `MODEL_NOT_FOUND` or `BUDGET_EXCEEDED`.
+    """
+    model = await app.resolve(call.model or str(call.ask.options.get("model") or ""))
+    if model.model and model.model.is_router:
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{model.id} chooses by a conversation and takes no raw text. Name the model that is "
+            "to complete it (find_models), or use chat.",
+        )
+    request = compose_text(prompt, model, max_tokens, stop, call.ask.options, app.settings)
+    if call.limit:
+        cap = app.settings.max_cost_per_call
+        return estimate.within(request, call.limit, datetime.now(UTC), cap)
+    return request
+
+
+async def complete(
+    app: App, call: Call, request: ChatRequest, progress: Progress
+) -> ToolResult | InputRequiredResult:
+    """The completion and its receipt. Source: `POST /completions`."""
+    if question := await question_of(app, call, request, progress):
+        return question
+
+    async def work(handle: Handle) -> ToolResult:
+        try:
+            exchange = await ask(app, call, request, handle)
+        except OpenRouterError as error:
+            if error.http_status != 404:
+                raise
+            raise OpenRouterError(
+                Code.MODEL_UNAVAILABLE,
+                f"{request.model.id}, or this account, has no text completions. Use chat, or "
+                "choose another model.",
+                http_status=404,
+            ) from error
+        return await reply(app, call, exchange)
+
+    return await app.jobs.run(call.tool, request.model.id, work, progress)

@@ -14,11 +14,13 @@ from mcp.types import TextContent
 from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.chat.exchange import Exchange
 from openrouter_mcp.completions.request import ChatRequest
-from openrouter_mcp.errors import OpenRouterError, clean
+from openrouter_mcp.errors import OpenRouterError, clean, duration
 from openrouter_mcp.models import cards
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.estimate import Estimate
 from openrouter_mcp.spending.receipts import Receipt, dollars
+from openrouter_mcp.threads.history import FILE, Message, in_words
+from openrouter_mcp.threads.threads import ThreadRow
 
 ERROR_META = "openrouter/error"
 ESTIMATE_META = "openrouter/estimate"
@@ -191,3 +193,42 @@ def shortened(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: shortened(item) for name, item in value.items()}
     return value
+
+
+def listed(rows: Sequence[ThreadRow], now: float) -> ToolResult:
+    """One line for each conversation: id, title, model, turns, cost, age."""
+    if not rows:
+        return ToolResult(content='No conversations yet. chat(thread_id="new") begins one.')
+    lines = [
+        f"{row.id} | {row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)} | "
+        f"{duration(max(0.0, now - row.updated))} ago"
+        for row in rows
+    ]
+    return ToolResult(content="\n".join(lines))
+
+
+def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult:
+    """One conversation, its end when all of it would be too long."""
+    told = in_words(messages)
+    parts = [f"[{message.get('role')}]\n{_said(message.get('content'))}" for message in told]
+    text = "\n\n".join(parts)
+    if len(text) > limit:
+        text = f"[... the beginning is left out ...]\n{text[-limit:]}"
+    head = f"{row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)}"
+    return ToolResult(content=f"{head}\n\n{text}", meta={UNTRUSTED_META: True})
+
+
+def _turns(row: ThreadRow) -> str:
+    return f"{row.turns} turn{'s' if row.turns != 1 else ''}"
+
+
+def _said(content: Any) -> str:
+    if not isinstance(content, list):
+        return str(content or "")
+    return "\n".join(_part(part) for part in content)
+
+
+def _part(part: Any) -> str:
+    if part.get("type") == FILE:
+        return f"[file {part.get('path')}]"
+    return str(part.get("text") or f"[{part.get('type')}]")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from openrouter_mcp.api import fields
+from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.failures import failure
 from openrouter_mcp.api.responses import cut_stream
@@ -50,13 +50,13 @@ class Answer:
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Take in one chunk; the fields of a chunk are all optional."""
-        self.generation_id = fields.text(chunk, "id") or self.generation_id
-        self.model = fields.text(chunk, "model") or self.model
-        self.provider = fields.text(chunk, "provider") or self.provider
-        self.service_tier = fields.text(chunk, "service_tier") or self.service_tier
-        self.usage = fields.mapping(chunk, "usage") or self.usage
-        self.metadata = fields.mapping(chunk, "openrouter_metadata") or self.metadata
-        for choice in fields.mappings(chunk, "choices"):
+        self.generation_id = responses.text(chunk, "id") or self.generation_id
+        self.model = responses.text(chunk, "model") or self.model
+        self.provider = responses.text(chunk, "provider") or self.provider
+        self.service_tier = responses.text(chunk, "service_tier") or self.service_tier
+        self.usage = responses.mapping(chunk, "usage") or self.usage
+        self.metadata = responses.mapping(chunk, "openrouter_metadata") or self.metadata
+        for choice in responses.mappings(chunk, "choices"):
             self._add_choice(choice)
             if choice.get("error"):
                 self.error = failure(200, choice)
@@ -64,16 +64,16 @@ class Answer:
             self.error = failure(200, chunk)
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
-        said = fields.mapping(choice, "delta") or fields.mapping(choice, "message")
-        self.text += _text(said.get("content")) or fields.text(choice, "text")
+        said = responses.mapping(choice, "delta") or responses.mapping(choice, "message")
+        self.text += _text(said.get("content")) or responses.text(choice, "text")
         self.reasoning += _text(said.get("reasoning"))
         self.refusal += _text(said.get("refusal"))
-        self.finish_reason = fields.text(choice, "finish_reason") or self.finish_reason
-        self.annotations += fields.mappings(said, "annotations")
+        self.finish_reason = responses.text(choice, "finish_reason") or self.finish_reason
+        self.annotations += responses.mappings(said, "annotations")
         self.media = self.media or bool(said.get("images") or said.get("audio"))
-        for detail in fields.mappings(said, "reasoning_details"):
+        for detail in responses.mappings(said, "reasoning_details"):
             _merge(self.reasoning_details, detail, ("index", "type"), ("text", "summary", "data"))
-        for call in fields.mappings(said, "tool_calls"):
+        for call in responses.mappings(said, "tool_calls"):
             self._add_tool_call(call)
 
     def _add_tool_call(self, fragment: Mapping[str, Any]) -> None:
@@ -81,9 +81,9 @@ class Answer:
 
         Some providers give every call the same index; another name under another id is another.
         """
-        index, id_ = fragment.get("index"), fields.text(fragment, "id")
-        said = fields.mapping(fragment, "function")
-        name, arguments = fields.text(said, "name"), fields.mapping(said, "arguments")
+        index, id_ = fragment.get("index"), responses.text(fragment, "id")
+        said = responses.mapping(fragment, "function")
+        name, arguments = responses.text(said, "name"), responses.mapping(said, "arguments")
         alike = (call for call in reversed(self.tool_calls) if call["index"] == index)
         call: dict[str, Any] | None = next(alike, None)
         if call is None or index is None or (name and id_ and call["id"] not in ("", id_)):
@@ -92,7 +92,7 @@ class Answer:
             self.tool_calls.append(call)
         call["id"] = id_ or call["id"]
         call["function"]["name"] = name or call["function"]["name"]
-        written = json.dumps(arguments) if arguments else fields.text(said, "arguments")
+        written = json.dumps(arguments) if arguments else responses.text(said, "arguments")
         call["function"]["arguments"] += written
 
     @property

@@ -2,14 +2,144 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from openrouter_mcp.files import signatures
-from openrouter_mcp.files.decoding import is_text, may_be_text
-from openrouter_mcp.files.signatures import MediaType, media_type
 from openrouter_mcp.settings import Settings
+
+SIGNATURE_HEAD = 1024
+"""First bytes that are looked at."""
+
+
+@dataclass(frozen=True)
+class MediaType:
+    """A kind of media: its suffix with the dot, and its MIME type."""
+
+    suffix: str
+    mime: str
+
+    @property
+    def format(self) -> str:
+        """OpenRouter's word for it, as `mp3`."""
+        return self.suffix.removeprefix(".")
+
+
+PNG = MediaType(".png", "image/png")
+JPEG = MediaType(".jpg", "image/jpeg")
+WEBP = MediaType(".webp", "image/webp")
+GIF = MediaType(".gif", "image/gif")
+SVG = MediaType(".svg", "image/svg+xml")
+WAV = MediaType(".wav", "audio/wav")
+MP3 = MediaType(".mp3", "audio/mpeg")
+FLAC = MediaType(".flac", "audio/flac")
+OGG = MediaType(".ogg", "audio/ogg")
+M4A = MediaType(".m4a", "audio/mp4")
+AAC = MediaType(".aac", "audio/aac")
+AIFF = MediaType(".aiff", "audio/aiff")
+WEBM = MediaType(".webm", "video/webm")
+MP4 = MediaType(".mp4", "video/mp4")
+MOV = MediaType(".mov", "video/mov")
+MPEG = MediaType(".mpeg", "video/mpeg")
+BMP = MediaType(".bmp", "image/bmp")
+TIFF = MediaType(".tiff", "image/tiff")
+HEIC = MediaType(".heic", "image/heic")
+AVIF = MediaType(".avif", "image/avif")
+PDF = MediaType(".pdf", "application/pdf")
+
+SIGNATURES = (
+    (rb"\x89PNG\r\n\x1a\n", PNG),
+    (rb"\xff\xd8\xff", JPEG),
+    (rb"RIFF....WEBP", WEBP),
+    (rb"GIF8[79]a", GIF),
+    (rb"RIFF....WAVE|RF64....WAVE", WAV),
+    (rb"fLaC", FLAC),
+    (rb"OggS", OGG),
+    (rb"FORM....AIF[FC]", AIFF),
+    (rb"....ftyp(?:M4A|M4B|F4A)", M4A),
+    (rb"....ftyp(?:hei[cxs]|hevc|mif1|msf1)", HEIC),
+    (rb"....ftypavi[fs]", AVIF),
+    (rb"....ftypqt  |....(?:moov|wide)", MOV),
+    (rb"....ftyp", MP4),
+    (rb"\x00\x00\x01[\xb3\xba]", MPEG),
+    (rb"II\*\0|MM\0\*", TIFF),
+    (rb"BM....\0\0\0\0", BMP),
+    (rb"%PDF-", PDF),
+    (rb"\x1aE\xdf\xa3", WEBM),
+    # The sync word of ADTS has the layer bits 00, that of MPEG audio has not.
+    (rb"ADIF|\xff[\xf0\xf1\xf8\xf9]", AAC),
+    (rb"ID3|\xff[\xe2\xe3\xf2-\xf5\xfa-\xfd][\x00-\xef]", MP3),
+    (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg.*?)?<svg[\s>]", SVG),
+)
+_COMPILED = [(re.compile(pattern, re.DOTALL), found) for pattern, found in SIGNATURES]
+
+
+def media_type(data: bytes) -> MediaType | None:
+    """The kind of media that begins with these bytes; None if it is none that is known here."""
+    head = data[:SIGNATURE_HEAD]
+    return next((found for pattern, found in _COMPILED if pattern.match(head)), None)
+
+
+SAMPLE = 65_536  # bytes that show an encoding
+# The longer first: the mark of UTF-32 begins like that of UTF-16.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
+
+
+def may_be_text(head: bytes) -> bool:
+    """Whether the beginning of a file allows the whole to be text."""
+    return head.startswith(MARKS) or b"\0" not in head
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the beginning of a file shows that it is text; its last character may be cut."""
+    if head.startswith(MARKS):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in head
+
+
+def decode(data: bytes) -> tuple[str, str] | None:
+    r"""Text with \n for every kind of line end, and its encoding if that is a guess.
+
+    None if it is no text.
+    """
+    guess = ""
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding != "utf-8" or b"\0" in data:
+            return None
+        guess = _guess_encoding(data)
+        text = data.decode(guess, "replace") if guess else "\0"
+    if "\0" in text or (guess and "\ufffd" in text):
+        return None
+    return text.replace("\r\n", "\n").replace("\r", "\n"), guess
+
+
+def _guess_encoding(data: bytes) -> str:
+    """The likely encoding of the lines around the first letters that are not ASCII; or empty."""
+    from charset_normalizer import from_bytes
+
+    first = re.search(rb"[\x80-\xff]", data)
+    start = data.rfind(b"\n", 0, first.start()) + 1 if first else 0
+    sample = data[start : start + SAMPLE]
+    if start + SAMPLE < len(data):
+        sample = sample.rpartition(b"\n")[0] or sample
+    best = from_bytes(sample).best()
+    return best.encoding if best else ""
+
 
 HEAD = 8192
 """First bytes that show what a file is."""
@@ -35,10 +165,10 @@ class Kind:
 def kind_of(head: bytes) -> Kind | None:
     """The kind of media that begins with these bytes; None for text and for everything else."""
     found = media_type(head)
-    if found is signatures.PDF:
+    if found is PDF:
         return Kind("pdf", found)
     # What is text whatever its first letters say: a note that begins with ID3, a drawing in SVG.
-    if found is None or found is signatures.SVG or is_text(head) or _neither(head):
+    if found is None or found is SVG or is_text(head) or _neither(head):
         return None
     for name in ("image", "audio", "video"):
         if found.mime.startswith(name):

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import addresses, images
+from openrouter_mcp.files import fetch, images
 from openrouter_mcp.files.images import Fit
 from openrouter_mcp.files.kinds import Kind, Name
 from openrouter_mcp.settings import Settings
@@ -89,7 +89,7 @@ def name(part: Mapping[str, Any]) -> str:
     """What the media of a part are called: the file's name, or the address."""
     content = part[part["type"]]
     where = content.get("url") or content.get("data") or content.get("file_data")
-    return where.name if isinstance(where, Encoded) else addresses.shown(str(where))
+    return where.name if isinstance(where, Encoded) else fetch.shown(str(where))
 
 
 def tokens(part: Mapping[str, Any]) -> int:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from openrouter_mcp.files import kept
+from openrouter_mcp.files import save as kept
 from openrouter_mcp.files import save as media
-from openrouter_mcp.files.destinations import Destination, Saved
+from openrouter_mcp.files.save import Destination, Saved
 
 
 class Handle:

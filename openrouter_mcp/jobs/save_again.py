@@ -12,9 +12,10 @@ from fastmcp.tools import ToolResult
 from mcp.types import ResourceLink, TextContent
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import kept, sandbox
+from openrouter_mcp.files import sandbox
+from openrouter_mcp.files import save as kept
 from openrouter_mcp.files import save as media
-from openrouter_mcp.files.destinations import Destination, Saved, destination
+from openrouter_mcp.files.save import Destination, Saved, destination
 from openrouter_mcp.jobs import replies
 from openrouter_mcp.jobs.table import JobRow, State
 from openrouter_mcp.multimodal import replies as media_replies

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.models.words import tokens
+from openrouter_mcp.models.names import tokens
 
 # People's words for OpenRouter's supported_parameters: any one of the set will do.
 ABILITIES = {

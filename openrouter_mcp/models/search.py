@@ -10,13 +10,12 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.models import cards, media_cards
+from openrouter_mcp.models import cards
 from openrouter_mcp.models.catalogue import Catalogue, Snapshot
 from openrouter_mcp.models.datasets import CATEGORIES, Market
 from openrouter_mcp.models.filter import ABILITIES, VISION, ModelFilter, kind, one_of
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.models.words import tokens
+from openrouter_mcp.models.names import Resolution, tokens
 
 ORDERS = {
     "popularity": "most-popular",
@@ -171,10 +170,10 @@ async def model_card(
     policies = {str(offer.get("tag")): _policy(offer, retaining_none, by_slug) for offer in offers}
     card = cards.card(model, offers, now, policies)
     if drawing:
-        card["image_endpoints"] = [media_cards.image_endpoint(row) for row in drawing]
+        card["image_endpoints"] = [cards.image_endpoint(row) for row in drawing]
     for row in films:
         if row.get("id") == target.id:
-            card["video"] = media_cards.video(row)
+            card["video"] = cards.video(row)
     return card, missing
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from openrouter_mcp.chat.conversation import Call
 from openrouter_mcp.completions.request import Ask
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import addresses
+from openrouter_mcp.files import fetch
 from openrouter_mcp.files.attach import Attachments
 from openrouter_mcp.files.parts import Part
-from openrouter_mcp.models import choose, modalities
+from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import MILLION, Model
@@ -41,7 +41,7 @@ async def call_for(app: App, attached: Attachments, ask: Ask, model: str, max_co
         raise OpenRouterError(
             Code.INVALID_INPUT, "These files are empty: there is nothing in them to look at."
         )
-    needed = modalities.of_parts(attached.parts)
+    needed = choose.of_parts(attached.parts)
     youtube = any(_is_youtube(path) for path in attached.paths)
     ask = replace(ask, attachments=attached.parts, notes=attached.notes)
     if youtube and "provider" not in ask.options:
@@ -63,7 +63,7 @@ async def _chosen(
     field = "default_video_model" if "video" in needed else "default_vision_model"
     if default := str(getattr(app.settings, field)):
         found = snapshot.resolve(default)
-        if modalities.takes(found.model, needed):
+        if choose.takes(found.model, needed):
             return replace(found, how=f"named by {variable(field)}")
 
     def fits(row: Model) -> bool:
@@ -96,6 +96,6 @@ def _is_empty(part: Part) -> bool:
 
 
 def _is_youtube(path: object) -> bool:
-    if not isinstance(path, str) or not addresses.is_address(path) or addresses.is_data(path):
+    if not isinstance(path, str) or not fetch.is_address(path) or fetch.is_data(path):
         return False
-    return addresses.is_youtube(addresses.parsed(path, private=True))
+    return fetch.is_youtube(fetch.parsed(path, private=True))

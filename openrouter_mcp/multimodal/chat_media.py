@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openrouter_mcp.api import fields
+from openrouter_mcp.api import responses
 from openrouter_mcp.api.responses import cut_stream
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError, clean
-from openrouter_mcp.spending.purchase import Bill, Purchase
+from openrouter_mcp.spending.paid_request import Bill, Purchase
 
 PATH = "/chat/completions"
 
@@ -28,15 +28,15 @@ class ChatMedia:
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Take in one chunk. Raises `UPSTREAM_ERROR` for sound that is not base64."""
         self.answer.add(chunk)
-        for choice in fields.mappings(chunk, "choices"):
-            said = fields.mapping(choice, "delta") or fields.mapping(choice, "message")
-            for image in fields.mappings(said, "images"):
-                self.images.append(fields.text(fields.mapping(image, "image_url"), "url"))
-            audio = fields.mapping(said, "audio")
-            self.transcript += fields.text(audio, "transcript")
+        for choice in responses.mappings(chunk, "choices"):
+            said = responses.mapping(choice, "delta") or responses.mapping(choice, "message")
+            for image in responses.mappings(said, "images"):
+                self.images.append(responses.text(responses.mapping(image, "image_url"), "url"))
+            audio = responses.mapping(said, "audio")
+            self.transcript += responses.text(audio, "transcript")
             try:
                 # Each fragment is whole base64, padding included.
-                self.audio += base64.b64decode(fields.text(audio, "data"), validate=True)
+                self.audio += base64.b64decode(responses.text(audio, "data"), validate=True)
             except ValueError:
                 raise OpenRouterError(
                     Code.UPSTREAM_ERROR, "The sound came damaged. Call again.", retryable=True

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import base64
+import binascii
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import operator
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastmcp.tools import ToolResult
 from mcp.types import TextContent
@@ -15,7 +24,9 @@ from mcp.types import TextContent
 from openrouter_mcp.chat import replies
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files.destinations import Destination, destination
+from openrouter_mcp.files import sandbox
+from openrouter_mcp.files.sandbox import Guard
+from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
@@ -24,16 +35,263 @@ from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.models.prices import MILLION
 from openrouter_mcp.multimodal import replies as media_replies
-from openrouter_mcp.multimodal import vectors
 from openrouter_mcp.multimodal.documents import Document, Documents, count_tokens
 from openrouter_mcp.multimodal.replies import Made
-from openrouter_mcp.multimodal.vectors import JSONL, NPY, Vector, Vectors
+from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import receipts
-from openrouter_mcp.spending.purchase import Plan, Purchase
+from openrouter_mcp.spending.paid_request import Plan, Purchase
 from openrouter_mcp.spending.receipts import Receipt
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
+
+NPY = ".npy"
+JSONL = ".jsonl"
+MAGIC = b"\x93NUMPY\x01\x00"
+ALIGNMENT = 64
+FLOAT = 4
+"""Bytes of one number."""
+
+Vector: TypeAlias = "array[float]"
+
+
+class NotVectorsError(ValueError):
+    """A file that holds no vectors of ours; the message says why, for people."""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What one model made of documents: a row for each."""
+
+    model: str
+    rows: Sequence[Vector]
+    documents: Sequence[Document]
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in each row."""
+        return len(self.rows[0])
+
+
+def vector(embedding: object) -> Vector:
+    """One row from a reply: a list of numbers, or the base64 of little-endian floats.
+
+    Raises ValueError.
+    """
+    if isinstance(embedding, str):
+        row = array("f")
+        try:
+            row.frombytes(base64.b64decode(embedding, validate=True))
+        except (binascii.Error, ValueError) as error:
+            raise ValueError("not base64 of floats") from error
+        return _little_endian(row)
+    if isinstance(embedding, list) and all(isinstance(n, int | float) for n in embedding):
+        return array("f", embedding)
+    raise ValueError("neither base64 nor a list of numbers")
+
+
+def npy(rows: Sequence[Vector]) -> bytes:
+    """The rows as NumPy's format 1.0: a two-dimensional array of `<f4`."""
+    shape = (len(rows), len(rows[0]))
+    header = repr({"descr": "<f4", "fortran_order": False, "shape": shape})
+    padding = -(len(MAGIC) + 2 + len(header) + 1) % ALIGNMENT
+    header += " " * padding + "\n"
+    head = MAGIC + len(header).to_bytes(2, "little") + header.encode("latin-1")
+    return head + b"".join(_little_endian(row).tobytes() for row in rows)
+
+
+def of_npy(data: bytes) -> list[Vector]:
+    """The rows of such a file. Raises `NotVectorsError`."""
+    if not data.startswith(MAGIC):
+        raise NotVectorsError("it is no .npy file of format 1.0")
+    start = len(MAGIC) + 2
+    end = start + int.from_bytes(data[len(MAGIC) : start], "little")
+    try:
+        header = ast.literal_eval(data[start:end].decode("latin-1"))
+        count, length = header["shape"]
+        fits = header["descr"] == "<f4" and not header["fortran_order"]
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
+        raise NotVectorsError("its header is not readable") from None
+    if not fits or len(data) - end != count * length * FLOAT or count < 1 or length < 1:
+        raise NotVectorsError("it does not hold whole rows of 32-bit floats")
+    rows = []
+    for index in range(count):
+        row = array("f")
+        row.frombytes(data[end + index * length * FLOAT : end + (index + 1) * length * FLOAT])
+        rows.append(_little_endian(row))
+    return rows
+
+
+def companion(vectors: Vectors, data: bytes) -> bytes:
+    """What stands beside a `.npy` file: the model's name and what each row is of."""
+    about = {
+        "model": vectors.model,
+        "count": len(vectors.rows),
+        "dimensions": vectors.dimensions,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "documents": [_about(document) for document in vectors.documents],
+    }
+    return json.dumps(about, ensure_ascii=False, indent=1).encode()
+
+
+def of_companion(data: bytes, beside: bytes) -> Vectors:
+    """The vectors of a `.npy` file with what stands beside it. Raises `NotVectorsError`."""
+    rows = of_npy(data)
+    try:
+        about = json.loads(beside)
+        documents = [_document(entry) for entry in about["documents"]]
+        model, digest = str(about["model"]), about["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise NotVectorsError("what stands beside it does not name its model") from None
+    if digest != hashlib.sha256(data).hexdigest() or len(documents) != len(rows):
+        raise NotVectorsError("what stands beside it is about other vectors")
+    return Vectors(model, rows, documents)
+
+
+def jsonl(vectors: Vectors) -> bytes:
+    """One line of JSON for each document: model, text or file, and its vector."""
+    lines = [
+        json.dumps(
+            {
+                "model": vectors.model,
+                **({"file": document.file} if document.file else {}),
+                "embedding": list(row),
+                "text": document.text,
+            },
+            ensure_ascii=False,
+        )
+        for document, row in zip(vectors.documents, vectors.rows, strict=True)
+    ]
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+
+def of_jsonl(data: bytes) -> Vectors:
+    """The vectors of such a file. Raises `NotVectorsError`."""
+    rows, documents, models = [], [], set()
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            rows.append(vector(entry["embedding"]))
+            documents.append(_document(entry))
+            models.add(str(entry["model"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise NotVectorsError(f"line {number} has no model, text and embedding") from None
+    if len({len(row) for row in rows}) != 1 or len(models) != 1:
+        raise NotVectorsError("its lines are not of one model and one length")
+    return Vectors(models.pop(), rows, documents)
+
+
+def nearest(query: Vector, rows: Iterable[Vector]) -> list[tuple[int, float]]:
+    """Index and cosine similarity (-1 to 1) of each row, the most similar first."""
+    scores = [(index, similarity(query, row)) for index, row in enumerate(rows)]
+    return sorted(scores, key=lambda pair: -pair[1])
+
+
+def similarity(one: Vector, other: Vector) -> float:
+    """Cosine of the angle between two rows of one length; 0 where one of them is all zeros."""
+    lengths = math.sqrt(_product(one, one)) * math.sqrt(_product(other, other))
+    return _product(one, other) / lengths if lengths else 0.0
+
+
+def _product(one: Vector, other: Vector) -> float:
+    return sum(map(operator.mul, one, other))
+
+
+def _about(document: Document) -> dict[str, Any]:
+    file = {"file": document.file} if document.file else {}
+    return {**file, "text": document.first_words}
+
+
+def _document(entry: dict[str, Any]) -> Document:
+    return Document(str(entry["text"]), str(entry.get("file") or ""))
+
+
+def _little_endian(row: Vector) -> Vector:
+    if sys.byteorder == "little":
+        return row
+    swapped = array("f", row)
+    swapped.byteswap()
+    return swapped
+
+
+LARGEST = 500_000_000
+"""Bytes of a file of vectors: some 80,000 rows of 1,536 dimensions as `.npy`."""
+HEAD = 4096
+
+
+async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None, list[str]]:
+    """The vectors in those files that hold some, all of one model, and the names of the others.
+
+    Raises `INVALID_INPUT` for vectors of different models, and `UNSAFE_PATH`, `NOT_FOUND`,
+    `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
+    """
+    found: list[tuple[str, Vectors]] = []
+    rest: list[str] = []
+    for name in names:
+        loaded = await asyncio.to_thread(_load, settings, name)
+        if loaded:
+            found.append((name, loaded))
+        else:
+            rest.append(name)
+    if not found:
+        return None, rest
+    kinds = {(each.model, each.dimensions) for _, each in found}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{name}: {each.model}, {each.dimensions}" for name, each in found)
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"Vectors of different models or dimensions cannot be compared ({listed}). Name files "
+            "of one model, or embed the documents anew.",
+        )
+    rows = [row for _, each in found for row in each.rows]
+    documents = [document for _, each in found for document in each.documents]
+    return Vectors(found[0][1].model, rows, documents), rest
+
+
+def _load(settings: Settings, name: str) -> Vectors | None:
+    """The vectors in one file; None if it is a file of another kind. Blocks."""
+    suffix = Path(name.strip().strip("\"'`")).suffix.lower()
+    if suffix not in {NPY, JSONL}:
+        return None
+    path = sandbox.absolute(name)
+    guard = Guard(settings)
+    try:
+        if suffix == JSONL:
+            head = _read(guard, path, HEAD)
+            if not (b'"model"' in head and b'"embedding"' in head):
+                return None
+            return of_jsonl(_whole(guard, path))
+        beside = path.with_name(f"{path.name}.json")
+        return of_companion(_whole(guard, path), _whole(guard, beside))
+    except NotVectorsError as error:
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT,
+            f"{sandbox.display(path)} cannot be searched: {error}. Name a file that embed_texts "
+            "saved, or embed the documents anew.",
+        ) from None
+    except OSError as error:
+        missing = sandbox.display(error.filename or path)
+        raise OpenRouterError(
+            Code.NOT_FOUND,
+            f"{missing} cannot be read ({error.strerror}). A .npy file of embed_texts has a "
+            ".npy.json file beside it that names its model.",
+        ) from None
+
+
+def _whole(guard: Guard, path: Path) -> bytes:
+    data = _read(guard, path, LARGEST + 1)
+    if len(data) > LARGEST:
+        raise OpenRouterError(
+            Code.TOO_LARGE,
+            f"{sandbox.display(path)} has more than {LARGEST:,} bytes. Search a part of it.",
+        )
+    return data
+
+
+def _read(guard: Guard, path: Path, most: int) -> bytes:
+    with sandbox.open_file(guard.resolve(path)) as file:
+        return file.read(most)
+
 
 PATH = "/embeddings"
 STEM = "vectors"
@@ -190,7 +448,7 @@ def _rows(body: object, count: int) -> list[Vector]:
     for place, entry in enumerate(data if isinstance(data, list) else []):
         if isinstance(entry, dict):
             try:
-                rows[entry.get("index", place)] = vectors.vector(entry.get("embedding"))
+                rows[entry.get("index", place)] = vector(entry.get("embedding"))
             except (ValueError, TypeError):
                 raise unreadable("the vectors") from None
     lengths = {len(row) for row in rows.values()}
@@ -205,12 +463,12 @@ def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[Made]:
     if place is None or not made.rows:
         return []
     if place.suffix == JSONL:
-        return [Made(handle.save(place, vectors.jsonl(made), JSONL), "application/jsonl")]
-    data = vectors.npy(made.rows)
+        return [Made(handle.save(place, jsonl(made), JSONL), "application/jsonl")]
+    data = npy(made.rows)
     file = handle.save(place, data, NPY)
     directory = place.directory if file.in_memory_of else file.path.parent
     beside = Destination(directory, file.path.name)
-    about = handle.save(beside, vectors.companion(made, data), ".json")
+    about = handle.save(beside, companion(made, data), ".json")
     return [Made(file, "application/octet-stream"), Made(about, "application/json")]
 
 
@@ -224,7 +482,7 @@ def _nearest(plan: EmbedPlan, asked: Vector, made: Vectors) -> tuple[list[dict[s
             f'{len(asked):,}. Call again with options {{"dimensions": {earlier.dimensions}}}.',
         )
     documents = [*made.documents, *(earlier.documents if earlier else ())]
-    found = vectors.nearest(asked, [*made.rows, *(earlier.rows if earlier else ())])
+    found = nearest(asked, [*made.rows, *(earlier.rows if earlier else ())])
     return [_row(documents, *pair) for pair in found[: plan.top_k or None]], len(documents)
 
 

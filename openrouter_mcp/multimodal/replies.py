@@ -11,7 +11,7 @@ from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from openrouter_mcp.chat import replies
 from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.files.destinations import Saved
+from openrouter_mcp.files.save import Saved
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.receipts import Receipt
 

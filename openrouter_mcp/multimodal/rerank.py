@@ -20,7 +20,7 @@ from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal.documents import Documents, count_tokens
 from openrouter_mcp.spending import receipts
-from openrouter_mcp.spending.purchase import Plan, Purchase
+from openrouter_mcp.spending.paid_request import Plan, Purchase
 from openrouter_mcp.spending.receipts import Receipt
 
 if TYPE_CHECKING:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
+import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -11,24 +14,261 @@ from typing import TYPE_CHECKING, Any
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp.api import responses
+from openrouter_mcp.api.client import UNTIL_DONE
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files.destinations import Destination, Save, destination
-from openrouter_mcp.files.signatures import AAC, AIFF, FLAC, MP3, OGG, WAV, media_type
+from openrouter_mcp.files.kinds import AAC, AIFF, FLAC, MP3, OGG, WAV, MediaType, media_type
+from openrouter_mcp.files.save import Destination, Save, destination
 from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.multimodal import chat_media, pcm, replies, speech_request
-from openrouter_mcp.multimodal.pcm import Pcm
+from openrouter_mcp.multimodal import chat_media, replies
 from openrouter_mcp.multimodal.replies import Made
-from openrouter_mcp.multimodal.speech_reply import Sound, fetch, unreadable
-from openrouter_mcp.multimodal.speech_request import Ask
-from openrouter_mcp.spending.purchase import Plan, Purchase
+from openrouter_mcp.spending.paid_request import Plan, Purchase
 
 if TYPE_CHECKING:
+    import httpx2
+
     from openrouter_mcp.app import App
+
+PAUSES = (
+    re.compile(r"\n\s*\n"),
+    re.compile(r"[.!?\u2026][\"'\u00bb\u201d)\]]*\s+|[\u3002\uff01\uff1f]"),
+    re.compile(r"[,;:]\s+|[\u3001\uff0c\uff1b\uff1a]|\s[-\u2013\u2014]\s"),
+    re.compile(r"\s+"),
+)
+"""Where a text may be divided, the best first: paragraphs, sentences, clauses, words."""
+LEAST_FILLED = 0.3
+"""The share of a piece that a good pause must leave, so that pieces do not become crumbs."""
+
+
+def pieces(text: str, longest: int) -> list[str]:
+    """The text divided into pieces of at most `longest` characters; nothing but space is lost."""
+    rest = text.strip()
+    found = []
+    while len(rest) > longest:
+        end = _end(rest, longest)
+        found.append(rest[:end].strip())
+        rest = rest[end:].strip()
+    return [*found, rest] if rest else found
+
+
+def _end(text: str, longest: int) -> int:
+    for pause in PAUSES:
+        ends = [match.end() for match in pause.finditer(text, 0, longest)]
+        if ends and ends[-1] >= LEAST_FILLED * longest:
+            return ends[-1]
+    return longest
+
+
+WIDTH = 2
+"""Bytes of a sample."""
+
+
+@dataclass(frozen=True)
+class Pcm:
+    """Samples, `rate` of them per second in each of `channels`."""
+
+    samples: bytes
+    rate: int = 24_000
+    channels: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return len(self.samples) / (WIDTH * self.channels * self.rate)
+
+    def wav(self) -> bytes:
+        """The same as a WAV file."""
+        buffer = io.BytesIO()
+        with wave.open(buffer, "wb") as file:
+            file.setnchannels(self.channels)
+            file.setsampwidth(WIDTH)
+            file.setframerate(self.rate)
+            whole = len(self.samples) // (WIDTH * self.channels) * WIDTH * self.channels
+            file.writeframes(self.samples[:whole])
+        return buffer.getvalue()
+
+
+def of_content_type(samples: bytes, content_type: str) -> Pcm:
+    """Samples with what their content type says: `audio/pcm;rate=24000;channels=1`."""
+    said = dict(re.findall(r"(rate|channels)=(\d+)", content_type.lower()))
+    return Pcm(samples, int(said.get("rate", 0)) or 24_000, int(said.get("channels", 0)) or 1)
+
+
+def of_wav(data: bytes) -> Pcm:
+    """The samples of a WAV file. Raises ValueError for what is none, or not of 16 bits."""
+    try:
+        with wave.open(io.BytesIO(data)) as file:
+            if file.getsampwidth() != WIDTH:
+                raise ValueError("not of 16 bits")
+            return Pcm(file.readframes(file.getnframes()), file.getframerate(), file.getnchannels())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(str(error)) from None
+
+
+def joined(parts: list[Pcm]) -> Pcm:
+    """One after the other. Raises ValueError where they are not alike."""
+    kinds = {(part.rate, part.channels) for part in parts}
+    if len(kinds) != 1:
+        raise ValueError("not of one rate")
+    rate, channels = kinds.pop()
+    return Pcm(b"".join(part.samples for part in parts), rate, channels)
+
+
+FORMATS = {"mp3": MP3, "wav": WAV}
+LONGEST_PIECE = 4000
+"""Characters in one request; the common limit is 4,096."""
+SHOWN_VOICES = 30
+READ_ALOUD = "Read the user's text aloud, word for word. Say nothing else."
+CHAT_VOICE = "alloy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What a caller wants to hear; what is empty does not matter."""
+
+    text: str
+    model: str = ""
+    voice: str = ""
+    format: str = ""
+    instructions: str = ""
+    save_to: str = ""
+    options: Mapping[str, Any]
+
+    def completed(self, options: dict[str, Any]) -> Ask:
+        """The same with voice and format from the options, out of which they are taken."""
+        voice, kind = options.pop("voice", ""), options.pop("response_format", "")
+        return replace(self, voice=self.voice or str(voice), format=self.format or str(kind))
+
+
+def media_format(asked: str, suffix: str) -> MediaType:
+    """The format that is asked for, or that a file name ends with. Raises `INVALID_INPUT`."""
+    kind = asked.strip().lower().removeprefix(".") or suffix.removeprefix(".") or "mp3"
+    if kind not in FORMATS:
+        raise OpenRouterError(
+            Code.INVALID_INPUT, f"format {kind[:20]!r} is not offered. It takes mp3 or wav."
+        )
+    return FORMATS[kind]
+
+
+def voice_of(model: Model | None, asked: str, *, speaks: bool) -> tuple[str, list[str]]:
+    """The voice as the model spells it, and what there is to say about it.
+
+    Raises `INVALID_INPUT` with the voices that there are.
+    """
+    voices = model.supported_voices if model else ()
+    known = {voice.casefold(): voice for voice in voices}
+    asked = asked.strip()
+    if asked and known and asked.casefold() not in known:
+        shown = ", ".join(voices[:SHOWN_VOICES])
+        more = f" and {len(voices) - SHOWN_VOICES} more" if len(voices) > SHOWN_VOICES else ""
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{model.id if model else 'The model'} has no voice {asked[:60]!r}. It has {shown}"
+            f"{more}.",
+            suggestions=voices[:SHOWN_VOICES],
+        )
+    if asked:
+        return known.get(asked.casefold(), asked), []
+    if voices:
+        return voices[0], [f"No voice was named; {voices[0]} is one of {len(voices)}."]
+    converses = model is not None and "audio" in model.input_modalities
+    return (CHAT_VOICE, []) if converses and not speaks else ("", [])
+
+
+def speech_bodies(
+    shared: Mapping[str, Any], ask: Ask, voice: str, wanted: MediaType
+) -> list[dict[str, Any]]:
+    """One request for each piece; what is joined or wrapped afterwards comes as samples."""
+    parts = pieces(ask.text, LONGEST_PIECE)
+    body = {**shared, "response_format": "mp3" if wanted is MP3 and len(parts) == 1 else "pcm"}
+    if voice:
+        body["voice"] = voice
+    if ask.instructions.strip():
+        body["instructions"] = ask.instructions.strip()
+    return [{**body, "input": part} for part in parts]
+
+
+def chat_body(
+    shared: Mapping[str, Any], model: Model | None, ask: Ask, voice: str, wanted: MediaType
+) -> dict[str, Any]:
+    """A chat whose answer is sound. OpenAI's models stream samples only."""
+    converses = model is not None and "audio" in model.input_modalities
+    told = ask.instructions.strip()
+    if converses:
+        told = f"{READ_ALOUD} Read it like this: {told}" if told else READ_ALOUD
+    samples = wanted is WAV or str(shared["model"]).startswith("openai/")
+    audio = {"format": "pcm16" if samples else wanted.format}
+    messages = [{"role": "system", "content": told}] if told else []
+    return {
+        **shared,
+        "messages": [*messages, {"role": "user", "content": ask.text}],
+        "modalities": ["text", "audio"],
+        "audio": {**audio, "voice": voice} if voice else audio,
+    }
+
+
+LARGEST = 200_000_000
+"""Bytes of one reply: more than an hour of samples."""
+REPORT_EVERY = 250_000
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Sound as it came, and the words that were spoken where they were told."""
+
+    data: bytes
+    content_type: str
+    transcript: str = ""
+
+
+async def fetch(
+    purchase: Purchase, path: str, body: Mapping[str, Any], most: Decimal | None
+) -> Sound:
+    """Pay for one piece of sound. Raises `OpenRouterError`, also for an error in place of sound."""
+    async with purchase.request(most) as bill:
+        bill.name_provider = True
+        async with purchase.app.client.open(
+            "post", path, body, silence=UNTIL_DONE, report=purchase.report
+        ) as response:
+            await bill.identify(response.headers)
+            kind = response.headers.get("content-type", "")
+            data = await responses.typed(lambda: _read(response, purchase, str(body["model"])))
+            if not kind.lower().startswith(("audio/", "application/octet-stream")):
+                responses.parsed(data, response.headers)
+                raise unreadable()
+    if not data:
+        raise unreadable()
+    return Sound(data, kind)
+
+
+async def _read(response: httpx2.Response, purchase: Purchase, model: str) -> bytes:
+    data, reported = bytearray(), 0
+    async for piece in response.aiter_bytes():
+        data += piece
+        if len(data) > LARGEST:
+            raise OpenRouterError(
+                Code.UPSTREAM_ERROR,
+                f"The sound has more than {LARGEST:,} bytes. Give a shorter text.",
+            )
+        if len(data) >= reported + REPORT_EVERY:
+            reported = len(data)
+            await purchase.report(f"{model}: {reported:,} bytes of sound")
+    return bytes(data)
+
+
+def unreadable() -> OpenRouterError:
+    """The failure of a reply that is no sound."""
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        "What came is no sound that can be played. Call again, or choose another model.",
+        retryable=True,
+    )
+
 
 PATH = "/audio/speech"
 PLAYABLE = {MP3, WAV, FLAC, OGG, AAC, AIFF}
@@ -63,20 +303,20 @@ async def plan(app: App, ask: Ask) -> SpeechPlan:
     extra = request_options.checked(ask.options)
     ask = ask.completed(extra)
     stem = " ".join(ask.text.split()[:STEM_WORDS])
-    suffixes = [kind.suffix for kind in speech_request.FORMATS.values()]
+    suffixes = [kind.suffix for kind in FORMATS.values()]
     place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *suffixes)
-    wanted = speech_request.media_format(ask.format, place.suffix)
+    wanted = media_format(ask.format, place.suffix)
     if ask.format.strip():
         place = replace(place, suffix=wanted.suffix)
     named = ask.model or str(extra.pop("model", ""))
     found = await choose.choose(app, named, _wanted(app, ask.voice, named))
     row = found.model
     speaks = row is None or "speech" in row.output_modalities
-    voice, notes = speech_request.voice_of(row, ask.voice, speaks=speaks)
+    voice, notes = voice_of(row, ask.voice, speaks=speaks)
     shared = _shared(app, extra, found, speaks=speaks)
-    bodies = [speech_request.chat_body(shared, row, ask, voice, wanted)]
+    bodies = [chat_body(shared, row, ask, voice, wanted)]
     if speaks:
-        bodies = speech_request.bodies(shared, ask, voice, wanted)
+        bodies = speech_bodies(shared, ask, voice, wanted)
         if wanted is MP3 and len(bodies) > 1:
             notes.append("The text is long: its pieces are joined as WAV.")
     return SpeechPlan(
@@ -183,7 +423,7 @@ def _made(save: Save, sounds: Sequence[Sound]) -> tuple[list[Made], float]:
     if len(sounds) == 1 and (known := media_type(sounds[0].data)) in PLAYABLE - {WAV}:
         return [Made(save(sounds[0].data, known.suffix), known.mime)], 0.0
     try:
-        whole = pcm.joined([_samples(sound) for sound in sounds])
+        whole = joined([_samples(sound) for sound in sounds])
     except ValueError:
         return [_as_it_is(save, sound.data) for sound in sounds], 0.0
     return [Made(save(whole.wav(), WAV.suffix), WAV.mime)], whole.seconds
@@ -198,10 +438,10 @@ def _as_it_is(save: Save, data: bytes) -> Made:
 def _samples(sound: Sound) -> Pcm:
     """The samples of sound that came as such or as WAV. Raises ValueError for other kinds."""
     if media_type(sound.data) is WAV:
-        return pcm.of_wav(sound.data)
+        return of_wav(sound.data)
     if not sound.content_type.lower().startswith(("audio/pcm", "audio/l16")):
         raise ValueError("no samples")
-    return pcm.of_content_type(sound.data, sound.content_type)
+    return of_content_type(sound.data, sound.content_type)
 
 
 def estimate(model: Model | None, characters: int) -> Decimal | None:

@@ -8,33 +8,261 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import streamed_body
+from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.chat import replies
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError, clean
-from openrouter_mcp.files.destinations import Destination, destination
+from openrouter_mcp.files.attach import Files
+from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.multimodal import recordings, subtitles
 from openrouter_mcp.multimodal import replies as media_replies
-from openrouter_mcp.multimodal.recordings import Recording
+from openrouter_mcp.multimodal import subtitles
 from openrouter_mcp.multimodal.replies import Made
 from openrouter_mcp.multimodal.subtitles import Spoken
-from openrouter_mcp.spending.purchase import Plan, Purchase
+from openrouter_mcp.spending.paid_request import Plan, Purchase
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
+
+# Only what is in the file itself: a playlist could name other files and addresses.
+COMMON = ("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe")
+QUIET = "silencedetect=noise=-35dB:duration=0.35"
+# Small, and every model takes it; voices need no more than 16 kHz.
+SPEECH = ("-vn", "-ac", "1", "-ar", "16000", "-c:a", "libmp3lame", "-b:a", "64k")
+SOUND = re.compile(r"Stream #.*: Audio:")
+DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+GUESSED = "Estimating duration"
+PLAYED = re.compile(r"time=(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+SILENCE = re.compile(r"silence_(start|end): (-?\d+(?:\.\d+)?)")
+PATIENCE = 600.0
+"""Seconds after which it is given up."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of sound, in seconds from its beginning."""
+
+    start: float
+    end: float
+
+
+def at_hand() -> str:
+    """The path of ffmpeg; empty where it is not installed."""
+    return shutil.which("ffmpeg") or ""
+
+
+async def duration(file: Path) -> float:
+    """Seconds that a file plays; 0 where that cannot be told.
+
+    Raises `UNSUPPORTED_FORMAT`, also where there is nothing to hear.
+    """
+    said = await _run("-i", str(file), "-t", "0", "-f", "null", "-")
+    if not SOUND.search(said):
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT, "There is no sound in this file. Name one with sound."
+        )
+    found = DURATION.search(said)
+    if found is None or GUESSED in said:
+        # A live recording says nothing and AAC next to nothing: a guess would lose the end.
+        said = await _run("-stats", "-i", str(file), "-vn", "-f", "null", "-")
+        found = next(reversed([*PLAYED.finditer(said)]), None)
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
+
+
+async def silences(file: Path) -> list[Part]:
+    """Where nobody speaks. Raises `UNSUPPORTED_FORMAT`."""
+    said = await _run("-i", str(file), "-vn", "-af", QUIET, "-f", "null", "-")
+    found: list[Part] = []
+    begun = 0.0
+    for match in SILENCE.finditer(said):
+        if match[1] == "start":
+            begun = max(0.0, float(match[2]))
+        else:
+            found.append(Part(begun, float(match[2])))
+    return found
+
+
+async def extract(file: Path, part: Part, target: Path) -> None:
+    """Write a part of the sound to `target` as MP3. Raises `UNSUPPORTED_FORMAT`."""
+    cut = ("-ss", f"{part.start:.3f}", "-t", f"{part.end - part.start:.3f}")
+    await _run(*cut, "-i", str(file), *SPEECH, str(target))
+
+
+def parts(length: float, quiet: list[Part], longest: float) -> list[Part]:
+    """Parts of at most `longest` seconds, cut in the middle of the last silence before that. Pure.
+
+    Where nobody is silent for so long, the cut is made there.
+    """
+    found: list[Part] = []
+    start = 0.0
+    while length - start > longest:
+        middles = [(silence.start + silence.end) / 2 for silence in quiet]
+        # A cut in the first half would make crumbs.
+        possible = [m for m in middles if start + longest / 2 <= m <= start + longest]
+        end = max(possible, default=start + longest)
+        found.append(Part(start, end))
+        start = end
+    return [*found, Part(start, length)]
+
+
+async def _run(*arguments: str) -> str:
+    """What ffmpeg said. Raises `UNSUPPORTED_FORMAT` with its last line where it failed."""
+    process = await asyncio.create_subprocess_exec(
+        at_hand(),
+        *COMMON,
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    text = said.decode("utf-8", "replace")
+    if process.returncode:
+        last = (text.strip().splitlines() or ["nothing"])[-1]
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT,
+            f"ffmpeg cannot read this file: {last[:200]}. Convert it to MP3 and call again.",
+        )
+    return text
+
+
+FORMATS = frozenset({"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"})
+"""What `/audio/transcriptions` takes."""
+LARGEST = 25_000_000
+"""Bytes of a recording that is sent whole."""
+LONGEST = 600.0
+"""Seconds of one part: providers have a minute to write it down."""
+LEAST_RATE = {"wav": 16_000, "flac": 8_000, "mp3": 4_000}
+OTHER_RATE = 2_000
+"""Bytes of a second of speech at the very least, where nobody can say how long it plays."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording: its bytes, OpenRouter's word for its format, how long it plays at most."""
+
+    name: str
+    data: Encoded
+    format: str
+    seconds: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether one request can hold it."""
+        short = self.seconds <= LONGEST or not at_hand()
+        return self.format in FORMATS and self.data.size <= LARGEST and short
+
+
+async def find(files: Files, name: str) -> Recording:
+    """The recording that a path or an address means.
+
+    Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`, and what `Files.parts` raises.
+    """
+    attached = await files.parts([name])
+    if len(attached.parts) != 1:
+        raise OpenRouterError(
+            Code.INVALID_INPUT, f"{name} means {len(attached.parts)} files. Name one recording."
+        )
+    data, kind = _sound(attached.parts[0], name)
+    seconds = data.size / LEAST_RATE.get(kind, OTHER_RATE)
+    if at_hand():
+        async with _copied(data) as copy:
+            seconds = await duration(copy) or seconds
+    found = Recording(data.name, data, kind, seconds)
+    if not found.whole and not at_hand():
+        what = (
+            f"has {data.size:,} bytes, and {LARGEST:,} can be sent at once"
+            if kind in FORMATS
+            else f"is {kind.upper() or 'a format'} that cannot be written down as it is"
+        )
+        raise OpenRouterError(
+            Code.TOO_LARGE if kind in FORMATS else Code.UNSUPPORTED_FORMAT,
+            f"{data.name} {what}. Install ffmpeg, with which it is converted and divided by "
+            "itself, or convert it to MP3 and divide it yourself.",
+        )
+    return found
+
+
+def _sound(part: Mapping[str, Any], name: str) -> tuple[Encoded, str]:
+    """The bytes of a content part that can be heard, and their format."""
+    match part:
+        case {"input_audio": {"data": Encoded() as data, "format": str(kind)}}:
+            return data, kind
+        case {"video_url": {"url": Encoded() as data}}:
+            kind = data.prefix.removeprefix("data:video/").partition(";")[0]
+            return Encoded(data.name, "", data.size, data.open), kind
+    raise OpenRouterError(
+        Code.UNSUPPORTED_FORMAT,
+        f"{name} is no recording. Name a file of sound (wav, mp3, flac, m4a, ogg, webm, aac).",
+    )
+
+
+@asynccontextmanager
+async def divided(recording: Recording) -> AsyncGenerator[list[tuple[Part, Recording]]]:
+    """The recording in parts that one request can hold, cut where nobody speaks.
+
+    The parts are there until the block ends. Raises `UNSUPPORTED_FORMAT`.
+    """
+    if recording.whole:
+        yield [(Part(0.0, recording.seconds), recording)]
+        return
+    async with _copied(recording.data) as copy:
+        quiet = await silences(copy)
+        found = []
+        for number, part in enumerate(parts(recording.seconds, quiet, LONGEST)):
+            target = copy.with_name(f"part-{number}.mp3")
+            await extract(copy, part, target)
+            size = (await asyncio.to_thread(target.stat)).st_size
+            data = Encoded(f"{recording.name}, part {number + 1}", "", size, _opener(target))
+            found.append((part, Recording(data.name, data, "mp3", part.end - part.start)))
+        yield found
+
+
+@asynccontextmanager
+async def _copied(data: Encoded) -> AsyncGenerator[Path]:
+    """A copy in a directory of its own: what was checked is what ffmpeg reads."""
+    directory = await asyncio.to_thread(lambda: Path(tempfile.mkdtemp(prefix="openrouter-")))
+    try:
+        copy = directory / "recording"
+        await asyncio.to_thread(_copy, data, copy)
+        yield copy
+    finally:
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+def _copy(data: Encoded, target: Path) -> None:
+    with data.open() as source, target.open("xb") as copy:
+        shutil.copyfileobj(source, copy)
+
+
+def _opener(path: Path) -> Any:
+    def opened() -> BinaryIO:
+        return path.open("rb")
+
+    return opened
+
 
 PATH = "/audio/transcriptions"
 MIME = {
@@ -80,7 +308,7 @@ async def plan(
     """The request for these arguments. Raises what `recordings.find` and `destination` raise."""
     extra = request_options.checked(options)
     spoken = _language(language)
-    recording = await recordings.find(app.files, file)
+    recording = await find(app.files, file)
     stem = PurePath(recording.name).stem or "transcript"
     place = None
     if save_to:
@@ -191,7 +419,7 @@ async def _all_parts(
     """
     done: list[tuple[float, Spoken]] = []
     seconds = 0.0
-    async with recordings.divided(plan.recording) as parts:
+    async with divided(plan.recording) as parts:
         for part, recording in parts:
             if len(parts) > 1:
                 await purchase.report(f"{plan.model.id}: part {len(done) + 1} of {len(parts)}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from openrouter_mcp.api import fields
+from openrouter_mcp.api import responses
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import ChatRequest
 from openrouter_mcp.errors import duration
@@ -98,10 +98,10 @@ class Receipt:
 def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
     """The receipt of one chat, from the answer alone; it needs no second request."""
     usage = answer.usage
-    prompt = fields.mapping(usage, "prompt_tokens_details")
-    completion = fields.mapping(usage, "completion_tokens_details")
+    prompt = responses.mapping(usage, "prompt_tokens_details")
+    completion = responses.mapping(usage, "completion_tokens_details")
     own_key = bool(usage.get("is_byok"))
-    upstream = fields.mapping(usage, "cost_details").get("upstream_inference_cost")
+    upstream = responses.mapping(usage, "cost_details").get("upstream_inference_cost")
     age = answer.headers.get("x-openrouter-cache-age", "")
     cost = money(usage.get("cost"))
     return Receipt(
@@ -209,7 +209,7 @@ def _why(request: ChatRequest, answer: Answer) -> str:
     metadata = answer.metadata
     failed = [
         f"{attempt.get('provider')} {attempt.get('status')}"
-        for attempt in fields.mappings(metadata, "attempts")
+        for attempt in responses.mappings(metadata, "attempts")
         if isinstance(attempt.get("status"), int) and attempt["status"] >= 400
     ]
     if not answer.model or _same(request.model, answer.model):
@@ -239,14 +239,14 @@ def _base(model_id: str) -> str:
 
 
 def _task_type(metadata: Mapping[str, Any]) -> str:
-    for stage in fields.mappings(metadata, "pipeline"):
-        if task := fields.mapping(stage, "data").get("task_type"):
+    for stage in responses.mappings(metadata, "pipeline"):
+        if task := responses.mapping(stage, "data").get("task_type"):
             return str(task)
     return ""
 
 
 def _selected_provider(metadata: Mapping[str, Any]) -> str:
-    for endpoint in fields.mappings(fields.mapping(metadata, "endpoints"), "available"):
+    for endpoint in responses.mappings(responses.mapping(metadata, "endpoints"), "available"):
         if endpoint.get("selected"):
             return str(endpoint.get("provider") or "")
     return ""
@@ -255,7 +255,7 @@ def _selected_provider(metadata: Mapping[str, Any]) -> str:
 def _web_searches(usage: Mapping[str, Any]) -> int:
     """Searches stand under one of two names, or under both: never added up."""
     names = ("server_tool_use_details", "server_tool_use")
-    return max(_count(fields.mapping(usage, name), "web_search_requests") for name in names)
+    return max(_count(responses.mapping(usage, name), "web_search_requests") for name in names)
 
 
 def _count(mapping: Mapping[str, Any], name: str) -> int:

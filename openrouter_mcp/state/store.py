@@ -13,12 +13,65 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from openrouter_mcp.state import sqlite_file
 from openrouter_mcp.state.migrations import NewerVersionError, migrate
 from openrouter_mcp.state.presence import Presence
 
 if TYPE_CHECKING:
     import sqlite3
+
+BUSY_TIMEOUT = 0.25
+"""Seconds that one attempt waits for other processes."""
+
+
+def connect(database: Path | str) -> sqlite3.Connection:
+    """A connection whose transactions are begun by hand."""
+    import sqlite3
+
+    connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Read the whole file. Raises `sqlite3.DatabaseError` when it is damaged."""
+    import sqlite3
+
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        error = sqlite3.DatabaseError(found)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def fault(error: sqlite3.Error) -> Literal["busy", "damaged", "unusable", ""]:
+    """What is the matter with the file; empty if it is the work that is wrong."""
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "busy"
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return "damaged"
+    outside = {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+    return "unusable" if code in outside else ""
+
 
 logger = logging.getLogger("openrouter_mcp")
 
@@ -144,21 +197,21 @@ class Store:
                     connection.execute(f"BEGIN {mode}")
                     return work(connection)
             except sqlite3.Error as error:
-                fault = sqlite_file.fault(error)
-                if not self._durable or not fault:
+                kind = fault(error)
+                if not self._durable or not kind:
                     raise
-                if fault == "busy" and time.monotonic() < deadline and not self._closing:
+                if kind == "busy" and time.monotonic() < deadline and not self._closing:
                     continue
-                if fault == "damaged":
+                if kind == "damaged":
                     self._disconnect()
-                if fault == "damaged" and not suspect:
+                if kind == "damaged" and not suspect:
                     suspect = True
                 else:
                     self._go_on_in_memory(self._unusable(error))
 
     def _connected(self, *, suspect: bool) -> sqlite3.Connection:
         """The connection, opened at first need; `suspect` when the file has shown damage."""
-        if self._connection and self._durable and sqlite_file.identity(self._path) != self._opened:
+        if self._connection and self._durable and identity(self._path) != self._opened:
             self._go_on_in_memory(self._unusable("moved or deleted while in use"))
         if self._connection:
             return self._connection
@@ -193,7 +246,7 @@ class Store:
             try:
                 return self._ready(suspect=suspect)
             except sqlite3.DatabaseError as error:
-                if sqlite_file.fault(error) != "damaged":
+                if fault(error) != "damaged":
                     raise
                 # Closing a file that has lost its name deletes the journal of the one that has it.
                 if not alone:
@@ -206,12 +259,12 @@ class Store:
         if not self._path.exists():
             # SQLite gives the files beside it the same mode.
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._opened = sqlite_file.identity(self._path)
-        connection = sqlite_file.connect(self._path)
+        self._opened = identity(self._path)
+        connection = connect(self._path)
         try:
             migrate(connection)
             if suspect or self._path.stat().st_size <= CHECKED_BYTES:
-                sqlite_file.check(connection)
+                check(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             # A killed process loses nothing that was committed; a power failure may.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -237,7 +290,7 @@ class Store:
 
         self._warn(warning)
         self._durable = False
-        memory = sqlite_file.connect(":memory:")
+        memory = connect(":memory:")
         if self._connection:
             with suppress(sqlite3.Error):
                 self._connection.backup(memory)

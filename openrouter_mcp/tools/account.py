@@ -149,7 +149,7 @@ async def list_threads(
     app: App = CurrentApp,
 ) -> ToolResult:
     """Conversations, newest first."""
-    from openrouter_mcp.chat import thread_replies
+    from openrouter_mcp.chat import replies as thread_replies
 
     if not thread_id:
         return thread_replies.listed(await app.threads.list(), time.time())

@@ -132,12 +132,41 @@ async def complete_text(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Raw text completion, for base models; for questions use chat."""
-    from openrouter_mcp.chat import completion, conversation
+    from openrouter_mcp.chat import conversation
     from openrouter_mcp.chat.conversation import Call
     from openrouter_mcp.completions.request import Ask
 
     call = Call("complete_text", Ask(options=options), model, max_cost=max_cost)
-    request = await completion.compose(app, call, prompt, max_tokens, stop)
+    request = await conversation.compose_completion(app, call, prompt, max_tokens, stop)
     if dry_run:
         return await conversation.dry_run_of(app, request)
-    return await completion.complete(app, call, request, progress)
+    return await conversation.complete(app, call, request, progress)
+
+
+@tool(title="Run agent", tags={"chat"}, annotations=PAID, output_schema=None)
+async def run_agent(
+    task: Text,
+    model: Text = "",
+    system: Text = "",
+    servers: Annotated[Texts, Field(description="Empty = all configured.")] = [],
+    tools: Annotated[Texts, Field(description="Globs, as files__read_*.")] = [],
+    max_steps: Annotated[int, Field(ge=0)] = 0,
+    thread_id: Annotated[Text, Field(description="Continue a run.")] = "",
+    max_cost: Usd = 0,
+    dry_run: bool = False,
+    options: JsonObject = {},
+    app: App = CurrentApp,
+    progress: Progress = CurrentProgress,
+) -> ToolResult | InputRequiredResult:
+    """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
+    from openrouter_mcp.agent.task import Delegation, Task
+
+    given = Task(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
+    delegation = Delegation(app, app.mcp_servers, given)
+    chosen = await delegation.check()
+    if dry_run:
+        return await delegation.dry_run(chosen)
+    allowed = await delegation.consent(chosen, progress)
+    if isinstance(allowed, InputRequiredResult):
+        return allowed
+    return await delegation.work(chosen, allowed, progress)

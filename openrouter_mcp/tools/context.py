@@ -1,10 +1,13 @@
 """What every tool gets from the server that runs it: the app, progress, annotations."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import mcp.types as mt
 from fastmcp import prompts, resources, tools
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.context import Context
@@ -12,7 +15,42 @@ from mcp.types import ToolAnnotations
 
 from openrouter_mcp.app import App
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.tools.consent import confirm
+
+MODERN = "2026-07-28"
+"""From this version on a tool returns its question, and is called again with the answer."""
+SCHEMA = {
+    "type": "object",
+    "properties": {"ok": {"type": "boolean", "title": "Proceed?", "default": False}},
+    "required": ["ok"],
+}
+
+
+async def confirm(context: Context, key: str, message: str) -> bool | mt.InputRequiredResult | None:
+    """The user's yes or no to `message`; None where the client cannot ask.
+
+    An `InputRequiredResult` is to be returned from the tool, which runs again from its top with
+    the answer: do nothing costly before. `key` names the question among those of one tool, so it
+    has to change with what is asked.
+    """
+    capabilities = context.session.client_capabilities
+    if not (capabilities and capabilities.elicitation):
+        return None
+    request = context.request_context
+    if request is None or request.protocol_version < MODERN:
+        reply = await context.elicit(message, bool)
+        return reply.action == "accept" and bool(reply.data)
+    answers = context.input_responses or {}
+    if key not in answers:
+        params = mt.ElicitRequestFormParams(message=message, requested_schema=SCHEMA)
+        question = mt.ElicitRequest(method="elicitation/create", params=params)
+        return mt.InputRequiredResult(result_type="input_required", input_requests={key: question})
+    answer = answers[key]
+    return (
+        isinstance(answer, mt.ElicitResult)
+        and answer.action == "accept"
+        and bool((answer.content or {}).get("ok"))
+    )
+
 
 PAID = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True

@@ -58,7 +58,7 @@ async def rerank_documents(
     """Order texts or files by relevance to a query: index, score and first words of each."""
     from openrouter_mcp.multimodal import documents as documents_of
     from openrouter_mcp.multimodal import rerank
-    from openrouter_mcp.spending.purchase import carry_out
+    from openrouter_mcp.spending.paid_request import carry_out
 
     read = await documents_of.read(app.files, "documents", documents, files)
     plan = await rerank.plan(app, query, read, top_n=top_n, model=model, options=options)
@@ -86,11 +86,11 @@ async def embed_texts(
 ) -> ToolResult | InputRequiredResult:
     """Vectors of texts or files, saved to a file; or with a query the nearest with scores."""
     from openrouter_mcp.multimodal import documents as documents_of
-    from openrouter_mcp.multimodal import embed, saved_vectors
+    from openrouter_mcp.multimodal import embed
     from openrouter_mcp.multimodal.documents import Documents
-    from openrouter_mcp.spending.purchase import carry_out
+    from openrouter_mcp.spending.paid_request import carry_out
 
-    saved, names = await saved_vectors.load(app.settings, files)
+    saved, names = await embed.load(app.settings, files)
     read = Documents([], [])
     if texts or names or not saved:
         read = await documents_of.read(app.files, "texts", texts, names)
@@ -132,10 +132,10 @@ async def generate_image(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Draw or edit images. They are saved as files; previews are shown."""
-    from openrouter_mcp.multimodal import image, image_request
-    from openrouter_mcp.spending.purchase import carry_out
+    from openrouter_mcp.multimodal import image
+    from openrouter_mcp.spending.paid_request import carry_out
 
-    ask = image_request.Ask(
+    ask = image.Ask(
         prompt=prompt,
         model=model,
         references=references,
@@ -173,10 +173,10 @@ async def generate_audio(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Speech, music or sound as a file. A wrong voice is answered with the right ones."""
-    from openrouter_mcp.multimodal import speech, speech_request
-    from openrouter_mcp.spending.purchase import carry_out
+    from openrouter_mcp.multimodal import speech
+    from openrouter_mcp.spending.paid_request import carry_out
 
-    ask = speech_request.Ask(
+    ask = speech.Ask(
         text=text,
         model=model,
         voice=voice,
@@ -208,7 +208,7 @@ async def transcribe_audio(
 ) -> ToolResult | InputRequiredResult:
     """Speech to text, with times and speakers on request; subtitles by save_to."""
     from openrouter_mcp.multimodal import transcribe
-    from openrouter_mcp.spending.purchase import carry_out
+    from openrouter_mcp.spending.paid_request import carry_out
 
     plan = await transcribe.plan(
         app,
@@ -277,10 +277,10 @@ async def generate_video(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Make a video. It takes minutes: a job, which get_job delivers even after a restart."""
-    from openrouter_mcp.multimodal import video, video_job, video_request
-    from openrouter_mcp.spending.purchase import carry_out
+    from openrouter_mcp.multimodal import video, video_job
+    from openrouter_mcp.spending.paid_request import carry_out
 
-    ask = video_request.Ask(
+    ask = video.Ask(
         prompt=prompt,
         model=model,
         first_frame=first_frame,

@@ -12,8 +12,7 @@ from fastmcp import Client, FastMCP
 from fastmcp.tools import ToolResult
 from fastmcp.utilities.types import Image
 
-from openrouter_mcp.agent.agent_run import Ending, Limits, Run
-from openrouter_mcp.agent.loop import Agent, Watch
+from openrouter_mcp.agent.loop import Agent, Ending, Limits, Run, Watch
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox, opened
 from openrouter_mcp.api.retry import silent

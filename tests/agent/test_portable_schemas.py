@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_mcp.agent.portable_schemas import portable, with_names
+from openrouter_mcp.agent.function_tools import portable, with_names
 
 
 def of(**properties) -> dict:

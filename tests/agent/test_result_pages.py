@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from openrouter_mcp.agent.result_pages import ResultPages
+from openrouter_mcp.agent.toolbox import ResultPages
 
 
 def of(shown: str) -> str:

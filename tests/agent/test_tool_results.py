@@ -6,7 +6,7 @@ import json
 import mcp.types as mt
 import pytest
 
-from openrouter_mcp.agent.tool_results import of_resource, outcome
+from openrouter_mcp.agent.toolbox import of_resource, outcome
 
 PIXEL = base64.b64encode(b"pixel" * 40).decode()
 SEEING = {"text", "image"}

@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import addresses
+from openrouter_mcp.files import fetch
 
 
 @pytest.mark.parametrize(
@@ -54,20 +54,20 @@ from openrouter_mcp.files import addresses
 )
 def test_an_address_that_is_not_public_is_refused_by_its_spelling(address: str):
     with pytest.raises(OpenRouterError) as caught:
-        addresses.parsed(address)
+        fetch.parsed(address)
     assert caught.value.code is Code.UNSAFE_URL
     assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "example.org", "[2606:4700::1]", "EXAMPLE.org:8080"])
 def test_a_public_address_is_taken(host: str):
-    assert addresses.parsed(f"https://{host}/a.png").path == "/a.png"
+    assert fetch.parsed(f"https://{host}/a.png").path == "/a.png"
 
 
 def test_private_hosts_are_allowed_on_request_but_no_passwords():
-    assert addresses.parsed("http://192.168.1.1/a.png", private=True).path == "/a.png"
+    assert fetch.parsed("http://192.168.1.1/a.png", private=True).path == "/a.png"
     with pytest.raises(OpenRouterError):
-        addresses.parsed("http://me:secret@192.168.1.1/a.png", private=True)
+        fetch.parsed("http://me:secret@192.168.1.1/a.png", private=True)
 
 
 @pytest.mark.parametrize(
@@ -75,16 +75,16 @@ def test_private_hosts_are_allowed_on_request_but_no_passwords():
     [("8.8.8.8", True), ("2606:4700::1", True), ("192.0.2.1", False), ("240.0.0.1", False)],
 )
 def test_reserved_addresses_are_not_public(ip: str, public: bool):
-    assert addresses.is_public(ipaddress.ip_address(ip)) is public
+    assert fetch.is_public(ipaddress.ip_address(ip)) is public
 
 
 def test_youtube_is_known_by_its_host_alone():
     pages = ["https://youtu.be/x", "https://www.youtube.com/watch?v=x", "https://m.youtube.com/x"]
-    assert all(addresses.is_youtube(addresses.parsed(page)) for page in pages)
+    assert all(fetch.is_youtube(fetch.parsed(page)) for page in pages)
     others = ["https://youtube.com.evil.org/x", "https://evil.org/youtube.com"]
-    assert not any(addresses.is_youtube(addresses.parsed(page)) for page in others)
+    assert not any(fetch.is_youtube(fetch.parsed(page)) for page in others)
 
 
 def test_what_is_shown_of_an_address_has_no_query_and_one_line():
-    assert addresses.shown("https://x.org/a?token=secret#b") == "https://x.org/a"
-    assert "\n" not in addresses.shown("https://x.org/a\nb")
+    assert fetch.shown("https://x.org/a?token=secret#b") == "https://x.org/a"
+    assert "\n" not in fetch.shown("https://x.org/a\nb")

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import file_selection, file_weights, walk
+from openrouter_mcp.files import attach as file_selection
+from openrouter_mcp.files import attach as file_weights
+from openrouter_mcp.files import walk
 from openrouter_mcp.files.attach import Attachments, Files
-from openrouter_mcp.files.decoding import decode
+from openrouter_mcp.files.kinds import decode
 from openrouter_mcp.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files.destinations import Destination, destination
+from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.settings import Settings
 
 IMAGES = (".png", ".jpg")

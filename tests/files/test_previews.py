@@ -9,7 +9,7 @@ import zlib
 import pytest
 from PIL import ExifTags, Image
 
-from openrouter_mcp.files import previews
+from openrouter_mcp.files import images
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
@@ -23,10 +23,10 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 
 def shown(data: bytes) -> Image.Image:
-    content = previews.preview(data)
+    content = images.preview(data)
     assert content
     raw = base64.b64decode(content.data)
-    assert len(raw) <= previews.LARGEST_PREVIEW
+    assert len(raw) <= images.LARGEST_PREVIEW
     image = Image.open(io.BytesIO(raw))
     assert Image.MIME[image.format or ""] == content.mime_type
     return image
@@ -88,4 +88,4 @@ def test_a_preview_is_upright_and_tells_nothing_of_the_camera() -> None:
     ids=["empty", "text", "truncated", "bomb", "svg"],
 )
 def test_what_cannot_be_shown_has_no_preview(data: bytes) -> None:
-    assert previews.preview(data) is None
+    assert images.preview(data) is None

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from openrouter_mcp.files import signatures
-from openrouter_mcp.files.signatures import media_type
+from openrouter_mcp.files import kinds
+from openrouter_mcp.files.kinds import media_type
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_what_wave_writes_is_known() -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(24_000)
-    assert media_type(buffer.getvalue()) is signatures.WAV
+    assert media_type(buffer.getvalue()) is kinds.WAV
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_what_is_no_media_is_not_taken_for_it(head: bytes) -> None:
 
 @given(st.binary(max_size=2000))
 def test_any_bytes_have_an_answer(data: bytes) -> None:
-    assert media_type(data) is None or media_type(data) == media_type(data[: signatures.HEAD])
+    assert media_type(data) is None or media_type(data) == media_type(data[: kinds.SIGNATURE_HEAD])

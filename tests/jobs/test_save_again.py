@@ -14,10 +14,10 @@ from fastmcp import Client
 from openrouter_mcp import server, settings
 from openrouter_mcp.api import retry
 from openrouter_mcp.files import save
-from openrouter_mcp.multimodal import ffmpeg, vectors, video_download
-from openrouter_mcp.multimodal.pcm import Pcm
+from openrouter_mcp.multimodal import embed, transcribe, video_job
+from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.simulator.scripts import Script
-from openrouter_mcp.spending import purchase
+from openrouter_mcp.spending import paid_request
 
 RECEIPT = "openrouter/receipt"
 ERROR = "openrouter/error"
@@ -84,9 +84,9 @@ def output(root: Path) -> Path:
 @pytest.fixture
 def configured(configure, root, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(retry, "PATIENCE", 2.0)
-    monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
-    monkeypatch.setattr(video_download, "PAUSE", 0.001)
-    monkeypatch.setattr(ffmpeg, "at_hand", lambda: "")
+    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
+    monkeypatch.setattr(video_job, "PAUSE", 0.001)
+    monkeypatch.setattr(transcribe, "at_hand", lambda: "")
 
     def set_all(**variables: str) -> None:
         fast = {"OPENROUTER_VIDEO_POLL_INTERVAL_MS": "10"}
@@ -187,7 +187,7 @@ async def test_vectors_that_served_a_query_are_kept_too(client, disk, output) ->
     disk.full = []
     await call(client, "get_job", job_id=found[1], save_to="deep/w")
     data, about = ((output / "deep" / name).read_bytes() for name in ("w.npy", "w.npy.json"))
-    assert len(vectors.of_companion(data, about).rows) == 1
+    assert len(embed.of_companion(data, about).rows) == 1
 
 
 async def test_without_a_state_directory_it_is_kept_in_the_temporary_one(
@@ -254,7 +254,7 @@ async def slow_image(client: Client, simulator, **arguments) -> str:
 @pytest.fixture
 async def slow(configured, mode, monkeypatch) -> AsyncIterator[Client]:
     """A client of a server whose images take longer than it waits."""
-    monkeypatch.setattr(purchase, "LOOK_UPS", (0.1,))
+    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.1,))
     configured(OPENROUTER_WAIT_SECONDS="0.05")
     async with Client(server.build(settings.load()), mode=mode) as client:
         yield client

@@ -1,4 +1,4 @@
-from openrouter_mcp.models import media_cards
+from openrouter_mcp.models import cards
 
 
 def test_an_image_endpoint_tells_each_price_in_its_unit():
@@ -7,7 +7,7 @@ def test_an_image_endpoint_tells_each_price_in_its_unit():
         {"billable": "input_text", "unit": "token", "cost_usd": 0.000005},
         {"billable": "output_image", "unit": "megapixel", "cost_usd": 0.01},
     ]
-    shown = media_cards.image_endpoint(
+    shown = cards.image_endpoint(
         {"provider_tag": "acme/fast", "provider_name": "Acme", "pricing": lines}
     )
     assert shown == {
@@ -27,9 +27,7 @@ def test_an_image_endpoint_tells_what_its_parameters_take():
         "n": {"type": "range", "min": 1, "max": 4},
         "seed": {"type": "boolean"},
     }
-    shown = media_cards.image_endpoint(
-        {"provider_slug": "acme", "supported_parameters": descriptors}
-    )
+    shown = cards.image_endpoint({"provider_slug": "acme", "supported_parameters": descriptors})
     assert shown == {
         "tag": "acme",
         "parameters": {"resolution": ["1K", "2K"], "n": [1, 4], "seed": "boolean"},
@@ -44,7 +42,7 @@ def test_a_video_model_tells_prices_and_choices_and_leaves_out_the_unknown():
         "supported_resolutions": None,
         "generate_audio": True,
     }
-    assert media_cards.video(row) == {
+    assert cards.video(row) == {
         "prices": {"duration_seconds": "0.10"},
         "durations_seconds": [4, 8],
         "audio": True,

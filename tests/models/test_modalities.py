@@ -2,7 +2,7 @@
 
 import pytest
 
-from openrouter_mcp.models import modalities
+from openrouter_mcp.models import choose
 from openrouter_mcp.models.model import Model
 
 
@@ -24,7 +24,7 @@ def model(id_: str, *inputs: str) -> Model:
     ],
 )
 def test_a_model_takes_its_inputs_and_pdfs_and_a_router_everything(row, needed, takes) -> None:
-    assert modalities.takes(row, needed) is takes
+    assert choose.takes(row, needed) is takes
 
 
 def test_all_that_is_said_counts_and_texts_do_not() -> None:
@@ -34,4 +34,4 @@ def test_all_that_is_said_counts_and_texts_do_not() -> None:
         {"role": "assistant", "content": None, "tool_calls": []},
         {"role": "user", "content": [{"type": "input_audio"}, {"type": "unheard-of"}]},
     ]
-    assert modalities.of_messages(said) == {"image", "file", "audio"}
+    assert choose.of_messages(said) == {"image", "file", "audio"}

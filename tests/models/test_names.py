@@ -4,8 +4,7 @@ from hypothesis import strategies as st
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.models.names import Names
-from openrouter_mcp.models.words import answers, tokens
+from openrouter_mcp.models.names import Names, answers, tokens
 
 # id, display name, created, what it makes, alias target, intelligence index
 ROWS = [

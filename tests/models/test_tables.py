@@ -3,7 +3,7 @@
 import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.models import tables
+from openrouter_mcp.models import rankings
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.state.document_cache import Document
 
@@ -30,7 +30,7 @@ def test_an_index_orders_and_a_name_that_cannot_be_called_is_no_id():
         measured("acme/gone", intelligence_index=60, coding_index=40),
         measured("acme/unmeasured", intelligence_index=None),
     ]
-    by_intelligence = tables.analysis(rows, SNAPSHOT, "")
+    by_intelligence = rankings.analysis(rows, SNAPSHOT, "")
     assert [row.get("id", row.get("name")) for row in by_intelligence] == ["ACME/GONE", "acme/owl"]
     assert by_intelligence[1] == {
         "rank": 2,
@@ -40,7 +40,7 @@ def test_an_index_orders_and_a_name_that_cannot_be_called_is_no_id():
         "agentic": None,
         "price": 6,
     }
-    assert tables.analysis(rows, SNAPSHOT, "Coding")[0]["id"] == "acme/owl"
+    assert rankings.analysis(rows, SNAPSHOT, "Coding")[0]["id"] == "acme/owl"
 
 
 def test_an_arena_shows_one_category():
@@ -49,8 +49,8 @@ def test_an_arena_shows_one_category():
         measured("acme/gone", category="website", elo=1300),
         measured("acme/owl", category="svg", elo=1500),
     ]
-    assert [row["elo"] for row in tables.arena(rows, SNAPSHOT, "")] == [1300, 1200]
-    assert [row["elo"] for row in tables.arena(rows, SNAPSHOT, "svg")] == [1500]
+    assert [row["elo"] for row in rankings.arena(rows, SNAPSHOT, "")] == [1300, 1200]
+    assert [row["elo"] for row in rankings.arena(rows, SNAPSHOT, "svg")] == [1500]
 
 
 def test_openrouters_benchmarks_have_one_of_two_names_for_the_result():
@@ -58,8 +58,8 @@ def test_openrouters_benchmarks_have_one_of_two_names_for_the_result():
         measured("acme/owl", benchmark_type="search_hle", primary_score=0.4, search_engine="exa"),
         measured("acme/owl", benchmark_type="gpqa_diamond", accuracy=0.7, avg_cost_per_task=0.01),
     ]
-    assert tables.own_benchmark(rows, SNAPSHOT, "")[0]["solved"] == 0.7
-    assert tables.own_benchmark(rows, SNAPSHOT, "search_hle") == [
+    assert rankings.own_benchmark(rows, SNAPSHOT, "")[0]["solved"] == 0.7
+    assert rankings.own_benchmark(rows, SNAPSHOT, "search_hle") == [
         {"rank": 1, "id": "acme/owl", "solved": 0.4, "usd_per_task": None, "search_engine": "exa"}
     ]
 
@@ -76,7 +76,7 @@ def test_tokens_are_summed_and_the_trend_is_that_of_the_share():
         day("2026-10-02", "acme/owl-dated:free", 20),
         day("2026-10-02", "other", 150),
     ]
-    assert tables.models(rows, SNAPSHOT) == [
+    assert rankings.models(rows, SNAPSHOT) == [
         {
             "rank": 1,
             "id": "acme/owl",
@@ -95,14 +95,16 @@ def test_tokens_are_summed_and_the_trend_is_that_of_the_share():
 
 
 def test_one_day_has_no_trend_and_no_tokens_are_no_reason_to_fail():
-    assert "trend" not in tables.models([day("2026-10-01", "acme/owl", 1)], SNAPSHOT)[0]
-    assert tables.models([{"date": "2026-10-01", "total_tokens": None}], SNAPSHOT)
-    assert tables.models([], SNAPSHOT) == []
+    assert "trend" not in rankings.models([day("2026-10-01", "acme/owl", 1)], SNAPSHOT)[0]
+    assert rankings.models([{"date": "2026-10-01", "total_tokens": None}], SNAPSHOT)
+    assert rankings.models([], SNAPSHOT) == []
 
 
 def test_apps_show_tokens_and_requests():
     rows = [{"rank": 1, "app_name": "Cline", "total_tokens": "2500000000", "total_requests": 7}]
-    assert tables.apps(rows) == [{"rank": 1, "app": "Cline", "tokens_billion": 2.5, "requests": 7}]
+    assert rankings.apps(rows) == [
+        {"rank": 1, "app": "Cline", "tokens_billion": 2.5, "requests": 7}
+    ]
 
 
 TASKS = [
@@ -119,16 +121,16 @@ TASKS = [
 
 
 def test_tasks_come_by_share_with_three_models():
-    shown = tables.tasks(TASKS, SNAPSHOT, "")
+    shown = rankings.tasks(TASKS, SNAPSHOT, "")
     assert [row["tag"] for row in shown] == ["code:impl", "text:poem", "code:debug"]
     assert shown[0]["share"] == "25.0%"
     assert shown[0]["models"][0] == {"id": "acme/owl", "share": "50%"}
     assert len(shown[0]["models"]) == 3
-    assert [row["tag"] for row in tables.tasks(TASKS, SNAPSHOT, "CODE")] == [
+    assert [row["tag"] for row in rankings.tasks(TASKS, SNAPSHOT, "CODE")] == [
         "code:impl",
         "code:debug",
     ]
-    assert [row["tag"] for row in tables.tasks(TASKS, SNAPSHOT, "text:poem")] == ["text:poem"]
+    assert [row["tag"] for row in rankings.tasks(TASKS, SNAPSHOT, "text:poem")] == ["text:poem"]
 
 
 def cell(app: str, turns: str, usd: float) -> dict:
@@ -148,19 +150,22 @@ CELLS = [
 
 
 def test_sessions_come_by_length_then_cost():
-    assert [row["median_usd"] for row in tables.sessions(CELLS, SNAPSHOT, "")] == [0.1, 0.5, 2]
-    assert [row["median_usd"] for row in tables.sessions(CELLS, SNAPSHOT, "cline")] == [0.5, 2]
-    assert [row["app"] for row in tables.sessions(CELLS, SNAPSHOT, "1-turn")] == ["quill", "cline"]
+    assert [row["median_usd"] for row in rankings.sessions(CELLS, SNAPSHOT, "")] == [0.1, 0.5, 2]
+    assert [row["median_usd"] for row in rankings.sessions(CELLS, SNAPSHOT, "cline")] == [0.5, 2]
+    assert [row["app"] for row in rankings.sessions(CELLS, SNAPSHOT, "1-turn")] == [
+        "quill",
+        "cline",
+    ]
 
 
 def test_an_unknown_category_is_refused():
     tables_of = {
-        "beauty": lambda asked: tables.analysis([], SNAPSHOT, asked),
-        "sgv": lambda asked: tables.arena(
+        "beauty": lambda asked: rankings.analysis([], SNAPSHOT, asked),
+        "sgv": lambda asked: rankings.arena(
             [measured("a/b", category="svg", elo=1)], SNAPSHOT, asked
         ),
-        "cooking": lambda asked: tables.tasks(TASKS, SNAPSHOT, asked),
-        "clime": lambda asked: tables.sessions(CELLS, SNAPSHOT, asked),
+        "cooking": lambda asked: rankings.tasks(TASKS, SNAPSHOT, asked),
+        "clime": lambda asked: rankings.sessions(CELLS, SNAPSHOT, asked),
     }
     for asked, table in tables_of.items():
         with pytest.raises(OpenRouterError) as caught:

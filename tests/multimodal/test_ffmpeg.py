@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.multimodal import ffmpeg, recordings
-from openrouter_mcp.multimodal.ffmpeg import Part
-from openrouter_mcp.multimodal.pcm import Pcm
-from openrouter_mcp.multimodal.recordings import Recording
+from openrouter_mcp.multimodal import transcribe
+from openrouter_mcp.multimodal.speech import Pcm
+from openrouter_mcp.multimodal.transcribe import Part, Recording
 
 REAL = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 # Speaks as ffmpeg does of a recording of 25 s; parts become as many bytes as they have seconds.
@@ -41,7 +40,7 @@ def stand_in(tmp_path: Path, monkeypatch) -> Path:
     program.parent.mkdir()
     program.write_text(STAND_IN)
     program.chmod(0o755)
-    monkeypatch.setattr(ffmpeg, "at_hand", lambda: str(program))
+    monkeypatch.setattr(transcribe, "at_hand", lambda: str(program))
     return program
 
 
@@ -53,16 +52,16 @@ def recording(path: Path, seconds: float) -> Recording:
 
 
 def test_a_short_recording_stays_whole() -> None:
-    assert ffmpeg.parts(599, [Part(100, 101)], 600) == [Part(0, 599)]
+    assert transcribe.parts(599, [Part(100, 101)], 600) == [Part(0, 599)]
 
 
 def test_a_cut_is_made_in_the_middle_of_the_last_silence() -> None:
     quiet = [Part(100, 101), Part(400, 402), Part(590, 592), Part(598, 610)]
-    assert ffmpeg.parts(900, quiet, 600) == [Part(0, 591), Part(591, 900)]
+    assert transcribe.parts(900, quiet, 600) == [Part(0, 591), Part(591, 900)]
 
 
 def test_where_nobody_is_silent_the_cut_is_made_at_the_limit() -> None:
-    assert ffmpeg.parts(1300, [Part(10, 12)], 600) == [
+    assert transcribe.parts(1300, [Part(10, 12)], 600) == [
         Part(0, 600),
         Part(600, 1200),
         Part(1200, 1300),
@@ -75,7 +74,7 @@ def test_where_nobody_is_silent_the_cut_is_made_at_the_limit() -> None:
 )
 def test_parts_join_without_gaps_and_none_is_too_long(length, quiet) -> None:
     silences = [Part(start, start + more) for start, more in quiet]
-    found = ffmpeg.parts(length, silences, 600)
+    found = transcribe.parts(length, silences, 600)
     assert found[0].start == 0
     assert found[-1].end == length
     assert all(one.end == other.start for one, other in pairwise(found))
@@ -83,10 +82,10 @@ def test_parts_join_without_gaps_and_none_is_too_long(length, quiet) -> None:
 
 
 async def test_ffmpeg_is_asked_for_length_silences_and_parts(stand_in, tmp_path, monkeypatch):
-    monkeypatch.setattr(recordings, "LONGEST", 12.0)
+    monkeypatch.setattr(transcribe, "LONGEST", 12.0)
     (tmp_path / "a.wav").write_bytes(b"sound")
-    assert await ffmpeg.duration(tmp_path / "a.wav") == 25
-    async with recordings.divided(recording(tmp_path / "a.wav", 25)) as parts:
+    assert await transcribe.duration(tmp_path / "a.wav") == 25
+    async with transcribe.divided(recording(tmp_path / "a.wav", 25)) as parts:
         stretches = [(part.start, part.end) for part, _ in parts]
         said = [b"".join([piece async for piece in each.data.pieces()]) for _, each in parts]
         assert {each.format for _, each in parts} == {"mp3"}
@@ -106,26 +105,26 @@ async def test_a_length_that_is_not_told_or_guessed_is_measured(stand_in, tmp_pa
         case "$*" in *-stats*) echo "time=00:00:10.00 x\ntime=00:01:25.50 x" >&2 ;; esac
         """
     )
-    assert await ffmpeg.duration(tmp_path / "a.webm") == 85.5
+    assert await transcribe.duration(tmp_path / "a.webm") == 85.5
 
 
 async def test_a_film_without_sound_is_an_instruction(stand_in, tmp_path) -> None:
     stand_in.write_text("#!/bin/sh\necho 'Stream #0:0: Video: h264\nDuration: 00:00:03.00' >&2\n")
     with pytest.raises(OpenRouterError, match="no sound") as refused:
-        await ffmpeg.duration(tmp_path / "a.mp4")
+        await transcribe.duration(tmp_path / "a.mp4")
     assert refused.value.code is Code.UNSUPPORTED_FORMAT
 
 
 async def test_what_ffmpeg_cannot_read_is_an_instruction(stand_in, tmp_path) -> None:
     stand_in.write_text("#!/bin/sh\necho 'Invalid data found' >&2\nexit 1\n")
     with pytest.raises(OpenRouterError, match="Invalid data found") as refused:
-        await ffmpeg.duration(tmp_path / "a.wav")
+        await transcribe.duration(tmp_path / "a.wav")
     assert refused.value.code is Code.UNSUPPORTED_FORMAT
 
 
 async def test_a_cancelled_call_leaves_no_process(stand_in, tmp_path) -> None:
     stand_in.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
-    running = asyncio.create_task(ffmpeg.duration(tmp_path / "a.wav"))
+    running = asyncio.create_task(transcribe.duration(tmp_path / "a.wav"))
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
         await asyncio.sleep(0.005)
     running.cancel()
@@ -136,13 +135,13 @@ async def test_a_cancelled_call_leaves_no_process(stand_in, tmp_path) -> None:
 
 @REAL
 async def test_a_real_recording_is_divided_where_it_is_silent(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(recordings, "LONGEST", 4.0)
+    monkeypatch.setattr(transcribe, "LONGEST", 4.0)
     tone = [int(9000 * math.sin(n / 5)) for n in range(16_000 * 3)]
     loud, quiet = struct.pack(f"<{len(tone)}h", *tone), bytes(2 * 16_000)
     (tmp_path / "a.wav").write_bytes(Pcm(loud + quiet + loud, 16_000).wav())
-    seconds = await ffmpeg.duration(tmp_path / "a.wav")
+    seconds = await transcribe.duration(tmp_path / "a.wav")
     assert seconds == pytest.approx(7, abs=0.1)
-    async with recordings.divided(recording(tmp_path / "a.wav", seconds)) as parts:
+    async with transcribe.divided(recording(tmp_path / "a.wav", seconds)) as parts:
         (first, one), (second, other) = parts
         for each in (one, other):
             with each.data.open() as file:
@@ -158,7 +157,7 @@ async def test_a_real_recording_that_does_not_tell_its_length_is_measured(tmp_pa
     tone = struct.pack("<48000h", *(int(9000 * math.sin(n / 5)) for n in range(48_000)))
     (tmp_path / "a.wav").write_bytes(Pcm(tone, 16_000).wav())
     # Into a pipe, so that nothing is written into its beginning afterwards.
-    command = [ffmpeg.at_hand(), "-i", str(tmp_path / "a.wav"), "-f", kind, "-"]
+    command = [transcribe.at_hand(), "-i", str(tmp_path / "a.wav"), "-f", kind, "-"]
     run = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
     (tmp_path / "a").write_bytes(run.stdout)
-    assert await ffmpeg.duration(tmp_path / "a") == pytest.approx(3, abs=0.2)
+    assert await transcribe.duration(tmp_path / "a") == pytest.approx(3, abs=0.2)

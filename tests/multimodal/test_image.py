@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_mcp.files.destinations import Destination
+from openrouter_mcp.files.save import Destination
 from openrouter_mcp.multimodal import image
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.multimodal import image_parameters, image_request
-from openrouter_mcp.multimodal.image_request import Ask
+from openrouter_mcp.multimodal import image, image_parameters
+from openrouter_mcp.multimodal.image import Ask
 
 SMALL = {
     "resolution": {"type": "enum", "values": ["1K"]},
@@ -92,10 +92,10 @@ def test_a_price_that_one_endpoint_does_not_list_bounds_nothing() -> None:
 
 def test_a_request_is_kept_to_the_providers_that_can() -> None:
     body: dict[str, Any] = {"provider": {"sort": "price"}}
-    image_request.fit("m", BOTH, {"resolution": "4K"}, "", body)
+    image.fit("m", BOTH, {"resolution": "4K"}, "", body)
     assert body["provider"] == {"sort": "price", "only": ["large"]}
     chosen: dict[str, Any] = {"provider": {"only": ["mine"]}}
-    image_request.fit("m", BOTH, {"resolution": "4K"}, "", chosen)
+    image.fit("m", BOTH, {"resolution": "4K"}, "", chosen)
     assert chosen["provider"] == {"only": ["mine"]}
 
 
@@ -110,11 +110,11 @@ def test_the_format_follows_from_the_name_or_the_transparency_where_it_can() -> 
         ({"output_format": "jpeg"}, ".png", None),
     ):
         body: dict[str, Any] = {}
-        image_request.fit("m", endpoints, asked, suffix, body)
+        image.fit("m", endpoints, asked, suffix, body)
         assert body.get("output_format") == made
 
 
 def test_images_are_divided_among_requests_with_seeds_of_their_own() -> None:
     ask = Ask(prompt="p", n=5, options={})
-    bodies = image_request.bodies({"seed": 7}, ask, [], 2)
+    bodies = image.image_bodies({"seed": 7}, ask, [], 2)
     assert [(body.get("n", 1), body["seed"]) for body in bodies] == [(2, 7), (2, 8), (1, 9)]

@@ -12,7 +12,7 @@ from fastmcp import Client
 
 from openrouter_mcp import server, settings
 from openrouter_mcp.api import retry
-from openrouter_mcp.spending import purchase
+from openrouter_mcp.spending import paid_request
 
 FFPROBE = shutil.which("ffprobe") or ""
 pytestmark = pytest.mark.skipif(not FFPROBE, reason="ffprobe is not installed")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not FFPROBE, reason="ffprobe is not installed")
 def output(configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where a server that waits for nothing saves its files."""
     monkeypatch.setattr(retry, "PATIENCE", 2.0)
-    monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
+    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     configure(OPENROUTER_VIDEO_POLL_INTERVAL_MS="10")
     return tmp_path / "output"
 

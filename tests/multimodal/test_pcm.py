@@ -5,36 +5,36 @@ import wave
 
 import pytest
 
-from openrouter_mcp.multimodal import pcm
-from openrouter_mcp.multimodal.pcm import Pcm
+from openrouter_mcp.multimodal import speech
+from openrouter_mcp.multimodal.speech import Pcm
 
 
 def test_the_content_type_says_how_samples_are_to_be_played() -> None:
-    assert pcm.of_content_type(b"", "audio/pcm;rate=16000;channels=2") == Pcm(b"", 16_000, 2)
-    assert pcm.of_content_type(b"", "audio/L16; rate=44100") == Pcm(b"", 44_100, 1)
-    assert pcm.of_content_type(b"", "audio/pcm") == Pcm(b"", 24_000, 1)
-    assert pcm.of_content_type(b"", "audio/pcm;rate=0") == Pcm(b"", 24_000, 1)
+    assert speech.of_content_type(b"", "audio/pcm;rate=16000;channels=2") == Pcm(b"", 16_000, 2)
+    assert speech.of_content_type(b"", "audio/L16; rate=44100") == Pcm(b"", 44_100, 1)
+    assert speech.of_content_type(b"", "audio/pcm") == Pcm(b"", 24_000, 1)
+    assert speech.of_content_type(b"", "audio/pcm;rate=0") == Pcm(b"", 24_000, 1)
 
 
 def test_a_wav_file_holds_the_same_samples() -> None:
     sound = Pcm(b"\x01\x02\x03\x04" * 100, 16_000, 2)
     with wave.open(io.BytesIO(sound.wav())) as file:
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (16_000, 2, 100)
-    assert pcm.of_wav(sound.wav()) == sound
+    assert speech.of_wav(sound.wav()) == sound
     assert sound.seconds == pytest.approx(100 / 16_000)
 
 
 def test_half_a_sample_at_the_end_is_left_out() -> None:
-    assert pcm.of_wav(Pcm(b"\x01\x02\x03").wav()).samples == b"\x01\x02"
+    assert speech.of_wav(Pcm(b"\x01\x02\x03").wav()).samples == b"\x01\x02"
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVEjunk", b"no sound"])
 def test_what_is_no_wav_file_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the words are the library's
-        pcm.of_wav(data)
+        speech.of_wav(data)
 
 
 def test_sounds_are_joined_if_they_are_alike() -> None:
-    assert pcm.joined([Pcm(b"ab"), Pcm(b"cd")]) == Pcm(b"abcd")
+    assert speech.joined([Pcm(b"ab"), Pcm(b"cd")]) == Pcm(b"abcd")
     with pytest.raises(ValueError, match="not of one rate"):
-        pcm.joined([Pcm(b"ab"), Pcm(b"cd", 16_000)])
+        speech.joined([Pcm(b"ab"), Pcm(b"cd", 16_000)])

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from openrouter_mcp.multimodal import video_request
+from openrouter_mcp.multimodal import video
 
 ROW = {"id": "acme/reel", "supported_durations": [4, 8], "generate_audio": True}
 
@@ -46,15 +46,15 @@ ROW = {"id": "acme/reel", "supported_durations": [4, 8], "generate_audio": True}
     ],
 )
 def test_the_most_specific_and_else_the_dearest_line_counts(lines, body, most):
-    found = video_request.estimate({**ROW, "pricing_skus": lines}, body)
+    found = video.estimate({**ROW, "pricing_skus": lines}, body)
     assert found == (None if most is None else Decimal(most))
 
 
 def test_what_a_row_does_not_say_is_not_checked():
-    video_request.fit({"id": "acme/reel", "supported_durations": None}, {"duration": 77}, ["x"])
+    video.fit({"id": "acme/reel", "supported_durations": None}, {"duration": 77}, ["x"])
 
 
 def test_a_model_without_sound_needs_not_be_told_to_be_silent():
     body = {"generate_audio": False}
-    video_request.fit({"id": "acme/reel", "generate_audio": False}, body, [])
+    video.fit({"id": "acme/reel", "generate_audio": False}, body, [])
     assert body == {}

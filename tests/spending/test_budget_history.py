@@ -12,8 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.spending.budget import Budget
-from openrouter_mcp.spending.reservation import Reservation
+from openrouter_mcp.spending.budget import Budget, Reservation
 from openrouter_mcp.state.store import Store
 
 DAY = 86_400

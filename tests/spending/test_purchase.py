@@ -11,8 +11,8 @@ from openrouter_mcp.api.retry import silent
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.spending import purchase
-from openrouter_mcp.spending.purchase import Plan, Purchase
+from openrouter_mcp.spending import paid_request
+from openrouter_mcp.spending.paid_request import Plan, Purchase
 
 PLAN = Plan(
     tool="rerank_documents",
@@ -27,7 +27,7 @@ BODY = {"model": PLAN.model.id, "query": "a", "documents": ["a"]}
 
 @pytest.fixture
 async def app(configure, monkeypatch) -> AsyncIterator[App]:
-    monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0, 0.0))
     configure(OPENROUTER_MAX_COST_PER_DAY="1")
     app = App(settings.load())
     yield app
@@ -130,7 +130,9 @@ async def test_the_limit_that_refuses_is_the_one_to_raise(
     other = App(settings.load())
     dear = replace(PLAN, most=Decimal("0.010000"))
     with pytest.raises(OpenRouterError) as refused:
-        await purchase.carry_out(other, dear, None, max_cost=max_cost, dry_run=False, progress=None)
+        await paid_request.carry_out(
+            other, dear, None, max_cost=max_cost, dry_run=False, progress=None
+        )
     await other.aclose()
     assert said in refused.value.message
 

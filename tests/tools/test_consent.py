@@ -7,7 +7,7 @@ from fastmcp.client.elicitation import ElicitResult
 from fastmcp.server.context import Context
 from fastmcp.tools import tool
 
-from openrouter_mcp.tools.consent import confirm
+from openrouter_mcp.tools.context import confirm
 
 
 @tool

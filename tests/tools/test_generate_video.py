@@ -16,10 +16,10 @@ from PIL import Image
 from openrouter_mcp import server, settings
 from openrouter_mcp.api import retry
 from openrouter_mcp.api.responses import PERHAPS_BILLED
-from openrouter_mcp.multimodal import video, video_download
+from openrouter_mcp.multimodal import video, video_job
 from openrouter_mcp.simulator import videos
 from openrouter_mcp.simulator.scripts import Film
-from openrouter_mcp.spending import purchase
+from openrouter_mcp.spending import paid_request
 from tests.bench.processes import python
 
 META = "openrouter/receipt"
@@ -46,8 +46,8 @@ def output(tmp_path: Path) -> Path:
 @pytest.fixture
 def fast(configure, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(retry, "PATIENCE", 2.0)
-    monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
-    monkeypatch.setattr(video_download, "PAUSE", 0.001)
+    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
+    monkeypatch.setattr(video_job, "PAUSE", 0.001)
 
     def set_all(**variables: str) -> None:
         configure(**{**FAST, **variables})

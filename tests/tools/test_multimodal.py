@@ -19,12 +19,12 @@ from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.errors import NEXT_STEP, Code
 from openrouter_mcp.models.datasets import Market
-from openrouter_mcp.multimodal import ffmpeg, recordings, speech, vectors
-from openrouter_mcp.multimodal.ffmpeg import Part
-from openrouter_mcp.multimodal.pcm import Pcm
+from openrouter_mcp.multimodal import embed, speech, transcribe
+from openrouter_mcp.multimodal.speech import Pcm
+from openrouter_mcp.multimodal.transcribe import Part
 from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.simulator import transcription as simulated_transcription
-from openrouter_mcp.spending import purchase
+from openrouter_mcp.spending import paid_request
 
 META = "openrouter/receipt"
 ERROR = "openrouter/error"
@@ -41,7 +41,7 @@ def output(tmp_path: Path) -> Path:
 async def client(configure, output, mode, monkeypatch) -> AsyncIterator[Client]:
     """A client of a server with these tools; nothing is waited for long."""
     monkeypatch.setattr(retry, "PATIENCE", 2.0)
-    monkeypatch.setattr(purchase, "LOOK_UPS", (0.0, 0.0))
+    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     configure(OPENROUTER_OUTPUT_DIR=str(output))
     async with Client(server.build(settings.load()), mode=mode) as client:
         yield client
@@ -179,7 +179,7 @@ async def test_a_ceiling_of_ones_own_is_kept_where_it_is_lower(client, simulator
 
 async def test_vectors_go_to_a_file_and_their_model_beside_it(client, simulator, output) -> None:
     result = await call(client, "embed_texts", texts=FOXES)
-    saved = vectors.of_companion(
+    saved = embed.of_companion(
         (output / "vectors.npy").read_bytes(), (output / "vectors.npy.json").read_bytes()
     )
     assert saved.model == "openai/text-embedding-3-small"
@@ -273,7 +273,7 @@ async def test_many_texts_take_several_requests_and_one_receipt(client, simulato
     result = await call(client, "embed_texts", texts=[f"text {n}" for n in range(200)])
     assert [len(request.body["input"]) for request in paid(simulator)] == [96, 96, 8]
     assert result.meta[META]["requests"] == 3
-    assert len(vectors.of_npy((output / "vectors.npy").read_bytes())) == 200
+    assert len(embed.of_npy((output / "vectors.npy").read_bytes())) == 200
 
 
 async def test_what_was_paid_before_a_failure_is_saved(client, simulator, output) -> None:
@@ -282,7 +282,7 @@ async def test_what_was_paid_before_a_failure_is_saved(client, simulator, output
     assert result.is_error
     assert result.meta[ERROR]["code"] == "CONTEXT_TOO_LONG"
     assert "96 of 101 texts" in text(result)
-    assert len(vectors.of_npy((output / "vectors.npy").read_bytes())) == 96
+    assert len(embed.of_npy((output / "vectors.npy").read_bytes())) == 96
     searched = await call(client, "embed_texts", texts=texts, query="text")
     assert searched.is_error
     assert "Only 95 of 101 texts" in text(searched)
@@ -853,7 +853,7 @@ def recording(seconds: float = 2.0) -> bytes:
 @pytest.fixture
 def talk(tmp_path, monkeypatch) -> Path:
     """A recording of two seconds, on a computer without ffmpeg."""
-    monkeypatch.setattr(ffmpeg, "at_hand", lambda: "")
+    monkeypatch.setattr(transcribe, "at_hand", lambda: "")
     path = tmp_path / "talk.wav"
     path.write_bytes(recording())
     return path
@@ -965,7 +965,7 @@ async def test_a_long_transcript_is_shown_by_its_head(
 async def test_what_cannot_be_written_down_is_refused_before_paying(
     client, simulator, talk, tmp_path, monkeypatch, name, code
 ) -> None:
-    monkeypatch.setattr(recordings, "LARGEST", 50_000)
+    monkeypatch.setattr(transcribe, "LARGEST", 50_000)
     (tmp_path / "notes.txt").write_text("words")
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
     (tmp_path / "old.aiff").write_bytes(b"FORM\0\0\0\x20AIFF" + bytes(100))
@@ -983,8 +983,8 @@ async def test_what_cannot_be_written_down_is_refused_before_paying(
 async def test_a_long_recording_is_written_down_in_parts(
     client, simulator, talk, monkeypatch
 ) -> None:
-    monkeypatch.setattr(recordings, "LONGEST", 1.5)
-    monkeypatch.setattr(ffmpeg, "at_hand", lambda: "/usr/bin/ffmpeg")
+    monkeypatch.setattr(transcribe, "LONGEST", 1.5)
+    monkeypatch.setattr(transcribe, "at_hand", lambda: "/usr/bin/ffmpeg")
 
     async def duration(_file: Path) -> float:
         return 2.0
@@ -996,7 +996,7 @@ async def test_a_long_recording_is_written_down_in_parts(
         target.write_bytes(recording(part.end - part.start))
 
     for stand_in in (duration, silences, extract):
-        monkeypatch.setattr(ffmpeg, stand_in.__name__, stand_in)
+        monkeypatch.setattr(transcribe, stand_in.__name__, stand_in)
     known = {"file": str(talk), "model": SCRIBE, "timestamps": "segment"}
     result = await call(client, "transcribe_audio", **known)
     assert result.content[0].text.splitlines() == [
@@ -1027,7 +1027,7 @@ async def test_the_price_of_a_transcript_is_told_and_kept(client, simulator, tal
 async def test_what_takes_long_goes_on_as_a_job_and_is_delivered_whole(
     configure, mode, simulator, output, monkeypatch
 ) -> None:
-    monkeypatch.setattr(purchase, "LOOK_UPS", (0.3,))
+    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.3,))
     configure(OPENROUTER_OUTPUT_DIR=str(output), OPENROUTER_WAIT_SECONDS="0.1")
     async with Client(server.build(settings.load()), mode=mode) as client:
         image = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)

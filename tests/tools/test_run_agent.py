@@ -18,7 +18,7 @@ from openrouter_mcp.agent import task
 from openrouter_mcp.app import App
 from openrouter_mcp.server import Boundary
 from openrouter_mcp.simulator.state import Script
-from openrouter_mcp.tools.run_agent import run_agent
+from openrouter_mcp.tools.chat import run_agent
 
 PEER = str(Path(__file__).parents[1] / "support/mcp_peer.py")
 MODEL = "anthropic/claude-sonnet-5"

@@ -3,25 +3,119 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.models import cards, media_cards, search
+from openrouter_mcp.models import cards, search
 from openrouter_mcp.models import prices as pricing
 from openrouter_mcp.models.catalogue import Catalogue, Snapshot
 from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.output_types import Advice
 from openrouter_mcp.models.prices import Demand
-from openrouter_mcp.models.recommend import eligibility, evidence, picks
+from openrouter_mcp.models.recommend import evidence, picks
 from openrouter_mcp.models.recommend.evidence import Sources
 from openrouter_mcp.models.recommend.picks import Pick, Scale, Usage
-from openrouter_mcp.models.recommend.tasks import LISTINGS, Needs, Task, needed, understand
-from openrouter_mcp.multimodal import video_request
+from openrouter_mcp.models.recommend.tasks import (
+    LISTINGS,
+    LONG_CONTEXT,
+    Needs,
+    Task,
+    needed,
+    understand,
+)
+from openrouter_mcp.multimodal import video
+
+LEAST_DAYS_LEFT = 30
+LEAST_UPTIME = 95
+
+
+def eligible(
+    models: Iterable[Model],
+    task: Task,
+    needs: Needs,
+    *,
+    max_price: float,
+    min_context: int,
+    now: float,
+) -> list[Model]:
+    """The models that can do the task and have what is needed.
+
+    Aliases and `:batch` rows are left out, and unless asked for free models, routers and what
+    expires within a month. `max_price` (USD per million tokens, blended) holds for text models.
+    """
+    profile = task.profile
+    context = max(min_context, LONG_CONTEXT if task.long else 0)
+
+    def fits(model: Model) -> bool:
+        days = model.days_left(now)
+        price = model.blended_price
+        return (
+            not model.is_alias
+            and model.variant in {"", ":free"}
+            and model.is_free == ("free" in needs.flags)
+            and model.is_router == ("routers" in needs.flags)
+            and ("expiring" in needs.flags or days is None or days > LEAST_DAYS_LEFT)
+            and ("open" not in needs.flags or bool(model.raw.get("hugging_face_id")))
+            and _makes(model, profile.output)
+            and model.input_modalities.issuperset({*profile.input, *needs.input})
+            and all(supports(model, ability) for ability in (*profile.supports, *needs.supports))
+            and model.context_length >= context
+            and (
+                not max_price
+                or profile.output != "text"
+                or (price is not None and price <= max_price)
+            )
+        )
+
+    return [model for model in models if fits(model)]
+
+
+def _makes(model: Model, output: str) -> bool:
+    """A model that also draws or speaks is not what a text task asks for."""
+    if output == "text":
+        return model.output_modalities == {"text"} or model.is_router
+    return output in model.output_modalities
+
+
+def price_of(model: Model, demand: Demand, now: datetime) -> Decimal | None:
+    """USD for `demand` at the dearest rates that can hold; None where tokens are not the price."""
+    if not {"text", "embeddings"}.issuperset(model.output_modalities):
+        return None
+    rates = pricing.rates(model, demand.input_tokens, now)
+    return pricing.cost(demand, rates) if rates else None
+
+
+def best_endpoint(
+    endpoints: Iterable[Mapping[str, Any]], needs: Needs, zdr: Collection[str] | None
+) -> Mapping[str, Any] | None:
+    """The cheapest healthy endpoint that has what is needed, the quicker one among equals.
+
+    Endpoints of a service tier (flex, priority) count only where there is no other.
+    """
+    usable = [
+        row
+        for row in endpoints
+        if (row.get("status") or 0) >= 0
+        and (row.get("uptime_last_30m") is None or row["uptime_last_30m"] >= LEAST_UPTIME)
+        and ("zdr" not in needs.listings or zdr is None or row.get("tag") in zdr)
+    ]
+
+    def order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        prices = row.get("pricing") or {}
+        price = 3 * Decimal(str(prices.get("prompt", 0))) + Decimal(
+            str(prices.get("completion", 0))
+        )
+        latency = (row.get("latency_last_30m") or {}).get("p50")
+        return bool(row.get("service_tier")), price, latency or float("inf"), str(row.get("tag"))
+
+    return min(usable, key=order, default=None)
+
 
 LEAST_SHARE = 0.005
 UNIT_PRICES = 4
@@ -57,7 +151,7 @@ async def advise(catalogue: Catalogue, market: Market, question: Question, now: 
         evidence.listed(market, "latency-low-to-high", sources, wanted=task.fast),
     )
     moment = datetime.fromtimestamp(now, UTC)
-    prices = {model.id: eligibility.price_of(model, demand, moment) for model in models}
+    prices = {model.id: price_of(model, demand, moment) for model in models}
     finalists = picks.shortlist(models, task, scale, prices, popular, usages, swift)
     judged = Judged(scale, usages, prices)
     rows = await _healthy(catalogue, market, finalists, needs, sources)
@@ -77,7 +171,7 @@ async def _candidates(
 ) -> list[Model]:
     """The models that fit, at least one. Raises NOT_FOUND."""
     length = _demand(question, task).input_tokens if question.prompt else 0
-    models = eligibility.eligible(
+    models = eligible(
         snapshot.models,
         task,
         needs,
@@ -106,7 +200,7 @@ async def _upscalers(market: Market) -> set[str]:
         rows = await market.video_models()
     except OpenRouterError:
         return set()
-    return {row["id"] for row in rows if video_request.is_upscaler(row)}
+    return {row["id"] for row in rows if video.is_upscaler(row)}
 
 
 def _demand(question: Question, task: Task) -> Demand:
@@ -143,7 +237,7 @@ async def _healthy(
         if not rows:
             return Offer(None, await _unit_price(market, model, sources))
         retaining_none = None if zdr is None else search.tags(zdr, model, rows)
-        best = eligibility.best_endpoint(rows, needs, retaining_none)
+        best = best_endpoint(rows, needs, retaining_none)
         return Offer(best, await _unit_price(market, model, sources)) if best else None
 
     offers = await asyncio.gather(*map(offer, finalists))
@@ -155,7 +249,7 @@ async def _unit_price(market: Market, model: Model, sources: Sources) -> Any:
     """What an image or a video costs."""
     if "image" in model.output_modalities and not model.is_router:
         rows = await sources.read("image prices", market.image_endpoints(model.id))
-        return media_cards.image_endpoint(rows[0]).get("prices", [])[:UNIT_PRICES] if rows else None
+        return cards.image_endpoint(rows[0]).get("prices", [])[:UNIT_PRICES] if rows else None
     if "video" in model.output_modalities:
         rows = await sources.read("video prices", market.video_models())
         return next((row.get("pricing_skus") for row in rows or [] if row["id"] == model.id), None)

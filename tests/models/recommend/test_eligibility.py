@@ -7,7 +7,7 @@ import pytest
 
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.prices import Demand
-from openrouter_mcp.models.recommend.eligibility import best_endpoint, eligible, price_of
+from openrouter_mcp.models.recommend.advice import best_endpoint, eligible, price_of
 from openrouter_mcp.models.recommend.tasks import Needs, needed, understand
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
