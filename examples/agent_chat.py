@@ -17,12 +17,12 @@ from openrouter_mcp import settings
 from openrouter_mcp.agent.loop import SYSTEM, Agent, Limits, Step, Watch
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox, opened
-from openrouter_mcp.api.retry import silent
 from openrouter_mcp.app import App
 from openrouter_mcp.completions.answer import Answer, Listener
 from openrouter_mcp.completions.request import Ask, ChatRequest, compose
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.mcp_client.servers import McpServers
+from openrouter_mcp.progress import silent
 from openrouter_mcp.spending.paid_request import pay
 
 console = Console(highlight=False, soft_wrap=True)

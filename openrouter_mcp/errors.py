@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 from fastmcp.exceptions import ToolError
-
-MESSAGE_LIMIT = 300
 
 
 class Code(StrEnum):
@@ -116,18 +113,3 @@ class OpenRouterError(ToolError):
         }
         present = {name: value for name, value in optional.items() if value not in (None, [])}
         return {"code": self.code.value, "retryable": self.retryable, **present}
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 40 s, 12 min, 5 h."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
-    """Foreign text made fit to show: one line, no markup, no key, at most `limit` characters."""
-    line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", str(text)).split())
-    line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)
-    line = re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
-    return line if len(line) <= limit else f"{line[: limit - 3]}..."

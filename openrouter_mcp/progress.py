@@ -14,6 +14,8 @@ PACE = 0.5
 PULSE = 8.0
 """Seconds after which the last message is sent again; clients expect one within ten."""
 
+Report = Callable[[str], Awaitable[None]]
+"""Tells a waiting person, in one sentence, what is going on."""
 Send = Callable[[float, str], Awaitable[None]]
 Answer = bool | InputRequiredResult | None
 """Yes or no; a question that the tool has to return; None from a client that cannot ask."""
@@ -23,6 +25,10 @@ Confirm = Callable[[str, str], Awaitable[Answer]]
 async def nobody(_key: str, _message: str) -> Answer:
     """A `Confirm` for a client that cannot ask its user."""
     return None
+
+
+async def silent(_message: str) -> None:
+    """A `Report` for whom nobody listens."""
 
 
 class Progress:

@@ -22,11 +22,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from openrouter_mcp.media_settings import MediaSettings
-
 NAME = "openrouter-mcp"
 PREFIX = "OPENROUTER_"
 LAST_PORT = 65_535
+MEGABYTE = 1_000_000
 POPULAR = "empty = a popular, well-priced one"
 
 
@@ -76,12 +75,20 @@ Url = Annotated[str, BeforeValidator(_http_url)]
 Header = Annotated[str, BeforeValidator(_header)]
 Key = Annotated[SecretStr, BeforeValidator(_header)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+Bytes = Annotated[int, Field(ge=1)]
+Redirects = Annotated[int, Field(ge=0, le=50)]
 Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
 
-class CoreSettings(BaseSettings):
-    """What is not about media."""
+class Settings(BaseSettings):
+    """The configuration of one server, read once at its start. Empty variables count as unset."""
 
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    # The keys and the addresses.
     api_key: Key | None = Field(None, description="Your key from https://openrouter.ai/keys.")
     management_key: Key | None = Field(
         None,
@@ -96,6 +103,8 @@ class CoreSettings(BaseSettings):
     skills_url: Url = Field(
         "https://openrouter.ai/skills", description="Where its skills are; never gets the key."
     )
+
+    # Models of calls that name none; those of vision and video stand with the media.
     default_model: str = Field(
         "openrouter/auto",
         validation_alias=AliasChoices("OPENROUTER_DEFAULT_MODEL", "DEFAULT_MODEL"),
@@ -108,6 +117,8 @@ class CoreSettings(BaseSettings):
     )
     default_embedding_model: str = Field("", description=f"Model of embed_texts; {POPULAR}.")
     default_rerank_model: str = Field("", description=f"Model of rerank_documents; {POPULAR}.")
+
+    # Length and money.
     max_tokens: Annotated[int, Field(ge=0)] = Field(
         0,
         description="Output limit (tokens, reasoning included) of a call that sets none; 0 = none.",
@@ -131,6 +142,8 @@ class CoreSettings(BaseSettings):
     max_cost_per_day: Usd = Field(
         Decimal(0), description="Most that all servers may spend on one UTC day, in USD."
     )
+
+    # Files.
     output_dir: Path = Field(Path("~/openrouter-output"), description="Where files are saved.")
     input_dirs: Directories = Field(
         (),
@@ -150,6 +163,8 @@ class CoreSettings(BaseSettings):
     max_file_bytes: Annotated[int, Field(ge=1)] = Field(
         5_000_000, description="Most bytes that one text file may have."
     )
+
+    # What is asked of OpenRouter in every request.
     include_reasoning: bool = Field(
         False, description="Show the reasoning before each answer (2,000 characters)."
     )
@@ -183,6 +198,8 @@ class CoreSettings(BaseSettings):
     provider_zdr: bool | None = Field(
         None, description="true = only endpoints with zero data retention."
     )
+
+    # The server and its state.
     tools: Names = Field(
         (), description="Modules (chat, models, ...) or tools to offer; empty = all."
     )
@@ -201,6 +218,8 @@ class CoreSettings(BaseSettings):
     thread_ttl_days: Annotated[float, Field(gt=0, le=3_650, allow_inf_nan=False)] = Field(
         30, description="Days after its last turn for which a conversation is kept."
     )
+
+    # run_agent.
     mcp_config: Path | None = Field(
         None, description="MCP configuration (JSON) with the servers that run_agent may use."
     )
@@ -217,6 +236,8 @@ class CoreSettings(BaseSettings):
     inside_agent: bool = Field(
         False, description="Set by run_agent for the servers that it starts: no run inside a run."
     )
+
+    # Time.
     model_cache_ttl_ms: Annotated[int, Field(ge=0)] = Field(
         3_600_000, description="Age in ms from which the model catalogue is fetched anew."
     )
@@ -227,6 +248,8 @@ class CoreSettings(BaseSettings):
         120,
         description="Longest silence of OpenRouter in a request; images, speech: at least 300.",
     )
+
+    # Who we are, and what is logged.
     http_referer: Header = Field(
         "https://github.com/openrouter-mcp/openrouter-mcp",
         description="App address for OpenRouter's attribution.",
@@ -240,12 +263,80 @@ class CoreSettings(BaseSettings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
     ] = Field("INFO", description="How much is logged to stderr.")
 
-
-class Settings(MediaSettings, CoreSettings):
-    """The configuration of one server, read once at its start. Empty variables count as unset."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    # Media: what may be sent, fetched and made.
+    image_max_dimension: Annotated[int, Field(ge=16)] = Field(
+        1568, description="Longest side in pixels; larger images are scaled before they are sent."
+    )
+    image_jpeg_quality: Annotated[int, Field(ge=1, le=100)] = Field(
+        85, description="Quality of images that are scaled and sent as JPEG or WebP."
+    )
+    image_max_bytes: Bytes = Field(50 * MEGABYTE, description="Most bytes that one image may have.")
+    audio_max_bytes: Bytes = Field(
+        100 * MEGABYTE, description="Most bytes that one audio file may have."
+    )
+    video_max_bytes: Bytes = Field(
+        500 * MEGABYTE, description="Most bytes that one video may have."
+    )
+    pdf_max_bytes: Bytes = Field(100 * MEGABYTE, description="Most bytes that one PDF may have.")
+    image_max_download_bytes: Bytes = Field(
+        25 * MEGABYTE, description="Most bytes of an image that is fetched from a URL."
+    )
+    audio_max_download_bytes: Bytes = Field(
+        50 * MEGABYTE, description="Most bytes of an audio file that is fetched from a URL."
+    )
+    video_max_download_bytes: Bytes = Field(
+        200 * MEGABYTE,
+        description="Most bytes of a video that is fetched from a URL; also of a PDF.",
+    )
+    image_max_data_url_bytes: Bytes = Field(
+        20 * MEGABYTE, description="Most bytes of an image in a data URL, decoded."
+    )
+    audio_max_data_url_bytes: Bytes = Field(
+        20 * MEGABYTE, description="Most bytes of an audio file in a data URL, decoded."
+    )
+    video_max_data_url_bytes: Bytes = Field(
+        20 * MEGABYTE, description="Most bytes of a video in a data URL, decoded; also of a PDF."
+    )
+    image_fetch_timeout_ms: Milliseconds = Field(
+        30_000, description="Longest time in ms for fetching an image from a URL."
+    )
+    audio_fetch_timeout_ms: Milliseconds = Field(
+        60_000, description="Longest time in ms for fetching an audio file from a URL."
+    )
+    video_fetch_timeout_ms: Milliseconds = Field(
+        120_000, description="Longest time in ms for fetching a video from a URL; also a PDF."
+    )
+    image_max_redirects: Redirects = Field(
+        5, description="Most redirects on the way to an image or a text."
+    )
+    audio_max_redirects: Redirects = Field(
+        5, description="Most redirects on the way to an audio file."
+    )
+    video_max_redirects: Redirects = Field(
+        5, description="Most redirects on the way to a video; also to a PDF."
+    )
+    allow_private_urls: bool = Field(
+        False, description="Allow files to be fetched from your own network and this computer."
+    )
+    default_vision_model: str = Field(
+        "", description="Model of analyze_media; empty = a popular, well-priced one."
+    )
+    default_video_model: str = Field(
+        "",
+        description="Model of analyze_media where a video is among the files; empty = a popular, "
+        "well-priced one.",
+    )
+    default_video_gen_model: str = Field(
+        "", description="Model of generate_video; empty = a popular, well-priced one."
+    )
+    video_poll_interval_ms: Milliseconds = Field(
+        15_000, description="Longest time in ms between two questions whether a video is done."
+    )
+    video_max_wait_ms: Milliseconds = Field(
+        3_600_000, description="Time in ms after which a video that is not done is given up."
+    )
+    video_gen_max_bytes: Bytes = Field(
+        1000 * MEGABYTE, description="Most bytes of a video that is made and downloaded."
     )
 
     _problems: tuple[str, ...] = PrivateAttr(())

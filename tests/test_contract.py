@@ -22,37 +22,74 @@ PACKAGE = ROOT / "openrouter_mcp"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 README = (ROOT / "README.md").read_text("utf-8")
 TOKEN_BUDGET = 4500
+MOST_MODULES = 17
+MOST_LINES = 600
 DATED_SLUG = re.compile(r"[a-z0-9.-]+/[a-z][a-z0-9.:-]*-(?:20\d\d-?\d\d(?:-?\d\d)?|\d{4})\b")
 
-# Who alone may import what stands above the app.
-IMPORTERS = {
-    "cli": {"__main__"},
-    "demo": {"cli"},
-    "server": {"cli"},
-    "tools": {"server"},
-    "simulator": {"demo"},
-}
-ABOVE_THE_APP = ["cli", "server", "tools", "app"]
+# Imports go down this list only; `simulator` stands beside it and imports nothing of the rest.
+LAYERS = [
+    ("__main__",),
+    ("cli",),
+    ("server",),
+    ("middleware",),
+    ("tools",),
+    ("agent",),
+    ("multimodal",),
+    ("chat",),
+    ("account", "docs"),
+    ("app",),
+    ("jobs",),
+    ("threads",),
+    ("spending",),
+    ("completions",),
+    ("models",),
+    ("files", "mcp_client"),
+    ("api",),
+    ("state",),
+    ("results",),
+    ("settings",),
+    ("errors", "progress"),
+    ("text", "money"),
+]
+LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
+
+
+def module_of(source: Path) -> str:
+    """The dotted name of a source below the package."""
+    parts = source.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "__init__"
+
+
+MODULES = {module_of(source): source for source in SOURCES}
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """What each module imports of the package: at its top, in functions and for types alike."""
+    return {module: imports(source) for module, source in MODULES.items()}
 
 
 def imports(source: Path) -> set[str]:
-    """The first-level modules of the package that a file imports; names for types do not count."""
-    tree = ast.parse(source.read_text("utf-8"))
-    for_types = {
-        part
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for part in ast.walk(node)
-    }
+    """The modules of the package that a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or node in for_types:
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{name.name}" for name in node.names]
+        else:
             continue
-        if node.module == "openrouter_mcp":
-            found |= {name.name for name in node.names if name.name != "__version__"}
-        elif (node.module or "").startswith("openrouter_mcp."):
-            found.add(node.module.split(".")[1])
+        for name in names:
+            if name == "openrouter_mcp" or name.startswith("openrouter_mcp."):
+                path = name.removeprefix("openrouter_mcp").removeprefix(".")
+                known = path if path in MODULES else path.rpartition(".")[0]
+                found.add(known or "__init__")
     return found
+
+
+def package_of(module: str) -> str:
+    """The first-level module or package that a module is in."""
+    return module.partition(".")[0]
 
 
 async def tool_list() -> list[dict]:
@@ -120,43 +157,40 @@ def test_the_readme_lists_each_error_code() -> None:
     assert re.findall(r"`([A-Z_]+)`", paragraph) == [code.value for code in Code]
 
 
-@cache
-def graph() -> dict[str, set[str]]:
-    """The first-level modules of the package and what each of them imports."""
-    found: dict[str, set[str]] = {}
-    for source in SOURCES:
-        module = source.relative_to(PACKAGE).with_suffix("").parts[0]
-        if module not in {"simulator", "__init__"}:
-            found.setdefault(module, set()).update(imports(source) - {module})
-    return found
-
-
-def test_imports_go_one_way() -> None:
+def test_no_module_imports_itself_by_a_detour() -> None:
     TopologicalSorter(graph()).prepare()
 
 
-def test_nothing_imports_what_stands_above_it() -> None:
-    for module, imported in graph().items():
-        for name in imported & IMPORTERS.keys():
-            assert module in IMPORTERS[name], f"{module} imports {name}"
+def test_every_package_has_its_place_among_the_layers() -> None:
+    assert {package_of(module) for module in MODULES} - {"simulator", "__init__"} == LEVEL.keys()
 
 
-def reachable(start: str) -> set[str]:
-    known, modules = graph(), {start}
-    while more := {name for module in modules for name in known.get(module, ())} - modules:
-        modules |= more
-    return modules
-
-
-def test_the_parts_below_the_app_do_not_know_it() -> None:
-    below = reachable("app") - {"app"}
-    for module in below:
-        assert not graph()[module] & set(ABOVE_THE_APP), module
+def test_imports_go_down_only() -> None:
+    upward = [
+        f"{module} imports {imported}"
+        for module in sorted(MODULES)
+        if package_of(module) in LEVEL
+        for imported in sorted(graph()[module])
+        if package_of(imported) in LEVEL and package_of(imported) != package_of(module)
+        if LEVEL[package_of(imported)] <= LEVEL[package_of(module)]
+    ]
+    assert upward == []
 
 
 def test_the_simulator_shares_no_code_with_what_it_tests() -> None:
-    for source in (PACKAGE / "simulator").glob("*.py"):
-        assert imports(source) <= {"simulator"}, source
+    for module, imported in graph().items():
+        if package_of(module) == "simulator":
+            assert {package_of(other) for other in imported} <= {"simulator", "__init__"}, module
+        elif package_of(module) != "cli":
+            assert "simulator" not in {package_of(other) for other in imported}, module
+
+
+def test_no_folder_and_no_module_is_too_large_to_guess_in() -> None:
+    for folder in {source.parent for source in SOURCES}:
+        modules = [source for source in folder.glob("*.py") if source.name != "__init__.py"]
+        assert len(modules) <= MOST_MODULES, folder
+    for source in SOURCES:
+        assert len(source.read_text("utf-8").splitlines()) <= MOST_LINES, source
 
 
 def test_only_settings_and_the_command_line_know_the_environment() -> None:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from openrouter_mcp import __version__
 from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
-from openrouter_mcp.errors import Code, OpenRouterError, duration
-from openrouter_mcp.spending.receipts import money
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.money import parse_usd
+from openrouter_mcp.text import duration
 
 SETTLING_TIME = 5.0
 PATIENCE = 10.0
@@ -194,7 +195,7 @@ async def _credits(app: App) -> dict[str, Any]:
         known = error.http_status in {401, 403}
         return {"why": NEED_MANAGEMENT if known else error.message}
     data = responses.mapping(reply, "data")
-    bought, used = money(data.get("total_credits")), money(data.get("total_usage"))
+    bought, used = parse_usd(data.get("total_credits")), parse_usd(data.get("total_usage"))
     if bought is None or used is None:
         return {"why": "OpenRouter did not tell the balance."}
     return {"balance": _usd(bought - used), "bought": _usd(bought), "used": _usd(used)}
@@ -215,7 +216,7 @@ async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
             total = sums.setdefault(name, {"name": name, "requests": 0, "usd": Decimal(0)})
             requests = row.get("requests")
             total["requests"] += requests if isinstance(requests, int) else 0
-            total["usd"] += money(row.get("usage")) or Decimal(0)
+            total["usd"] += parse_usd(row.get("usage")) or Decimal(0)
     ordered = sorted(sums.values(), key=lambda total: (-total["usd"], total["name"]))
     return {"rows": [{**total, "usd": _usd(total["usd"])} for total in ordered]}
 

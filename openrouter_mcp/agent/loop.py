@@ -18,14 +18,15 @@ from pydantic_core import from_json
 
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import READ_RESULT, Outcome, ResultPages, Toolbox
-from openrouter_mcp.api.retry import Report
 from openrouter_mcp.chat.exchange import Exchange, converse
 from openrouter_mcp.completions.answer import NOT_STARTED, Answer, Listener
 from openrouter_mcp.completions.request import ChatRequest
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import prices
+from openrouter_mcp.progress import Report
 from openrouter_mcp.spending import estimate, receipts
 from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.text import clean
 
 CLOSE = (
     "This is your last message, and no tool is run any more: answer the task now with what you "

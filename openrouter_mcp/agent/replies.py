@@ -10,10 +10,11 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp.agent.loop import Ending, Limits, Run
 from openrouter_mcp.chat import replies
-from openrouter_mcp.errors import duration
+from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending import receipts
-from openrouter_mcp.spending.receipts import Receipt, dollars
+from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.text import duration
 
 META = "openrouter/agent"
 SHOWN_STEPS = 60

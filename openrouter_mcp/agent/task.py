@@ -20,23 +20,23 @@ from openrouter_mcp.agent import replies as agent_replies
 from openrouter_mcp.agent.loop import Agent, Limits, Run, Step, Watch
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox
-from openrouter_mcp.api.retry import Report, silent
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import replies
 from openrouter_mcp.completions.answer import Answer, Listener
 from openrouter_mcp.completions.request import Ask, ChatRequest, compose
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.progress import Progress
+from openrouter_mcp.progress import Progress, Report, silent
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending import consent as spending
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.paid_request import after_cancelling, cost_of, pay
 from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.text import clean
 from openrouter_mcp.threads import history
 from openrouter_mcp.threads.threads import NEW, Thread
 

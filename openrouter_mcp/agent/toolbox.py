@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import difflib
 import hashlib
 import json
 import re
@@ -17,10 +16,10 @@ import mcp.types as mt
 from pydantic_core import from_json
 
 from openrouter_mcp.agent.function_tools import FunctionTool, convert
-from openrouter_mcp.api.retry import Report
-from openrouter_mcp.errors import clean
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
+from openrouter_mcp.progress import Report
 from openrouter_mcp.settings import variable
+from openrouter_mcp.text import clean, nearest
 
 if TYPE_CHECKING:
     from openrouter_mcp.mcp_client.servers import McpServer
@@ -396,7 +395,7 @@ class Toolbox:
     def _unknown(self, name: str) -> str:
         if name in self.withheld:
             return f"{name} is withheld from you by the user's settings. Do without it."
-        near = difflib.get_close_matches(name, self.offered, n=NEAREST, cutoff=0.4)
+        near = nearest(name, self.offered, most=NEAREST, likeness=0.4)
         hint = f"Did you mean {' or '.join(near)}?" if near else "Use the tools that are listed."
         return f"There is no tool {name[:80]!r}. {hint}"
 
@@ -444,7 +443,7 @@ def _unmatched(globs: Sequence[str], every: Mapping[str, FunctionTool]) -> Itera
     for glob in globs:
         if not any(tool.matches([glob]) for tool in every.values()):
             ends = [name for name, tool in every.items() if tool.tool == glob]
-            near = ends or difflib.get_close_matches(glob, every, n=NEAREST, cutoff=0.4)
+            near = ends or nearest(glob, every, most=NEAREST, likeness=0.4)
             there = ", ".join(near or [*every][:SHOWN_NAMES]) or "none"
             what = "Nearest" if near else "There are"
             yield f"tools: {glob[:80]!r} means no tool of these servers. {what}: {there}."

@@ -28,10 +28,12 @@ from openrouter_mcp.api.responses import (
     unheard,
     whole_reply,
 )
-from openrouter_mcp.api.retry import REPEATABLE, UNPAID, Report, retrying, silent
+from openrouter_mcp.api.retry import REPEATABLE, UNPAID, retrying
 from openrouter_mcp.api.streamed_body import StreamedBody, streamed
-from openrouter_mcp.errors import Code, OpenRouterError, duration
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.progress import Report, silent
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.text import duration
 
 if TYPE_CHECKING:
     import httpx2

@@ -14,7 +14,8 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+from openrouter_mcp.text import clean, duration
 
 REASONS_LIMIT = 6
 MILLISECONDS = 1e11

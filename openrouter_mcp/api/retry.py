@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from openrouter_mcp.errors import Code, OpenRouterError, duration
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.progress import Report
+from openrouter_mcp.text import duration
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -19,12 +21,6 @@ UNPAID = frozenset({429, 502, 503, 529})
 """Statuses that prove that a paid request has produced nothing."""
 
 T = TypeVar("T")
-Report = Callable[[str], Awaitable[None]]
-"""Tells a waiting person, in one sentence, what is going on."""
-
-
-async def silent(_message: str) -> None:
-    """A `Report` for whom nobody listens."""
 
 
 async def retrying(once: Callable[[], Awaitable[T]], statuses: frozenset[int], report: Report) -> T:

@@ -27,9 +27,10 @@ from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.money import dollars
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.spending import consent, estimate, receipts
-from openrouter_mcp.spending.receipts import Receipt, dollars
+from openrouter_mcp.spending.receipts import Receipt
 
 FEWEST, MOST = 2, 8
 CHEAP = Decimal(1)

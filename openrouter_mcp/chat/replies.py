@@ -14,11 +14,13 @@ from mcp.types import TextContent
 from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.chat.exchange import Exchange
 from openrouter_mcp.completions.request import ChatRequest
-from openrouter_mcp.errors import OpenRouterError, clean, duration
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models import cards
+from openrouter_mcp.money import dollars
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.estimate import Estimate
-from openrouter_mcp.spending.receipts import Receipt, dollars
+from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.text import clean, duration
 from openrouter_mcp.threads.history import FILE, Message, in_words
 from openrouter_mcp.threads.threads import ThreadRow
 

@@ -13,9 +13,10 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.failures import failure
 from openrouter_mcp.api.responses import cut_stream
-from openrouter_mcp.api.retry import Report, silent
 from openrouter_mcp.completions.request import ChatRequest
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.progress import Report, silent
+from openrouter_mcp.text import clean
 
 NOT_STARTED = "waiting for the first word"
 FURTHER_STEP = {

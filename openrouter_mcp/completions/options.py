@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.text import nearest
 
 LOCKED = {
     "stream": "answers are always streamed from OpenRouter",
@@ -162,7 +162,7 @@ def doubts(options: Mapping[str, Any]) -> list[str]:
     """Options whose name looks mistyped: OpenRouter ignores what it does not know."""
     found = []
     for name in options.keys() - DOCUMENTED:
-        near = difflib.get_close_matches(name, DOCUMENTED, n=1, cutoff=0.75)
+        near = nearest(name, DOCUMENTED, most=1, likeness=0.75)
         meant = f"; did you mean {near[0]}?" if near else "."
         found.append(f"options.{name} was sent, but OpenRouter documents no such parameter{meant}")
     return sorted(found)

@@ -9,12 +9,12 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openrouter_mcp.docs.pages import Page, piece_starts, sections
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.text import nearest
 
 if TYPE_CHECKING:
     import sqlite3
@@ -169,7 +169,7 @@ def near(path: Path, name: str, limit: int) -> list[str]:
     """Paths that look like `name`."""
     with _opened(path) as connection:
         paths = [row[0] for row in connection.execute("SELECT path FROM pages")]
-    return get_close_matches(name.lower(), paths, limit, cutoff=0.5)
+    return nearest(name.lower(), paths, most=limit)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from openrouter_mcp.errors import clean
+from openrouter_mcp.text import clean
 
 PIECE = 12_000
 """Most characters of a page that are shown at once."""

@@ -25,6 +25,7 @@ from openrouter_mcp.docs.pages import (
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.document_cache import Document, DocumentCache
+from openrouter_mcp.text import storable
 
 if TYPE_CHECKING:
     import httpx
@@ -106,7 +107,7 @@ class Docs:
 
         `#2` at its end asks for the second piece.
         """
-        name = name[:LONGEST_NAME].encode("utf-8", "replace").decode().strip()
+        name = storable(name[:LONGEST_NAME]).strip()
         asked = re.fullmatch(r"(.+)#([1-9]\d{0,4})", name, re.DOTALL)
         address, number = (asked[1], int(asked[2])) if asked else (name, 1)
         page, edition = await self._page(address)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openrouter_mcp import __version__
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.text import clean
 
 if TYPE_CHECKING:
     import httpx

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fnmatch
 import itertools
 import os
@@ -23,6 +22,7 @@ from openrouter_mcp.files.sandbox import (
     open_file,
     working_directory,
 )
+from openrouter_mcp.text import nearest
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -286,5 +286,5 @@ def _similar(sought: str, folder: Path, guard: Guard) -> list[str]:
     except OSError:
         return []
     plain = re.sub(r"[*?\[\]]", "", sought)
-    similar = difflib.get_close_matches(plain, [n for n in names if not n.startswith(".")], n=3)
+    similar = nearest(plain, [n for n in names if not n.startswith(".")], likeness=0.6)
     return [name for name in similar if not guard.refusal(real / name)]

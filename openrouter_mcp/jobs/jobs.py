@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -24,11 +23,10 @@ from openrouter_mcp.jobs.table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
+from openrouter_mcp.text import random_id
 
 logger = logging.getLogger("openrouter_mcp")
 
-ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-ID_LENGTH = 10
 
 # Seconds between two writes of a job and between two looks at another process's, and how long
 # a cancelled job and a closing server wait for the work to end.
@@ -173,7 +171,7 @@ class Jobs:
             await asyncio.wait(followers, timeout=CLOSING)
 
     def _new_row(self, tool: str, title: str) -> JobRow:
-        job_id = "job_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+        job_id = random_id("job_")
         now = self._clock()
         return JobRow(job_id, tool, title, State.RUNNING, now, now, self._store.owner)
 

@@ -10,11 +10,12 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.chat import replies
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.jobs.table import JobRow, State
 from openrouter_mcp.multimodal import replies as media_replies
 from openrouter_mcp.multimodal.replies import Made
 from openrouter_mcp.spending import receipts
+from openrouter_mcp.text import clean, duration
 
 META = "openrouter/job"
 TAIL = 500

@@ -13,6 +13,7 @@ from mcp.types import CallToolResult
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.state.store import Store
+from openrouter_mcp.text import storable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -198,7 +199,7 @@ def _fields(job: JobRow) -> dict[str, Any]:
     return {
         **{name: getattr(job, name) for name in JobRow.__dataclass_fields__},
         # Half a surrogate pair, as a stream may end in, is nothing that SQLite could keep.
-        "text": job.text.encode("utf-8", "replace").decode(),
+        "text": storable(job.text),
         "result": job.result and _result_json(job.result),
         "error": job.error and json.dumps({"message": job.error.message, **job.error.meta()}),
     }

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import variable
+from openrouter_mcp.text import clean
 
 CONFIG = variable("mcp_config")
 COMMENT_OR_TRAILING_COMMA = re.compile(

@@ -30,7 +30,7 @@ from mcp.os.win32.utilities import (
 )
 from mcp.shared.message import SessionMessage
 
-from openrouter_mcp.errors import clean
+from openrouter_mcp.text import clean
 
 LONGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message of the server; one that sends more is stopped."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import difflib
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,11 +21,12 @@ from mcp import MCPError
 from pydantic import ValidationError
 
 from openrouter_mcp import __version__, settings
-from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.mcp_client import config as mcp_config
 from openrouter_mcp.mcp_client.config import ITSELF, ServerConfig
 from openrouter_mcp.mcp_client.process import StdioProcess
 from openrouter_mcp.settings import NAME, Settings, variable
+from openrouter_mcp.text import clean, duration, nearest
 
 START_LIMIT = 30.0
 """Seconds that a server has to start and to list its tools; the first npx or uvx takes a while."""
@@ -285,7 +285,7 @@ class McpServers:
 
 
 def _unknown(name: str, configured: list[str]) -> OpenRouterError:
-    near = difflib.get_close_matches(name, configured, n=3, cutoff=0.5)
+    near = nearest(name, configured)
     return OpenRouterError(
         Code.INVALID_INPUT,
         f"No server {name[:60]!r} is configured in {variable('mcp_config')}. There are: "

@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.money import MILLION
 
-MILLION = 1_000_000
 DAY = 86_400
 DESCRIPTION_LIMIT = 500
 # OpenRouter writes "never" as a date far away.

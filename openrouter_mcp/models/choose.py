@@ -13,8 +13,8 @@ from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.datasets import Market
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
-from openrouter_mcp.spending.receipts import dollars
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Self
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import tokens
+from openrouter_mcp.text import nearest
 
 # People's words for OpenRouter's supported_parameters: any one of the set will do.
 ABILITIES = {
@@ -127,7 +127,7 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
     choices = {choice.casefold(): choice for choice in known}
     if word.strip().casefold() in choices:
         return choices[word.strip().casefold()]
-    near = [choices[key] for key in get_close_matches(word.casefold(), choices, n=3, cutoff=0.5)]
+    near = [choices[key] for key in nearest(word.casefold(), choices)]
     shown = sorted(choices.values())
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(shown[:30])}."
     if not choices:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
 
-MILLION = 1_000_000
+from openrouter_mcp.money import MILLION
+
 DAY = 86_400
 
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import SequenceMatcher, get_close_matches
+from difflib import SequenceMatcher
 from functools import partial
 from heapq import nlargest
 from operator import attrgetter
@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.text import nearest
 
 ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 # 4-5, 4 5 and 4_5 are the version 4.5; 02-23 is a date.
@@ -309,7 +310,7 @@ class Names:
                 return word[:cut], word[cut:]
         if len(word) < SHORTEST_TYPO:
             return [word]
-        return get_close_matches(word, sorted(self._words), n=1, cutoff=0.8) or [word]
+        return nearest(word, sorted(self._words), most=1, likeness=0.8) or [word]
 
 
 def _spellings(members: Sequence[Member]) -> dict[str, Model]:

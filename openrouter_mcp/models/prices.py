@@ -10,8 +10,8 @@ from typing import Any
 
 from openrouter_mcp.files import parts as media_parts
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.money import MILLION
 
-MILLION = 1_000_000
 BYTES_PER_TOKEN = 3
 """Fewer than any common tokenizer needs for prose and most code, so that counts are not too low."""
 TOKENS_PER_MESSAGE = 6

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -16,6 +15,7 @@ from openrouter_mcp.models.datasets import CATEGORIES, Market
 from openrouter_mcp.models.filter import ABILITIES, VISION, ModelFilter, kind, one_of
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution, tokens
+from openrouter_mcp.text import nearest
 
 ORDERS = {
     "popularity": "most-popular",
@@ -139,7 +139,7 @@ def resolve(snapshot: Snapshot, name: str) -> Resolution:
     except OpenRouterError:
         found = snapshot.resolve(name, output="")
     if found.model is None and "@preset/" not in found.id:
-        near = get_close_matches(found.id, snapshot.by_id, n=3, cutoff=0.4)
+        near = nearest(found.id, snapshot.by_id, likeness=0.4)
         hint = f"Nearest: {', '.join(near)}." if near else "Use find_models to search."
         message = f'No model is called "{name[:200]}". {hint}'
         raise OpenRouterError(Code.MODEL_NOT_FOUND, message, suggestions=near)

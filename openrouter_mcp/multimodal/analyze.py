@@ -16,8 +16,9 @@ from openrouter_mcp.files.parts import Part
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.choose import Wanted
-from openrouter_mcp.models.model import MILLION, Model
+from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import MILLION
 from openrouter_mcp.settings import variable
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import Any
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.responses import cut_stream
 from openrouter_mcp.completions.answer import Answer
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.spending.paid_request import Bill, Purchase
+from openrouter_mcp.text import clean
 
 PATH = "/chat/completions"
 

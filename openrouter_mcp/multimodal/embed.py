@@ -33,7 +33,7 @@ from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.models.prices import MILLION
+from openrouter_mcp.money import MILLION
 from openrouter_mcp.multimodal import replies as media_replies
 from openrouter_mcp.multimodal.documents import Document, Documents, count_tokens
 from openrouter_mcp.multimodal.replies import Made

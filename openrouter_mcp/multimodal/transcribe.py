@@ -23,7 +23,7 @@ from openrouter_mcp.api import streamed_body
 from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.chat import replies
 from openrouter_mcp.completions import options as request_options
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.attach import Files
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.handle import Handle
@@ -36,6 +36,7 @@ from openrouter_mcp.multimodal import subtitles
 from openrouter_mcp.multimodal.replies import Made
 from openrouter_mcp.multimodal.subtitles import Spoken
 from openrouter_mcp.spending.paid_request import Plan, Purchase
+from openrouter_mcp.text import clean
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.completions import options as request_options
-from openrouter_mcp.errors import Code, OpenRouterError, clean
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import parts
 from openrouter_mcp.files.kinds import Name
 from openrouter_mcp.files.parts import Part
@@ -22,8 +22,9 @@ from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.datasets import Market
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.money import parse_usd
 from openrouter_mcp.spending.paid_request import Plan
-from openrouter_mcp.spending.receipts import money
+from openrouter_mcp.text import clean
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -154,7 +155,7 @@ def estimate(row: Mapping[str, Any], body: Mapping[str, Any]) -> Decimal | None:
     if not isinstance(lines, Mapping):
         return None
     resolution = str(body.get("resolution") or "").lower()
-    fitting = {str(name).lower(): money(price) for name, price in lines.items()}
+    fitting = {str(name).lower(): parse_usd(price) for name, price in lines.items()}
     fitting = {name: price for name, price in fitting.items() if _applies(name, body, resolution)}
     exact = {n: price for n, price in fitting.items() if resolution and resolution in n}
     prices = [_price(n, price, row, body) for n, price in (exact or fitting).items()]

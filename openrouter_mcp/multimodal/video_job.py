@@ -21,19 +21,21 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.responses import perhaps_billed, typed
-from openrouter_mcp.api.retry import Report
-from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
 from openrouter_mcp.files.save import Destination, Draft, Saved
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import dollars
 from openrouter_mcp.multimodal import replies
 from openrouter_mcp.multimodal.replies import Made
 from openrouter_mcp.multimodal.video import PATH
+from openrouter_mcp.progress import Report
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending import receipts
-from openrouter_mcp.spending.receipts import Receipt, dollars
+from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.text import clean, duration
 
 if TYPE_CHECKING:
     import httpx2

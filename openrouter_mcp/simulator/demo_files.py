@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrouter_mcp.errors import clean
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
+from openrouter_mcp.text import clean
 
 NAME = "files"
 TOOL = "read_text_file"

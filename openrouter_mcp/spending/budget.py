@@ -11,12 +11,13 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from openrouter_mcp.errors import Code, OpenRouterError, duration
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import ledger
 from openrouter_mcp.spending.ledger import Entry, State, Sum, Usage
-from openrouter_mcp.spending.receipts import dollars
 from openrouter_mcp.state.store import Store
+from openrouter_mcp.text import duration
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,9 +7,9 @@ from decimal import Decimal
 from mcp.types import InputRequiredResult
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.money import dollars
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings, variable
-from openrouter_mcp.spending.receipts import dollars
 
 CONFIRM_ABOVE = variable("confirm_above")
 

@@ -13,8 +13,8 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import prices as pricing
 from openrouter_mcp.models.catalogue import Resolution
 from openrouter_mcp.models.prices import Demand, Estimate, Rates
+from openrouter_mcp.money import MILLION, dollars
 from openrouter_mcp.settings import variable
-from openrouter_mcp.spending.receipts import dollars
 
 PER_CALL = variable("max_cost_per_call")
 FAR_ABOVE = 10
@@ -90,7 +90,7 @@ def _priced_at_most(request: ChatRequest, rates: Rates, limit: Decimal) -> ChatR
     most = pricing.cost(_demand(request), rates)
     if not most or limit >= FAR_ABOVE * most:
         return request
-    slack = pricing.MILLION * limit / most
+    slack = MILLION * limit / most
     ceiling = {"prompt": rates.prompt * slack, "completion": rates.completion * slack}
     provider = dict(request.body.get("provider") or {})
     own = provider.get("max_price") or {}
@@ -216,8 +216,8 @@ def _too_dear(
     fits = pricing.affordable_output(demand, rates, limit)
     shorter = f"lower max_tokens to {fits:,}, " if fits and fits >= LEAST_OUTPUT else ""
     per_million = {
-        "in": pricing.MILLION * rates.prompt,
-        "out": pricing.MILLION * rates.completion,
+        "in": MILLION * rates.prompt,
+        "out": MILLION * rates.completion,
     }
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,

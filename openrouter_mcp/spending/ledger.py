@@ -11,10 +11,11 @@ from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from openrouter_mcp.money import NANO
+
 if TYPE_CHECKING:
     import sqlite3
 
-NANO = 1_000_000_000
 LARGEST = 1_000_000 * NANO
 """No request costs a million dollars; SQLite adds up thousands of such numbers."""
 DAY = 86_400

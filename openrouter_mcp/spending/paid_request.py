@@ -18,16 +18,17 @@ from mcp.types import InputRequiredResult, TextContent
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import OpenRouter
-from openrouter_mcp.api.retry import Report
 from openrouter_mcp.chat import replies
 from openrouter_mcp.completions.answer import Answer, Listener, complete
 from openrouter_mcp.completions.request import ChatRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import dollars, parse_usd
+from openrouter_mcp.progress import Report
 from openrouter_mcp.spending import consent, estimate, receipts
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget, Reservation
-from openrouter_mcp.spending.receipts import Receipt, dollars, money
+from openrouter_mcp.spending.receipts import Receipt
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -122,7 +123,7 @@ async def settle(reservation: Reservation, receipt: Receipt) -> None:
 async def cost_of(client: OpenRouter, generation_id: str) -> Decimal | None:
     """USD that a generation cost; None while OpenRouter does not know it."""
     known = await statistics(client, generation_id)
-    return None if known is None else receipts.money(known.get("total_cost"))
+    return None if known is None else parse_usd(known.get("total_cost"))
 
 
 async def statistics(client: OpenRouter, generation_id: str) -> Mapping[str, Any] | None:
@@ -224,13 +225,13 @@ class Bill:
     def incomplete(self) -> bool:
         """Whether something is left to ask for."""
         unnamed = self.name_provider and not self.provider
-        return money(self.usage.get("cost")) is None or unnamed
+        return parse_usd(self.usage.get("cost")) is None or unnamed
 
     def complete(self, known: Mapping[str, Any]) -> None:
         """Take what the statistics of the generation say and the reply did not."""
         self.model = self.model or responses.text(known, "model")
         self.provider = self.provider or responses.text(known, "provider_name")
-        if money(self.usage.get("cost")) is None:
+        if parse_usd(self.usage.get("cost")) is None:
             self.usage = {**self.usage, "cost": known.get("total_cost")}
 
     async def identify(self, headers: Mapping[str, str]) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import ChatRequest
-from openrouter_mcp.errors import duration
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import dollars, parse_usd
+from openrouter_mcp.text import duration
 
 META = "openrouter/receipt"
 MOST_COUNTED = 2**53
@@ -103,7 +103,7 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
     own_key = bool(usage.get("is_byok"))
     upstream = responses.mapping(usage, "cost_details").get("upstream_inference_cost")
     age = answer.headers.get("x-openrouter-cache-age", "")
-    cost = money(usage.get("cost"))
+    cost = parse_usd(usage.get("cost"))
     return Receipt(
         model=answer.model or request.model.id,
         requested_model=request.model.id,
@@ -114,7 +114,7 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
         output_tokens=_count(usage, "completion_tokens"),
         reasoning_tokens=_count(completion, "reasoning_tokens"),
         cost=cost,
-        upstream_cost=money(upstream) if own_key else None,
+        upstream_cost=parse_usd(upstream) if own_key else None,
         web_searches=_web_searches(usage),
         seconds=answer.seconds,
         finish_reason=answer.finish_reason,
@@ -150,7 +150,7 @@ def of_usage(
         cached_tokens=0,
         output_tokens=_count(usage, "completion_tokens") or _count(usage, "output_tokens"),
         reasoning_tokens=0,
-        cost=money(usage.get("cost")),
+        cost=parse_usd(usage.get("cost")),
         upstream_cost=None,
         web_searches=0,
         seconds=seconds,
@@ -184,23 +184,6 @@ def together(receipts: Sequence[Receipt]) -> Receipt:
         cost_pending=any(receipt.cost_pending for receipt in receipts),
         requests=len(receipts),
     )
-
-
-def money(value: object) -> Decimal | None:
-    """USD as OpenRouter tells it (a JSON number or string), exactly; None if it is no price."""
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and amount >= 0 else None
-
-
-def dollars(amount: Decimal) -> str:
-    """USD for people: cents, and below a dollar three significant digits."""
-    if amount == 0:
-        return "$0"
-    digits = 2 - min(0, amount.adjusted())
-    return re.sub(r"(\.\d\d\d*?)0+$", r"\1", f"${amount:,.{digits}f}")
 
 
 def _why(request: ChatRequest, answer: Answer) -> str:

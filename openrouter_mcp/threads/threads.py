@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -14,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from openrouter_mcp.errors import Code, OpenRouterError, clean, duration
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.money import NANO
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
+from openrouter_mcp.text import clean, duration, random_id, storable
 from openrouter_mcp.threads.history import Message
 
 if TYPE_CHECKING:
@@ -26,12 +27,9 @@ if TYPE_CHECKING:
 
 NEW = "new"
 ALL = "all"
-ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-ID_LENGTH = 10
 LISTED = 50
 SUGGESTED = 5
 TITLE_LENGTH = 60
-NANO = 10**9
 SELECT = "SELECT id, title, model, created, updated, cost, turns FROM threads"
 DAY = 86_400.0
 
@@ -99,7 +97,7 @@ class Threads:
         """
         self._require()
         if thread_id == NEW:
-            new_id = "thread_" + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+            new_id = random_id("thread_")
             yield Thread(new_id, [], self._append)
             return
         await self._row(thread_id)
@@ -208,7 +206,7 @@ class Threads:
         now, nano = self._clock(), int(cost * NANO)
         title = clean(title or _first_words(messages), TITLE_LENGTH)
         # Half a surrogate pair is nothing that SQLite could keep.
-        title = title.encode("utf-8", "replace").decode()
+        title = storable(title)
         lines = [json.dumps(message) for message in messages]
 
         def work(connection: sqlite3.Connection) -> None:

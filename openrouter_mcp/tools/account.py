@@ -1,6 +1,5 @@
 """The account and what surrounds it: feedback, documentation. Nothing here is billed."""
 
-import time
 from typing import Annotated, Any, Literal
 
 from fastmcp.tools import ToolResult
@@ -141,17 +140,3 @@ async def get_job(
     if save_to:
         return await save_again.save(app, job_id, save_to, wait, progress)
     return await app.jobs.get(job_id, wait, progress)
-
-
-@tool(title="List threads", tags={"chat"}, annotations=LOOK_UP, output_schema=None)
-async def list_threads(
-    thread_id: Annotated[Text, Field(description="Show this one in full.")] = "",
-    app: App = CurrentApp,
-) -> ToolResult:
-    """Conversations, newest first."""
-    from openrouter_mcp.chat import replies as thread_replies
-
-    if not thread_id:
-        return thread_replies.listed(await app.threads.list(), time.time())
-    row, messages = await app.threads.show(thread_id)
-    return thread_replies.shown(row, messages, app.settings.max_reply_chars)

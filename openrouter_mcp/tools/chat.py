@@ -4,6 +4,7 @@ What a tool needs of the package it imports when it is called: the start of the 
 shorter for it.
 """
 
+import time
 from typing import Annotated
 
 from fastmcp.tools import ToolResult
@@ -13,7 +14,7 @@ from pydantic import Field
 from openrouter_mcp.app import App
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
-from openrouter_mcp.tools.context import PAID, CurrentApp, CurrentProgress, tool
+from openrouter_mcp.tools.context import LOOK_UP, PAID, CurrentApp, CurrentProgress, tool
 
 
 @tool(title="Chat", tags={"chat"}, annotations=PAID, output_schema=None)
@@ -170,3 +171,17 @@ async def run_agent(
     if isinstance(allowed, InputRequiredResult):
         return allowed
     return await delegation.work(chosen, allowed, progress)
+
+
+@tool(title="List threads", tags={"chat"}, annotations=LOOK_UP, output_schema=None)
+async def list_threads(
+    thread_id: Annotated[Text, Field(description="Show this one in full.")] = "",
+    app: App = CurrentApp,
+) -> ToolResult:
+    """Conversations, newest first."""
+    from openrouter_mcp.chat import replies
+
+    if not thread_id:
+        return replies.listed(await app.threads.list(), time.time())
+    row, messages = await app.threads.show(thread_id)
+    return replies.shown(row, messages, app.settings.max_reply_chars)

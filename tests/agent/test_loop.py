@@ -15,7 +15,6 @@ from fastmcp.utilities.types import Image
 from openrouter_mcp.agent.loop import Agent, Ending, Limits, Run, Watch
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox, opened
-from openrouter_mcp.api.retry import silent
 from openrouter_mcp.completions.answer import NOT_STARTED, Answer, Listener
 from openrouter_mcp.completions.request import Ask, ChatRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -23,6 +22,7 @@ from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.progress import silent
 from openrouter_mcp.settings import Settings
 
 READS = mt.ToolAnnotations(read_only_hint=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp.agent.toolbox import opened
-from openrouter_mcp.api.retry import silent
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer
+from openrouter_mcp.progress import silent
 
 PEER = str(Path(__file__).parents[1] / "support/mcp_peer.py")
 

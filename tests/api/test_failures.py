@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_mcp.api.failures import AVAILABILITY_STEP, failure
-from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError, clean, duration
+from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+from openrouter_mcp.text import clean, duration
 
 LONGEST_MESSAGE = 1500
 KEY = "sk-or-v1-" + "0e6f" * 16

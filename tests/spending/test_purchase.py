@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 
 from openrouter_mcp import settings
-from openrouter_mcp.api.retry import silent
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.progress import silent
 from openrouter_mcp.spending import paid_request
 from openrouter_mcp.spending.paid_request import Plan, Purchase
 

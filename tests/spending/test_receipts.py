@@ -14,8 +14,9 @@ from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import Ask, ChatRequest, compose
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import dollars, parse_usd
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.spending.receipts import Receipt, dollars, money, of_chat, together
+from openrouter_mcp.spending.receipts import Receipt, of_chat, together
 
 USAGE = {
     "prompt_tokens": 2114,
@@ -274,14 +275,14 @@ def test_dollars_are_never_off_by_more_than_a_hundredth(amount: Decimal):
     [(0.1, "0.1"), ("0.10", "0.10"), (4.25e-05, "0.0000425"), (0, "0"), (7, "7")],
 )
 def test_money_is_exact(told: object, amount: str):
-    assert money(told) == Decimal(amount)
+    assert parse_usd(told) == Decimal(amount)
 
 
 @pytest.mark.parametrize(
     "told", [None, "", "free", "NaN", float("inf"), -1, "-0.5", {}, [], True], ids=repr
 )
 def test_what_is_no_price_is_none(told: object):
-    assert money(told) is None
+    assert parse_usd(told) is None
 
 
 @pytest.mark.parametrize(

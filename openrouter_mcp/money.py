@@ -1,0 +1,28 @@
+"""Money: USD as `Decimal`, read from foreign JSON, shown to people."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+
+MILLION = 1_000_000
+"""Prices are shown per million tokens."""
+NANO = 1_000_000_000
+"""The store holds money in whole nano-dollars."""
+
+
+def parse_usd(value: object) -> Decimal | None:
+    """USD as OpenRouter tells it (a JSON number or string), exactly; None if it is no price."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+def dollars(amount: Decimal) -> str:
+    """USD for people: cents, and below a dollar three significant digits."""
+    if amount == 0:
+        return "$0"
+    digits = 2 - min(0, amount.adjusted())
+    return re.sub(r"(\.\d\d\d*?)0+$", r"\1", f"${amount:,.{digits}f}")

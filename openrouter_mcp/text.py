@@ -1,0 +1,42 @@
+"""Words for people: foreign text made fit to show, durations, near misses, ids, storable text."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+MESSAGE_LIMIT = 300
+ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+ID_LENGTH = 10
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 40 s, 12 min, 5 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
+    """Foreign text made fit to show: one line, no markup, no key, at most `limit` characters."""
+    line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", str(text)).split())
+    line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)
+    line = re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def nearest(name: str, known: Iterable[str], *, most: int = 3, likeness: float = 0.5) -> list[str]:
+    """The known names that are spelled most like `name`, best first; `likeness` is 0 to 1."""
+    return get_close_matches(name, list(known), n=most, cutoff=likeness)
+
+
+def random_id(prefix: str) -> str:
+    """A new id that nobody can guess, such as `job_k3x...`."""
+    return prefix + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+
+
+def storable(text: str) -> str:
+    """The text without halves of characters, which neither UTF-8 nor SQLite can hold."""
+    return text.encode("utf-8", "replace").decode()
