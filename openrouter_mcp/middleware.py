@@ -18,6 +18,7 @@ from fastmcp.tools.function_tool import FunctionTool
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError as PydanticError
 
+from openrouter_mcp import results
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.text import nearest, storable
@@ -145,9 +146,7 @@ def _sendable(result: ToolResult) -> ToolResult:
 
 
 def _failed(error: OpenRouterError) -> ToolResult:
-    from openrouter_mcp.chat import replies
-
-    return replies.failed(error)
+    return results.failed(error)
 
 
 def _unknown(what: str, name: str, known: list[str]) -> OpenRouterError:

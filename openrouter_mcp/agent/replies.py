@@ -8,11 +8,10 @@ from typing import Any
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp import results
 from openrouter_mcp.agent.loop import Ending, Limits, Run
-from openrouter_mcp.chat import replies
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
-from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import duration
 
@@ -46,18 +45,16 @@ def finished(
             "transcript": transcript,
             **({"thread_id": thread_id} if thread_id else {}),
         },
-        replies.UNTRUSTED_META: True,
+        results.UNTRUSTED_META: True,
     }
     if receipt:
         receipt = replace(receipt, budget=budget)
         parts.append(receipt.line())
-        meta[receipts.META] = receipt.meta()
+        meta[results.RECEIPT_META] = receipt.meta()
     failed = run.ending is Ending.FAILED
     if failed and run.error:
-        meta[replies.ERROR_META] = run.error.meta()
-    return ToolResult(
-        content="\n\n".join(part for part in parts if part), meta=meta, is_error=failed
-    )
+        meta[results.ERROR_META] = run.error.meta()
+    return ToolResult(content=results.paragraphs(parts), meta=meta, is_error=failed)
 
 
 def _ending(run: Run, limits: Limits, thread_id: str) -> str:

@@ -29,6 +29,7 @@ from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import dollars
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.results import ESTIMATE_META, UNTRUSTED_META
 from openrouter_mcp.spending import consent, estimate, receipts
 from openrouter_mcp.spending.receipts import Receipt
 
@@ -266,9 +267,7 @@ async def dry_run(app: App, call: Call, models: Sequence[str], judge: str) -> To
         content.append(TextContent(type="text", text=told))
     return ToolResult(
         content=content,
-        meta={
-            replies.ESTIMATE_META: [(result.meta or {})[replies.ESTIMATE_META] for result in each]
-        },
+        meta={ESTIMATE_META: [(result.meta or {})[ESTIMATE_META] for result in each]},
     )
 
 
@@ -409,5 +408,5 @@ async def _reply(
     each = [exchange.receipt for exchange in paid]
     result = replies.compared([*head, body], sentences, total, each)
     if call.attached.untrusted and result.meta is not None:
-        result.meta[replies.UNTRUSTED_META] = True
+        result.meta[UNTRUSTED_META] = True
     return result

@@ -23,6 +23,7 @@ from openrouter_mcp.files.attach import Attachments
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import choose, prices
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.results import UNTRUSTED_META
 from openrouter_mcp.spending import consent, estimate
 from openrouter_mcp.spending.paid_request import after_cancelling, pay
 from openrouter_mcp.threads import history
@@ -234,7 +235,7 @@ async def reply(app: App, call: Call, exchange: Exchange, thread_id: str = "") -
         notes.append("This conversation is kept: of its messages, send the tool messages alone.")
     result = replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget_line())
     if call.attached.untrusted and result.meta is not None:
-        result.meta[replies.UNTRUSTED_META] = True
+        result.meta[UNTRUSTED_META] = True
     return result
 
 

@@ -9,34 +9,28 @@ from decimal import Decimal
 from typing import Any
 
 from fastmcp.tools import ToolResult
-from mcp.types import TextContent
 
-from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.chat.exchange import Exchange
 from openrouter_mcp.completions.request import ChatRequest
-from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models import cards
 from openrouter_mcp.money import dollars
-from openrouter_mcp.spending import receipts
+from openrouter_mcp.results import (
+    ERROR_META,
+    ESTIMATE_META,
+    RECEIPT_META,
+    UNTRUSTED_META,
+    abbreviated,
+    paragraphs,
+    text_blocks,
+)
 from openrouter_mcp.spending.estimate import Estimate
 from openrouter_mcp.spending.receipts import Receipt
-from openrouter_mcp.text import clean, duration
-from openrouter_mcp.threads.history import FILE, Message, in_words
-from openrouter_mcp.threads.threads import ThreadRow
+from openrouter_mcp.text import clean
 
-ERROR_META = "openrouter/error"
-ESTIMATE_META = "openrouter/estimate"
 MESSAGE_META = "openrouter/message"
 REASONING_META = "openrouter/reasoning"
-UNTRUSTED_META = "openrouter/untrusted"
 REASONING_LIMIT = 2000
-SHOWN_TEXT = 200
 SHOWN_ENDPOINTS = 8
-
-
-def failed(error: OpenRouterError) -> ToolResult:
-    """A call that gave nothing: the sentence to read, the code to switch on."""
-    return ToolResult(content=error.message, is_error=True, meta={ERROR_META: error.meta()})
 
 
 def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str = "") -> ToolResult:
@@ -46,32 +40,31 @@ def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str =
     what is left of the caps.
     """
     answer, receipt = exchange.last, replace(exchange.receipt, budget=budget)
-    meta = {**_chat_meta(exchange), receipts.META: receipt.meta()}
+    meta = {**_chat_meta(exchange), RECEIPT_META: receipt.meta()}
     parts = [_reasoning(answer.reasoning)] if REASONING_META in meta else []
     blocks: list[str] = []
     if exchange.value is not None and not exchange.error:
-        blocks = [*_joined(parts), json.dumps(exchange.value, ensure_ascii=False)]
+        blocks = [*parts, json.dumps(exchange.value, ensure_ascii=False)]
         parts = []
     elif answer.tool_calls:
         calls = json.dumps({"tool_calls": answer.message()["tool_calls"]}, ensure_ascii=False)
-        blocks = [*_joined([*parts, text.strip()]), calls]
+        blocks = [paragraphs([*parts, text.strip()]), calls]
         parts = []
     else:
         parts.append(text.strip())
     parts += [_ending(exchange), _sources(answer.annotations)]
     parts += [f"Note: {note}" for note in (*exchange.request.notes, *exchange.notes, *notes)]
-    blocks.append("\n\n".join([*_joined(parts), receipt.line()]))
-    return ToolResult(content=_text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
+    blocks.append(paragraphs([*parts, receipt.line()]))
+    return ToolResult(content=text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
 
 
 def compared(
     parts: Sequence[str], notes: Sequence[str], total: Receipt, each: Sequence[Receipt]
 ) -> ToolResult:
     """Answers side by side; the receipt is of all of them together, `_meta` has each."""
-    shown = [*parts, *(f"Note: {note}" for note in notes)]
-    text = "\n\n".join([*_joined(shown), total.line()])
-    meta = {receipts.META: total.meta(), "openrouter/receipts": [one.meta() for one in each]}
-    return ToolResult(content=_text_blocks([text]), meta=meta)
+    text = paragraphs([*parts, *(f"Note: {note}" for note in notes), total.line()])
+    meta = {RECEIPT_META: total.meta(), "openrouter/receipts": [one.meta() for one in each]}
+    return ToolResult(content=text_blocks([text]), meta=meta)
 
 
 def dry_run(
@@ -92,7 +85,7 @@ def dry_run(
     rows = [json.dumps(cards.endpoint(row)) for row in endpoints]
     if rows:
         lines += ["Endpoints (USD per million tokens):", *rows[:SHOWN_ENDPOINTS]]
-    lines.append(f"Request: {json.dumps(shortened(request.body), ensure_ascii=False)}")
+    lines.append(f"Request: {json.dumps(abbreviated(request.body), ensure_ascii=False)}")
     lines += [f"Note: {note}" for note in request.notes]
     meta = {
         "model": request.model.id,
@@ -101,7 +94,7 @@ def dry_run(
         "usd_least": f"{estimate.least:f}",
         "usd_most": None if most is None else f"{most:f}",
     }
-    return ToolResult(content=_text_blocks(["\n".join(lines)]), meta={ESTIMATE_META: meta})
+    return ToolResult(content=text_blocks(["\n".join(lines)]), meta={ESTIMATE_META: meta})
 
 
 def _highest(request: ChatRequest, most: Decimal | None) -> str:
@@ -126,15 +119,6 @@ def _chat_meta(exchange: Exchange) -> dict[str, Any]:
     if answer.annotations:
         meta[UNTRUSTED_META] = True
     return meta
-
-
-def _text_blocks(texts: Iterable[str]) -> list[TextContent]:
-    return [TextContent(type="text", text=text) for text in texts]
-
-
-def _joined(parts: Iterable[str]) -> list[str]:
-    text = "\n\n".join(part for part in parts if part)
-    return [text] if text else []
 
 
 def _reasoning(text: str) -> str:
@@ -182,55 +166,3 @@ def _ending(exchange: Exchange) -> str:
     if answer.finish_reason == "content_filter":
         return "[Cut off by the provider's content filter. Rephrase, or choose another model.]"
     return ""
-
-
-def shortened(value: Any) -> Any:
-    """What is sent with its long texts cut: they go to the model, not to the caller."""
-    if isinstance(value, Encoded):
-        return str(value)
-    if isinstance(value, str) and len(value) > SHOWN_TEXT:
-        return f"{value[:SHOWN_TEXT]}... ({len(value):,} characters)"
-    if isinstance(value, list):
-        return [shortened(item) for item in value]
-    if isinstance(value, Mapping):
-        return {name: shortened(item) for name, item in value.items()}
-    return value
-
-
-def listed(rows: Sequence[ThreadRow], now: float) -> ToolResult:
-    """One line for each conversation: id, title, model, turns, cost, age."""
-    if not rows:
-        return ToolResult(content='No conversations yet. chat(thread_id="new") begins one.')
-    lines = [
-        f"{row.id} | {row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)} | "
-        f"{duration(max(0.0, now - row.updated))} ago"
-        for row in rows
-    ]
-    return ToolResult(content="\n".join(lines))
-
-
-def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult:
-    """One conversation, its end when all of it would be too long."""
-    told = in_words(messages)
-    parts = [f"[{message.get('role')}]\n{_said(message.get('content'))}" for message in told]
-    text = "\n\n".join(parts)
-    if len(text) > limit:
-        text = f"[... the beginning is left out ...]\n{text[-limit:]}"
-    head = f"{row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)}"
-    return ToolResult(content=f"{head}\n\n{text}", meta={UNTRUSTED_META: True})
-
-
-def _turns(row: ThreadRow) -> str:
-    return f"{row.turns} turn{'s' if row.turns != 1 else ''}"
-
-
-def _said(content: Any) -> str:
-    if not isinstance(content, list):
-        return str(content or "")
-    return "\n".join(_part(part) for part in content)
-
-
-def _part(part: Any) -> str:
-    if part.get("type") == FILE:
-        return f"[file {part.get('path')}]"
-    return str(part.get("text") or f"[{part.get('type')}]")

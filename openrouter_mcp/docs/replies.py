@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from fastmcp.tools import ToolResult
 from mcp.types import TextContent
 
-from openrouter_mcp.chat.replies import UNTRUSTED_META
 from openrouter_mcp.docs.index import Passage
 from openrouter_mcp.docs.search import Edition, Found, Reading
+from openrouter_mcp.results import UNTRUSTED_META
 
 
 def found(answer: Found) -> ToolResult:

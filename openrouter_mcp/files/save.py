@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings, variable
 
 LONGEST_STEM = 100
@@ -199,19 +200,8 @@ ROOM = 32 * 2**20
 """Bytes that must be free before something is bought that has to be saved."""
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A file that was written; `note` says where it differs from what was asked for."""
-
-    path: Path
-    size: int
-    note: str = ""
-    in_memory_of: str = ""
-    """The job that has it in memory, as a URI, where there is no file: `path` is only its name."""
-
-
-Save = Callable[[bytes, str], Saved]
-"""Writes bytes to a file with this suffix. Blocks."""
+Save = Callable[[bytes, str, str], SavedFile]
+"""Writes bytes to a file with this suffix and MIME type. Blocks."""
 
 
 @dataclass(frozen=True)
@@ -246,17 +236,17 @@ class Destination:
                 "name another place with save_to.",
             )
 
-    def save(self, data: bytes, suffix: str) -> Saved:
+    def save(self, data: bytes, suffix: str, mime_type: str = UNKNOWN_TYPE) -> SavedFile:
         """Write a result under a free name. Blocks. Raises `OSError`."""
-        return self.copy(io.BytesIO(data), suffix)
+        return self.copy(io.BytesIO(data), suffix, mime_type)
 
-    def copy(self, source: BinaryIO, suffix: str) -> Saved:
+    def copy(self, source: BinaryIO, suffix: str, mime_type: str = UNKNOWN_TYPE) -> SavedFile:
         """Write what can be read there under a free name. Blocks. Raises `OSError`."""
         with draft(self.directory) as file:
             shutil.copyfileobj(source, file.content)
             size = file.content.tell()
             path = file.publish(self.stem, suffix)
-        return Saved(path, size, self.renaming(suffix))
+        return SavedFile(path, size, mime_type, self.renaming(suffix))
 
     def renaming(self, suffix: str) -> str:
         """What to tell of a file that ends with `suffix` here; empty if the caller expects that."""

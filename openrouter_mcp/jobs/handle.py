@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from openrouter_mcp.files import save as kept
-from openrouter_mcp.files import save as media
-from openrouter_mcp.files.save import Destination, Saved
+from openrouter_mcp.files import save
+from openrouter_mcp.files.save import Destination
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 
 
 class Handle:
@@ -56,20 +56,24 @@ class Handle:
         self.lasting = True
         await self.keep()
 
-    def save(self, place: Destination, data: bytes, suffix: str) -> Saved:
+    def save(
+        self, place: Destination, data: bytes, suffix: str, mime_type: str = UNKNOWN_TYPE
+    ) -> SavedFile:
         """Save what was paid. What cannot be saved is kept, and its note says so. Blocks."""
         try:
-            return place.save(data, suffix)
+            return place.save(data, suffix, mime_type)
         except OSError as error:
             self.unsaved = True
             for directory in self.kept_in():
                 with suppress(OSError):
-                    saved = replace(place, directory=directory).save(data, suffix)
-                    return replace(saved, note=kept.note(self.job_id, place, error))
-            note = kept.note(self.job_id, place, error, in_memory=True)
-        name = next(name for name in media.names(place.stem, suffix) if name not in self.in_memory)
+                    instead = replace(place, directory=directory)
+                    saved = instead.save(data, suffix, mime_type)
+                    return replace(saved, note=save.note(self.job_id, place, error))
+            note = save.note(self.job_id, place, error, in_memory=True)
+        name = next(name for name in save.names(place.stem, suffix) if name not in self.in_memory)
         self.in_memory[name] = data
-        return Saved(Path(name), len(data), note, f"openrouter://jobs/{self.job_id}")
+        uri = f"openrouter://jobs/{self.job_id}"
+        return SavedFile(Path(name), len(data), mime_type, note, in_memory_of=uri)
 
     def go_on(self, text: str, upstream_id: str, details: str) -> None:
         """Be what the handle of a process that died was."""

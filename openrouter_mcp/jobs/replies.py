@@ -9,12 +9,10 @@ from typing import Any
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp.chat import replies
+from openrouter_mcp import results
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.jobs.table import JobRow, State
-from openrouter_mcp.multimodal import replies as media_replies
-from openrouter_mcp.multimodal.replies import Made
-from openrouter_mcp.spending import receipts
+from openrouter_mcp.results import SavedFile
 from openrouter_mcp.text import clean, duration
 
 META = "openrouter/job"
@@ -52,20 +50,19 @@ def ended(job: JobRow, shown: int) -> ToolResult:
     if job.result:
         return job.result
     error = job.error or OpenRouterError(Code.INTERNAL, NEXT_STEP[Code.INTERNAL])
-    meta = {META: _meta(job), replies.ERROR_META: error.meta()}
+    meta = {META: _meta(job), results.ERROR_META: error.meta()}
     return ToolResult(content=_with_text(error.message, job, shown), meta=meta, is_error=True)
 
 
-def saved(job: JobRow, made: Sequence[Made], notes: Iterable[str]) -> ToolResult:
+def saved(job: JobRow, files: Sequence[SavedFile], notes: Iterable[str]) -> ToolResult:
     """The files that a job was saved in now; what it cost was told when it ended."""
     result = job.result or ToolResult(content=[])
     meta: dict[str, Any] = {META: _meta(job)}
-    if receipt := (result.meta or {}).get(receipts.META):
-        meta[receipts.META] = receipt
-    count = f"{len(made)} file{'s' if len(made) != 1 else ''}"
+    if receipt := (result.meta or {}).get(results.RECEIPT_META):
+        meta[results.RECEIPT_META] = receipt
+    count = f"{len(files)} file{'s' if len(files) != 1 else ''}"
     head = f"Saved {count} of {job.id} ({job.tool}, {job.title}); nothing was paid for that:"
-    ending = [text for text in (*notes, media_replies.receipt_line(result)) if text]
-    return media_replies.listed(head, made, ending, meta)
+    return results.with_files(head, files, [*notes, results.receipt_line(result)], meta)
 
 
 def stopped(job: JobRow, shown: int) -> ToolResult:

@@ -13,13 +13,11 @@ from mcp.types import ResourceLink, TextContent
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
-from openrouter_mcp.files import save as kept
-from openrouter_mcp.files import save as media
-from openrouter_mcp.files.save import Destination, Saved, destination
+from openrouter_mcp.files import save as saving
+from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs import replies
 from openrouter_mcp.jobs.table import JobRow, State
-from openrouter_mcp.multimodal import replies as media_replies
-from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.results import SavedFile, receipt_line
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -45,9 +43,9 @@ async def save(app: App, job_id: str, save_to: str, wait: float, progress: Progr
     links = _links(row)
     if row.state.ended and links:
         in_memory = app.jobs.in_memory.get(row.id, {})
-        made, gone = await asyncio.to_thread(_copied, links, place, in_memory)
+        files, gone = await asyncio.to_thread(_copied, links, place, in_memory)
         if not gone or not await app.jobs.go_on(row, place):
-            return replies.saved(row, made, _missing(row, made, gone))
+            return replies.saved(row, files, _missing(row, files, gone))
         told = await app.jobs.get(job_id, wait, progress)
         row = await app.jobs.find(job_id)
     if not row.state.ended:
@@ -65,9 +63,9 @@ def _links(row: JobRow) -> list[ResourceLink]:
 
 def _copied(
     links: Sequence[ResourceLink], place: Destination, in_memory: Mapping[str, bytes]
-) -> tuple[list[Made], list[str]]:
+) -> tuple[list[SavedFile], list[str]]:
     """The files that were saved in `place`, and where those were that are gone. Blocks."""
-    made: list[Made] = []
+    files: list[SavedFile] = []
     gone: list[str] = []
     former = ""
     for link in links:
@@ -75,7 +73,7 @@ def _copied(
         target, suffix = place.named(name.stem), name.suffix
         if former and link.name.startswith(f"{former}."):
             # What is told about a file lies beside it, under its name and more.
-            path = made[-1].saved.path
+            path = files[-1].path
             target, suffix = Destination(path.parent, path.name), link.name[len(former) :]
         try:
             source = _opened(link, in_memory)
@@ -83,10 +81,9 @@ def _copied(
             gone.append(_where(link))
             continue
         with source:
-            saved = _copy(source, link, target, suffix)
-        made.append(Made(saved, link.mime_type or ""))
+            files.append(_copy(source, link, target, suffix))
         former = link.name
-    return made, gone
+    return files, gone
 
 
 def _where(link: ResourceLink) -> str:
@@ -103,12 +100,13 @@ def _opened(link: ResourceLink, in_memory: Mapping[str, bytes]) -> BinaryIO:
     return io.BytesIO(in_memory[link.name])
 
 
-def _copy(source: BinaryIO, link: ResourceLink, target: Destination, suffix: str) -> Saved:
-    there = target.directory / f"{media.safe(target.stem)}{suffix}"
+def _copy(source: BinaryIO, link: ResourceLink, target: Destination, suffix: str) -> SavedFile:
+    there = target.directory / f"{saving.safe(target.stem)}{suffix}"
+    mime_type = link.mime_type or ""
     if link.uri == there.as_uri():
-        return Saved(there, source.seek(0, io.SEEK_END))
+        return SavedFile(there, source.seek(0, io.SEEK_END), mime_type)
     try:
-        return target.copy(source, suffix)
+        return target.copy(source, suffix, mime_type)
     except OSError as error:
         raise _unwritable(target, error) from None
 
@@ -117,12 +115,12 @@ def _unwritable(target: Destination, error: OSError) -> OpenRouterError:
     """Why nothing could be saved; what is kept is not touched by that."""
     return OpenRouterError(
         Code.INVALID_INPUT,
-        f"{media.safe(target.stem)} could not be saved in {kept.reason(target, error)}. Nothing is "
-        "lost: make room, or name another place with save_to, and call again.",
+        f"{saving.safe(target.stem)} could not be saved in {saving.reason(target, error)}. Nothing "
+        "is lost: make room, or name another place with save_to, and call again.",
     )
 
 
-def _missing(row: JobRow, made: Sequence[Made], gone: Sequence[str]) -> list[str]:
+def _missing(row: JobRow, files: Sequence[SavedFile], gone: Sequence[str]) -> list[str]:
     """What to say of files that are gone. Raises `NOT_FOUND` if all are."""
     if not gone:
         return []
@@ -131,7 +129,7 @@ def _missing(row: JobRow, made: Sequence[Made], gone: Sequence[str]) -> list[str
         f"{', '.join(gone)} of {row.id} {are} not there any more, and OpenRouter keeps no copy. "
         f"Call {row.tool} again if it is still wanted."
     )
-    if not made:
+    if not files:
         raise OpenRouterError(Code.NOT_FOUND, message)
     return [message]
 
@@ -141,18 +139,18 @@ def _text(row: JobRow) -> str:
     if row.result is None:
         return row.text
     texts = [block.text for block in row.result.content if isinstance(block, TextContent)]
-    shown = "\n\n".join(texts).removesuffix(media_replies.receipt_line(row.result)).strip()
+    shown = "\n\n".join(texts).removesuffix(receipt_line(row.result)).strip()
     cut = len(row.text) > len(shown) and row.text[:HEAD].strip() in shown
     return row.text if cut else shown
 
 
-def _written(place: Destination, row: JobRow, text: str) -> Made:
+def _written(place: Destination, row: JobRow, text: str) -> SavedFile:
     """The text as a file with the ending that the caller gave. Blocks."""
     structured = row.result is not None and row.result.structured_content is not None
     suffix = place.suffix or (".json" if structured else ".md")
     target = place.named(row.id)
     try:
-        saved = target.save(text.encode("utf-8", "replace"), suffix)
+        data = text.encode("utf-8", "replace")
+        return target.save(data, suffix, MIME.get(suffix, "text/plain"))
     except OSError as error:
         raise _unwritable(target, error) from None
-    return Made(saved, MIME.get(suffix, "text/plain"))

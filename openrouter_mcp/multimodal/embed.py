@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastmcp.tools import ToolResult
-from mcp.types import TextContent
 
-from openrouter_mcp.chat import replies
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
@@ -34,13 +32,11 @@ from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import MILLION
-from openrouter_mcp.multimodal import replies as media_replies
+from openrouter_mcp.multimodal import replies
 from openrouter_mcp.multimodal.documents import Document, Documents, count_tokens
-from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.paid_request import Plan, Purchase
-from openrouter_mcp.spending.receipts import Receipt
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -415,12 +411,14 @@ async def perform(plan: EmbedPlan, purchase: Purchase, handle: Handle) -> ToolRe
     if queries:
         results, count = await asyncio.to_thread(_nearest, plan, queries[0], made)
         results, more = await purchase.app.shortened_rows(results, receipt.generation_id)
-        notes = [*plan.notes, *more, *(file.saved.note for file in saved if file.saved.note)]
+        notes = [*plan.notes, *more, *(file.note for file in saved if file.note)]
         if error:
             notes.append(f"Only {len(made.rows)} of {len(plan.documents)} texts: {error.message}")
-        data = {"results": results, "documents": count}
-        return _found(data, notes, saved, receipt, error)
-    return media_replies.files(
+        found = {"results": results, "documents": count}
+        if saved:
+            found["saved"] = [str(file.path) for file in saved]
+        return replies.data(found, receipt, notes=notes, saved=saved, error=error)
+    return replies.files(
         f"{len(made.rows):,} of {len(plan.documents):,} texts as vectors of {made.dimensions:,} "
         f"dimensions, by {plan.model.id}:",
         saved,
@@ -457,19 +455,19 @@ def _rows(body: object, count: int) -> list[Vector]:
     return [rows[index] for index in range(count)]
 
 
-def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[Made]:
+def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[SavedFile]:
     """The vectors as a file, and the model's name beside them. Blocks."""
     place = plan.destination
     if place is None or not made.rows:
         return []
     if place.suffix == JSONL:
-        return [Made(handle.save(place, jsonl(made), JSONL), "application/jsonl")]
+        return [handle.save(place, jsonl(made), JSONL, "application/jsonl")]
     data = npy(made.rows)
-    file = handle.save(place, data, NPY)
+    file = handle.save(place, data, NPY, UNKNOWN_TYPE)
     directory = place.directory if file.in_memory_of else file.path.parent
     beside = Destination(directory, file.path.name)
-    about = handle.save(beside, companion(made, data), ".json")
-    return [Made(file, "application/octet-stream"), Made(about, "application/json")]
+    about = handle.save(beside, companion(made, data), ".json", "application/json")
+    return [file, about]
 
 
 def _nearest(plan: EmbedPlan, asked: Vector, made: Vectors) -> tuple[list[dict[str, Any]], int]:
@@ -484,31 +482,6 @@ def _nearest(plan: EmbedPlan, asked: Vector, made: Vectors) -> tuple[list[dict[s
     documents = [*made.documents, *(earlier.documents if earlier else ())]
     found = nearest(asked, [*made.rows, *(earlier.rows if earlier else ())])
     return [_row(documents, *pair) for pair in found[: plan.top_k or None]], len(documents)
-
-
-def _found(
-    data: dict[str, Any],
-    notes: Sequence[str],
-    saved: Sequence[Made],
-    receipt: Receipt,
-    error: OpenRouterError | None,
-) -> ToolResult:
-    """What was found, as data with the receipt inside."""
-    if saved:
-        data["saved"] = [str(file.saved.path) for file in saved]
-    if notes:
-        data["notes"] = notes
-    data["receipt"] = {**receipt.meta(), "line": receipt.line()}
-    meta: dict[str, Any] = {receipts.META: receipt.meta()}
-    if error:
-        meta[replies.ERROR_META] = error.meta()
-    told = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return ToolResult(
-        content=[TextContent(type="text", text=told), *map(media_replies.link, saved)],
-        structured_content=data,
-        meta=meta,
-        is_error=error is not None,
-    )
 
 
 def _row(documents: Sequence[Document], index: int, score: float) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from openrouter_mcp.files import images as previews
 from openrouter_mcp.files import parts
 from openrouter_mcp.files.kinds import SVG, media_type
 from openrouter_mcp.files.parts import Part
-from openrouter_mcp.files.save import Destination, Save, Saved, destination
+from openrouter_mcp.files.save import Destination, Save, destination
 from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
@@ -30,7 +30,7 @@ from openrouter_mcp.models.choose import Wanted, any_model
 from openrouter_mcp.models.datasets import Market
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.multimodal import chat_media, image_parameters, replies
-from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.spending.paid_request import Plan, Purchase
 
 if TYPE_CHECKING:
@@ -190,7 +190,6 @@ PATH = "/images"
 HIGHEST_PRICE = Decimal("0.15")
 """USD for one image, above which a model is not chosen unasked."""
 STEM_WORDS = 6
-UNKNOWN = "application/octet-stream"
 ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IGNORECASE)
 """What an SVG has that is more than a drawing."""
 
@@ -323,7 +322,7 @@ async def perform(plan: ImagePlan, purchase: Purchase, handle: Handle) -> ToolRe
     if not drawn:
         raise errors[0]
     save = partial(handle.save, plan.destination)
-    files = [await asyncio.to_thread(made, save, data) for data in drawn]
+    files = [await asyncio.to_thread(save_image, save, data) for data in drawn]
     receipt = await purchase.receipt(_count(len(files)))
     error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
     head = _count(len(files)) + (f" of {plan.images}" if len(files) < plan.images else "")
@@ -366,21 +365,20 @@ def _decoded(encoded: Sequence[str]) -> list[bytes]:
     return drawn
 
 
-def made(save: Save, data: bytes) -> Made:
+def save_image(save: Save, data: bytes) -> SavedFile:
     """One image as a file with a preview, named after what it is. Blocks."""
     found = media_type(data)
     if found is None or not found.mime.startswith("image/"):
-        saved = _noted(save(data, ".bin"), "This is no image of a known kind.")
-        return Made(saved, UNKNOWN)
-    saved = save(data, found.suffix)
+        return _noted(save(data, ".bin", UNKNOWN_TYPE), "This is no image of a known kind.")
+    saved = save(data, found.suffix, found.mime)
     if found is not SVG:
-        return Made(saved, found.mime, previews.preview(data))
+        return replace(saved, preview=previews.preview(data))
     if ACTIVE.search(data):
-        saved = _noted(saved, "It holds scripts: open it with care.")
-    return Made(saved, found.mime)
+        return _noted(saved, "It holds scripts: open it with care.")
+    return saved
 
 
-def _noted(saved: Saved, note: str) -> Saved:
+def _noted(saved: SavedFile, note: str) -> SavedFile:
     return replace(saved, note=f"{saved.note} {note}".strip())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,10 +17,9 @@ from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.multimodal import replies
 from openrouter_mcp.multimodal.documents import Documents, count_tokens
-from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.paid_request import Plan, Purchase
-from openrouter_mcp.spending.receipts import Receipt
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -139,7 +137,8 @@ async def perform(plan: RerankPlan, purchase: Purchase, _handle: Handle) -> Tool
     order = _order(reply.body.get("results"), len(plan.documents.items))
     receipt = await purchase.receipt()
     rows, more = await purchase.app.shortened_rows(_rows(plan, order), receipt.generation_id)
-    return result(plan, rows, [*plan.notes, *more], receipt)
+    found = {"results": rows, "documents": len(plan.documents.items)}
+    return replies.data(found, receipt, notes=[*plan.notes, *more])
 
 
 def _rows(plan: RerankPlan, order: Sequence[tuple[int, float]]) -> list[dict[str, Any]]:
@@ -152,24 +151,6 @@ def _rows(plan: RerankPlan, order: Sequence[tuple[int, float]]) -> list[dict[str
             row["file"] = document.file
         rows.append(row)
     return rows
-
-
-def result(
-    plan: RerankPlan, rows: Sequence[dict[str, Any]], notes: Sequence[str], receipt: Receipt
-) -> ToolResult:
-    """The rows as data with the receipt inside."""
-    data: dict[str, Any] = {
-        "results": rows,
-        "documents": len(plan.documents.items),
-        "receipt": {**receipt.meta(), "line": receipt.line()},
-    }
-    if notes:
-        data["notes"] = notes
-    return ToolResult(
-        content=json.dumps(data, ensure_ascii=False, separators=(",", ":")),
-        structured_content=data,
-        meta={receipts.META: receipt.meta()},
-    )
 
 
 def search_units(sizes: Sequence[int]) -> int:

@@ -26,7 +26,7 @@ from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal import chat_media, replies
-from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.spending.paid_request import Plan, Purchase
 
 if TYPE_CHECKING:
@@ -415,24 +415,23 @@ async def _chatted(purchase: Purchase, body: Mapping[str, Any], most: Decimal | 
     return Sound(bytes(media.audio), kind, media.transcript)
 
 
-def _made(save: Save, sounds: Sequence[Sound]) -> tuple[list[Made], float]:
+def _made(save: Save, sounds: Sequence[Sound]) -> tuple[list[SavedFile], float]:
     """The sound as one file, and how long it plays (0 = not known). Blocks.
 
     Pieces that cannot be joined after all become files of their own.
     """
     if len(sounds) == 1 and (known := media_type(sounds[0].data)) in PLAYABLE - {WAV}:
-        return [Made(save(sounds[0].data, known.suffix), known.mime)], 0.0
+        return [save(sounds[0].data, known.suffix, known.mime)], 0.0
     try:
         whole = joined([_samples(sound) for sound in sounds])
     except ValueError:
         return [_as_it_is(save, sound.data) for sound in sounds], 0.0
-    return [Made(save(whole.wav(), WAV.suffix), WAV.mime)], whole.seconds
+    return [save(whole.wav(), WAV.suffix, WAV.mime)], whole.seconds
 
 
-def _as_it_is(save: Save, data: bytes) -> Made:
+def _as_it_is(save: Save, data: bytes) -> SavedFile:
     known = media_type(data)
-    saved = save(data, known.suffix if known else ".bin")
-    return Made(saved, known.mime if known else "application/octet-stream")
+    return save(data, *((known.suffix, known.mime) if known else (".bin", UNKNOWN_TYPE)))
 
 
 def _samples(sound: Sound) -> Pcm:

@@ -21,7 +21,6 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import streamed_body
 from openrouter_mcp.api.streamed_body import Encoded
-from openrouter_mcp.chat import replies
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.attach import Files
@@ -31,10 +30,9 @@ from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.multimodal import replies as media_replies
-from openrouter_mcp.multimodal import subtitles
-from openrouter_mcp.multimodal.replies import Made
+from openrouter_mcp.multimodal import replies, subtitles
 from openrouter_mcp.multimodal.subtitles import Spoken
+from openrouter_mcp.results import UNTRUSTED_META, SavedFile
 from openrouter_mcp.spending.paid_request import Plan, Purchase
 from openrouter_mcp.text import clean
 
@@ -401,13 +399,13 @@ async def perform(plan: TranscriptionPlan, purchase: Purchase, handle: Handle) -
     text, more = await purchase.app.shortened(
         subtitles.lines(whole, plan.timestamps) or "[Nothing was said.]", receipt.generation_id
     )
-    return media_replies.files(
+    return replies.files(
         text,
         made,
         receipt,
         notes=[*notes, *more],
         error=error,
-        meta={replies.UNTRUSTED_META: True},
+        meta={UNTRUSTED_META: True},
     )
 
 
@@ -457,7 +455,9 @@ async def _written_down(
     return subtitles.read(reply.body), float(told) if isinstance(told, int | float) else 0.0
 
 
-def _made(plan: TranscriptionPlan, spoken: Spoken, notes: list[str], handle: Handle) -> list[Made]:
+def _made(
+    plan: TranscriptionPlan, spoken: Spoken, notes: list[str], handle: Handle
+) -> list[SavedFile]:
     """The transcript as a file, in the format that its name says. Blocks."""
     place = plan.destination
     if place is None:
@@ -472,7 +472,7 @@ def _made(plan: TranscriptionPlan, spoken: Spoken, notes: list[str], handle: Han
         ".txt": lambda: subtitles.lines(spoken, plan.timestamps),
         ".json": lambda: _json(spoken),
     }[suffix]()
-    return [Made(handle.save(place, text.encode(), suffix), MIME[suffix])]
+    return [handle.save(place, text.encode(), suffix, MIME[suffix])]
 
 
 def _json(spoken: Spoken) -> str:

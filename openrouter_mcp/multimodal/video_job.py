@@ -24,14 +24,14 @@ from openrouter_mcp.api.responses import perhaps_billed, typed
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
-from openrouter_mcp.files.save import Destination, Draft, Saved
+from openrouter_mcp.files.save import Destination, Draft
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
 from openrouter_mcp.multimodal import replies
-from openrouter_mcp.multimodal.replies import Made
 from openrouter_mcp.multimodal.video import PATH
 from openrouter_mcp.progress import Report
+from openrouter_mcp.results import SavedFile
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.receipts import Receipt
@@ -52,7 +52,9 @@ PAUSE = 0.5
 RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
 
 
-async def download(app: App, job_id: str, index: int, place: Destination, handle: Handle) -> Made:
+async def download(
+    app: App, job_id: str, index: int, place: Destination, handle: Handle
+) -> SavedFile:
     """Save one video of a job; where it cannot be written, where such files are kept.
 
     Raises `UPSTREAM_ERROR`, `NETWORK`, `TOO_LARGE`, `INTERNAL`, all of them worth another call.
@@ -63,9 +65,8 @@ async def download(app: App, job_id: str, index: int, place: Destination, handle
         for directory in await asyncio.to_thread(handle.kept_in):
             with suppress(OSError):
                 instead = replace(place, directory=directory)
-                made = await _into(app, job_id, index, instead, handle.report)
-                note = save.note(handle.job_id, place, error)
-                return replace(made, saved=replace(made.saved, note=note))
+                saved = await _into(app, job_id, index, instead, handle.report)
+                return replace(saved, note=save.note(handle.job_id, place, error))
         raise OpenRouterError(
             Code.INTERNAL,
             f"The video is done, but could not be saved in {save.reason(place, error)} nor "
@@ -74,13 +75,13 @@ async def download(app: App, job_id: str, index: int, place: Destination, handle
         ) from None
 
 
-async def _into(app: App, job_id: str, index: int, place: Destination, report: Report) -> Made:
+async def _into(app: App, job_id: str, index: int, place: Destination, report: Report) -> SavedFile:
     with ExitStack() as stack:
         file = await asyncio.to_thread(_opened, stack, place.directory)
         size = await _Download(app, job_id, index, file, report).whole()
         kind = await asyncio.to_thread(_kind, file)
         path = await asyncio.to_thread(file.publish, place.stem, kind.suffix)
-    return Made(Saved(path, size, place.renaming(kind.suffix)), kind.mime)
+    return SavedFile(path, size, kind.mime, place.renaming(kind.suffix))
 
 
 def _opened(stack: ExitStack, directory: Path) -> Draft:

@@ -18,7 +18,6 @@ from mcp.types import InputRequiredResult, TextContent
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import OpenRouter
-from openrouter_mcp.chat import replies
 from openrouter_mcp.completions.answer import Answer, Listener, complete
 from openrouter_mcp.completions.request import ChatRequest
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -26,6 +25,7 @@ from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars, parse_usd
 from openrouter_mcp.progress import Report
+from openrouter_mcp.results import ESTIMATE_META, abbreviated
 from openrouter_mcp.spending import consent, estimate, receipts
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget, Reservation
 from openrouter_mcp.spending.receipts import Receipt
@@ -390,7 +390,7 @@ async def carry_out(
 def shown(plan: Plan) -> ToolResult:
     """What a plan would send and cost, without sending it."""
     price = "not listed" if plan.most is None else f"{dollars(plan.most)} at most"
-    parameters = replies.shortened({"model": plan.model.id, **plan.request})
+    parameters = abbreviated({"model": plan.model.id, **plan.request})
     request = json.dumps(parameters, ensure_ascii=False)
     if len(request) > SHOWN_REQUEST:
         request = f"{request[:SHOWN_REQUEST]}... ({len(request):,} characters)"
@@ -408,5 +408,5 @@ def shown(plan: Plan) -> ToolResult:
     }
     return ToolResult(
         content=[TextContent(type="text", text="\n".join(lines))],
-        meta={replies.ESTIMATE_META: meta},
+        meta={ESTIMATE_META: meta},
     )

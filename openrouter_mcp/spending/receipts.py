@@ -15,7 +15,6 @@ from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars, parse_usd
 from openrouter_mcp.text import duration
 
-META = "openrouter/receipt"
 MOST_COUNTED = 2**53
 """The highest number that JSON carries exactly; the ledger can add up many of them."""
 

@@ -179,7 +179,7 @@ async def list_threads(
     app: App = CurrentApp,
 ) -> ToolResult:
     """Conversations, newest first."""
-    from openrouter_mcp.chat import replies
+    from openrouter_mcp.threads import replies
 
     if not thread_id:
         return replies.listed(await app.threads.list(), time.time())

@@ -65,13 +65,6 @@ def test_images_and_sound_are_not_passed_over_in_silence(words: str):
     assert "[Images or sound came, which chat does not show: generate_image" in shown.blocks[0]
 
 
-def test_a_failure_is_a_sentence_and_a_code():
-    result = replies.failed(BROKEN)
-    assert result.is_error
-    assert [block.text for block in result.content] == ["OpenRouter went away. Call again."]
-    assert result.meta == {"openrouter/error": {"code": "NETWORK", "retryable": True}}
-
-
 def test_tool_calls_are_json_as_it_stands_between_text_and_receipt():
     details = [{"type": "reasoning.encrypted", "data": "gAAA", "index": 0}]
     answer = Answer(

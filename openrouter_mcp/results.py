@@ -1,0 +1,111 @@
+"""What all replies have in common: the names in `_meta`, failures, texts and saved files.
+
+The names under which a reply carries data for programs are MCP `_meta` keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastmcp.tools import ToolResult
+from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
+
+from openrouter_mcp.errors import OpenRouterError
+
+ERROR_META = "openrouter/error"
+ESTIMATE_META = "openrouter/estimate"
+RECEIPT_META = "openrouter/receipt"
+UNTRUSTED_META = "openrouter/untrusted"
+"""The reply holds words of websites, files or other programs."""
+
+UNKNOWN_TYPE = "application/octet-stream"
+SHOWN_TEXT = 200
+"""Characters that a dry run shows of each text in a request."""
+
+
+@dataclass(frozen=True)
+class SavedFile:
+    """A file that was written; `note` says where it differs from what the caller asked for."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    mime_type: str = UNKNOWN_TYPE
+    note: str = ""
+    preview: ImageContent | None = None
+    in_memory_of: str = ""
+    """The job that has it in memory, as a URI, where there is no file: `path` is only its name."""
+
+
+def failed(error: OpenRouterError) -> ToolResult:
+    """A call that gave nothing: the sentence to read, the code to switch on."""
+    return ToolResult(content=error.message, is_error=True, meta={ERROR_META: error.meta()})
+
+
+def paragraphs(parts: Iterable[str]) -> str:
+    """The parts that are not empty, with a blank line between them."""
+    return "\n\n".join(part for part in parts if part)
+
+
+def text_blocks(texts: Iterable[str]) -> list[TextContent]:
+    """The texts that are not empty, each as a content block of its own."""
+    return [TextContent(type="text", text=text) for text in texts if text]
+
+
+def abbreviated(value: Any) -> Any:
+    """A request as a dry run shows it: long texts cut, since they go to the model alone."""
+    if isinstance(value, str) and len(value) > SHOWN_TEXT:
+        return f"{value[:SHOWN_TEXT]}... ({len(value):,} characters)"
+    if isinstance(value, list):
+        return [abbreviated(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: abbreviated(item) for name, item in value.items()}
+    # What is no JSON is the content of a file, which names itself.
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def with_files(
+    head: str, files: Sequence[SavedFile], ending: Iterable[str], meta: Mapping[str, Any]
+) -> ToolResult:
+    """Each file by its path and size, with a link, between two texts.
+
+    A note that is true of several files in a row is told once, after the last of them.
+    """
+    lines = [head]
+    blocks: list[ContentBlock] = []
+    following = [*(file.note for file in files[1:]), ""]
+    for file, next_note in zip(files, following, strict=bool(files)):
+        where = f"{file.path}, in memory" if file.in_memory_of else str(file.path)
+        lines.append(f"{where} ({file.size:,} bytes)")
+        if file.note != next_note:
+            lines.append(file.note)
+        if file.preview:
+            blocks.append(file.preview)
+        blocks.append(link(file))
+    blocks.insert(0, TextContent(type="text", text="\n".join(filter(None, lines))))
+    blocks.append(TextContent(type="text", text=paragraphs(ending)))
+    return ToolResult(content=blocks, meta=dict(meta))
+
+
+def link(file: SavedFile) -> ResourceLink:
+    """Where a program finds the file."""
+    return ResourceLink(
+        type="resource_link",
+        name=file.path.name,
+        uri=file.in_memory_of or file.path.as_uri(),
+        mime_type=file.mime_type,
+        size=file.size,
+    )
+
+
+def receipt_line(result: ToolResult) -> str:
+    """The receipt of an earlier result as it was told; empty if it has none."""
+    if RECEIPT_META not in (result.meta or {}):
+        return ""
+    if receipt := (result.structured_content or {}).get("receipt"):
+        return receipt["line"]
+    texts = [block.text for block in result.content if isinstance(block, TextContent)]
+    return texts[-1].splitlines()[-1]

@@ -1,0 +1,53 @@
+"""Conversations as the results that an MCP client shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastmcp.tools import ToolResult
+
+from openrouter_mcp.money import dollars
+from openrouter_mcp.results import UNTRUSTED_META
+from openrouter_mcp.text import duration
+from openrouter_mcp.threads.history import FILE, Message, in_words
+from openrouter_mcp.threads.threads import ThreadRow
+
+
+def listed(rows: Sequence[ThreadRow], now: float) -> ToolResult:
+    """One line for each conversation: id, title, model, turns, cost, age."""
+    if not rows:
+        return ToolResult(content='No conversations yet. chat(thread_id="new") begins one.')
+    lines = [
+        f"{row.id} | {row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)} | "
+        f"{duration(max(0.0, now - row.updated))} ago"
+        for row in rows
+    ]
+    return ToolResult(content="\n".join(lines))
+
+
+def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult:
+    """One conversation, its end when all of it would be too long."""
+    told = in_words(messages)
+    parts = [f"[{message.get('role')}]\n{_said(message.get('content'))}" for message in told]
+    text = "\n\n".join(parts)
+    if len(text) > limit:
+        text = f"[... the beginning is left out ...]\n{text[-limit:]}"
+    head = f"{row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)}"
+    return ToolResult(content=f"{head}\n\n{text}", meta={UNTRUSTED_META: True})
+
+
+def _turns(row: ThreadRow) -> str:
+    return f"{row.turns} turn{'s' if row.turns != 1 else ''}"
+
+
+def _said(content: Any) -> str:
+    if not isinstance(content, list):
+        return str(content or "")
+    return "\n".join(_part(part) for part in content)
+
+
+def _part(part: Any) -> str:
+    if part.get("type") == FILE:
+        return f"[file {part.get('path')}]"
+    return str(part.get("text") or f"[{part.get('type')}]")
