@@ -12,21 +12,12 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
-from openrouter_mcp.simulator.state import Script, Simulator
-from tests.mcp_client.test_servers import runs
+from openrouter_mcp.simulator.state import Script
 from tests.support import stdio
+from tests.support.processes import runs, until
+from tests.support.upstream import chats
 
 SLOW = Script(text="one two three four five six seven eight nine ten", chunk_delay=0.5)
-
-
-def upstream_chats(simulator: Simulator) -> list:
-    return [request for request in simulator.requests if request.path.endswith("/chat/completions")]
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_stdout_carries_nothing_but_json_rpc(environment, simulator) -> None:
@@ -68,13 +59,13 @@ async def test_the_end_of_stdin_ends_the_process_and_its_calls_within_a_second(
     async with stdio.server(environment) as server:
         await server.initialize()
         server.call("chat", prompt="Count", model="openrouter/auto")
-        await until(lambda: upstream_chats(simulator))
+        await until(lambda: chats(simulator))
         started = time.monotonic()
         code, log = await server.close()
         took = time.monotonic() - started
     assert (code, "Traceback" in log) == (0, False), log
     assert took < 1
-    await until(lambda: upstream_chats(simulator)[0].disconnected)
+    await until(lambda: chats(simulator)[0].disconnected)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -83,13 +74,13 @@ async def test_a_signal_ends_the_process_without_a_traceback(environment, simula
     async with stdio.server(environment) as server:
         await server.initialize()
         server.call("chat", prompt="Count", model="openrouter/auto")
-        await until(lambda: upstream_chats(simulator))
+        await until(lambda: chats(simulator))
         server.process.send_signal(number)
         async with asyncio.timeout(2):
             log = (await server.process.stderr.read()).decode()
             await server.process.wait()
     assert "Traceback" not in log
-    await until(lambda: upstream_chats(simulator)[0].disconnected)
+    await until(lambda: chats(simulator)[0].disconnected)
 
 
 async def test_a_signal_ends_the_servers_of_an_agent_and_all_that_they_started(
@@ -102,7 +93,7 @@ async def test_a_signal_ends_the_servers_of_an_agent_and_all_that_they_started(
     async with stdio.server({**environment, "OPENROUTER_MCP_CONFIG": str(config)}) as server:
         await server.initialize()
         await server.reply(server.call("run_agent", task="Go", model="anthropic/claude-sonnet-5"))
-        child = int(upstream_chats(simulator)[1].body["messages"][-1]["content"])
+        child = int(chats(simulator)[1].body["messages"][-1]["content"])
         os.kill(child, 0)
         server.process.terminate()
         await server.process.wait()
@@ -116,11 +107,11 @@ async def test_cancelling_a_call_closes_its_upstream_connection_and_nothing_else
     async with stdio.server(environment) as server:
         await server.initialize()
         call = server.call("chat", prompt="Count", model="openrouter/auto")
-        await until(lambda: upstream_chats(simulator))
+        await until(lambda: chats(simulator))
         server.send(
             {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": call}}
         )
-        await until(lambda: upstream_chats(simulator)[0].disconnected)
+        await until(lambda: chats(simulator)[0].disconnected)
         reply = await server.reply(server.call("chat", prompt="Hi", model="openrouter/auto"))
         assert not reply["result"].get("isError")
         await server.close()
@@ -207,7 +198,7 @@ async def test_the_money_of_a_killed_server_comes_back_to_the_next_call(
     async with stdio.server(environment) as first:
         await first.initialize()
         first.call("chat", **ask)
-        await until(lambda: upstream_chats(simulator))
+        await until(lambda: chats(simulator))
         await asyncio.sleep(0.5)
         first.process.kill()
         await first.process.wait()

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,7 @@ from openrouter_mcp.agent.toolbox import opened
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer
 from openrouter_mcp.progress import silent
-
-PEER = str(Path(__file__).parents[1] / "support/mcp_peer.py")
+from tests.support.processes import PEER
 
 
 @pytest.fixture

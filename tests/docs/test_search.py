@@ -27,6 +27,7 @@ from openrouter_mcp.simulator.server import SimulatorServer, serve
 from openrouter_mcp.simulator.state import Simulator
 from openrouter_mcp.state.document_cache import RETRY_AFTER_FAILURE, DocumentCache
 from openrouter_mcp.tools.account import search_docs
+from tests.support.clock import Clock
 from tests.support.processes import PROCESSES
 
 BASE = "https://openrouter.ai/docs"
@@ -50,14 +51,6 @@ Source: {BASE}/guides/routing
 
 Who answers.
 """
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Website:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from openrouter_mcp.simulator.state import Script
+from tests.support.processes import PEER
 
 ROOT = Path(__file__).parents[2]
-PEER = str(Path(__file__).parents[1] / "support/mcp_peer.py")
 
 
 def test_a_chat_uses_tools_remembers_and_quits(simulator, environment, tmp_path) -> None:

@@ -23,18 +23,13 @@ from openrouter_mcp.jobs.table import State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
+from tests.support.clock import Clock
+from tests.support.processes import until
+from tests.support.results import text
 
 SOON = 0.02
 HOUR = 3600.0
 ANSWER = ToolResult(content="Paris.")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Upstream:
@@ -119,16 +114,6 @@ def jobs(open_jobs) -> Jobs:
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "SAVE_EVERY", 0.01)
     monkeypatch.setattr(jobs_module, "LOOK_EVERY", 0.01)
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(10):
-        while not await condition():
-            await asyncio.sleep(0.005)
-
-
-def text(result: ToolResult) -> str:
-    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
 
 def job_id(result: ToolResult) -> str:

@@ -18,10 +18,9 @@ from openrouter_mcp.multimodal import embed, transcribe, video_job
 from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.simulator.scripts import Script
 from openrouter_mcp.spending import paid_request
+from tests.support.results import ERROR, JOB, RECEIPT, call, text
+from tests.support.upstream import paid
 
-RECEIPT = "openrouter/receipt"
-ERROR = "openrouter/error"
-JOB = "openrouter/job"
 NEXT = re.compile(r'get_job\(job_id="(\w+)", save_to="([^"]+)"\)')
 IMAGE = {"prompt": "A red fox", "model": "bytedance-seed/seedream-4.5"}
 SPEECH = {"text": "Hello there", "model": "lumen/voice-1", "voice": "aria"}
@@ -103,14 +102,6 @@ async def client(configured, mode: str) -> AsyncIterator[Client]:
         yield client
 
 
-async def call(client: Client, name: str, **arguments):
-    return await client.call_tool(name, arguments, raise_on_error=False)
-
-
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
 def links(result) -> list:
     return [block for block in result.content if block.type == "resource_link"]
 
@@ -120,10 +111,6 @@ def next_call(result) -> dict[str, str]:
     found = NEXT.search(text(result))
     assert found, text(result)
     return {"job_id": found[1], "save_to": found[2]}
-
-
-def paid(simulator) -> list:
-    return [request for request in simulator.requests if request.method == "POST"]
 
 
 def talk(root: Path) -> str:

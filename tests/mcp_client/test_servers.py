@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -20,8 +19,8 @@ from openrouter_mcp.mcp_client import process as mcp_process
 from openrouter_mcp.mcp_client import servers
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
+from tests.support.processes import PEER, runs
 
-PEER = str(Path(__file__).parents[1] / "support/mcp_peer.py")
 LEAK = "sk-or-v1-" + "0" * 64
 
 
@@ -42,14 +41,6 @@ async def start():
 async def said(server: McpServer, tool: str, seconds: float = 20) -> str:
     result = await server.call(tool, {}, seconds)
     return result.content[0].text
-
-
-def runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 async def test_a_server_is_started_once_and_kept_warm(start) -> None:

@@ -6,6 +6,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.catalogue import ENDPOINTS_MAX_AGE, Catalogue
 from openrouter_mcp.models.filter import ModelFilter
 from openrouter_mcp.state.document_cache import DocumentCache
+from tests.support.clock import Clock
 
 HOUR = 3600.0
 ROWS = [
@@ -34,13 +35,6 @@ class Client:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
@@ -77,7 +71,7 @@ async def test_rows_that_are_no_models_or_repeated_are_left_out(catalogue):
         "acme/owl",
         "~acme/owl-latest",
     ]
-    assert snapshot.fetched_at == 1_000_000.0
+    assert snapshot.fetched_at == 1_800_000_000.0
     assert not snapshot.stale
 
 

@@ -7,6 +7,7 @@ import pytest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.datasets import MAX_AGE, STALE_WHILE_REVALIDATE, Market
 from openrouter_mcp.state.document_cache import DocumentCache
+from tests.support.clock import Clock
 
 LIMITED = OpenRouterError(Code.RATE_LIMITED, "Too many. Wait.", http_status=429)
 
@@ -25,13 +26,6 @@ class Client:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

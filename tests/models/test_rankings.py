@@ -7,6 +7,7 @@ from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.datasets import MAX_AGE, Market
 from openrouter_mcp.models.rankings import Question, ranking
 from openrouter_mcp.state.document_cache import Document, DocumentCache
+from tests.support.clock import Clock
 
 NOW = 1_790_000_000.0
 SNAPSHOT = Snapshot.of(Document([{"id": "acme/owl"}], NOW, False))
@@ -22,16 +23,9 @@ class Client:
         return EMPTY
 
 
-class Clock:
-    now = NOW
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
 from openrouter_mcp.spending.ledger import State
 from openrouter_mcp.state.store import Store
+from tests.support.clock import Clock
 from tests.support.processes import PROCESSES
 
 HOUR = 3600.0
@@ -20,17 +21,9 @@ NOON = 20_000 * DAY + 12 * HOUR
 MODEL = "acme/writer"
 
 
-class Clock:
-    def __init__(self):
-        self.now = NOON
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Clock(NOON)
 
 
 @pytest.fixture

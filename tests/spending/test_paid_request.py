@@ -11,8 +11,7 @@ from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import Script
 from openrouter_mcp.spending.paid_request import cost_of
 from tests.api.test_client import OK, replying
-
-AUTO = "openrouter/auto"
+from tests.support.upstream import AUTO
 
 
 async def test_a_router_leaves_money_for_other_calls(configure, mode, simulator) -> None:

@@ -9,18 +9,11 @@ import pytest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.state import document_cache as cache_module
 from openrouter_mcp.state.document_cache import RETRY_AFTER_FAILURE, DocumentCache
+from tests.support.clock import Clock
 from tests.support.processes import PROCESSES
 
 HOUR = 3600.0
 OUTAGE = OpenRouterError(Code.NETWORK, "The network is gone. Call again later.")
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
 
 
 class Source:
@@ -75,7 +68,7 @@ async def test_a_fresh_document_costs_one_request(cache, source, clock):
     clock.now += HOUR - 1
     second = await cache.get("models", source, HOUR)
     assert first.data == second.data == {"number": 1}
-    assert first.fetched_at == second.fetched_at == 1_000_000.0
+    assert first.fetched_at == second.fetched_at == 1_800_000_000.0
     assert not second.stale
     assert source.fetches == 1
 

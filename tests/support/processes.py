@@ -1,9 +1,45 @@
-"""Processes that a test starts, forked from one that has imported what they need."""
+"""Processes that a test starts, and what becomes of processes."""
 
+import asyncio
+import inspect
 import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PEER = str(Path(__file__).with_name("mcp_peer.py"))
+"""The program of a small MCP server that misbehaves on demand."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
+"""Starts processes from one that has imported what they need."""
 PROCESSES.set_forkserver_preload(
-    [f"tests.test_{name}" for name in ("budget", "cache", "docs", "presence", "store")]
-    + ["filelock", "sqlite3"]
+    [
+        "tests.docs.test_search",
+        "tests.spending.test_budget",
+        "tests.state.test_document_cache",
+        "tests.state.test_presence",
+        "tests.state.test_store",
+        "filelock",
+        "sqlite3",
+    ]
 )
+
+
+def runs(process: int) -> bool:
+    """Whether a process with this id is there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for what another process or thread does and no event tells; at most ten seconds."""
+    async with asyncio.timeout(10):
+        while True:
+            met = condition()
+            if await met if inspect.isawaitable(met) else met:
+                return
+            await asyncio.sleep(0.005)

@@ -12,6 +12,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.threads.threads import Threads
+from tests.support.clock import Clock
 
 DAY = 86_400.0
 QUESTION = {"role": "user", "content": "Capital of France?"}
@@ -23,14 +24,6 @@ ANSWER = {
     "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
 }
 TURN = [QUESTION, ANSWER]
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

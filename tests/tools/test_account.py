@@ -12,18 +12,13 @@ from openrouter_mcp.app import App
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import MANAGEMENT_KEY, Script
 from tests.api.test_client import OK, replying
-
-ERROR = "openrouter/error"
-AUTO = "openrouter/auto"
+from tests.support.results import ERROR, text
+from tests.support.upstream import AUTO
 
 
 @pytest.fixture(autouse=True)
 def _impatient(configure, monkeypatch) -> None:
     monkeypatch.setattr(account, "STATISTICS_DELAYS", (0.001, 0.001))
-
-
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content)
 
 
 async def account_of(client) -> dict:

@@ -11,9 +11,8 @@ from fastmcp import Client
 from PIL import Image
 
 from openrouter_mcp import server, settings
+from tests.support.results import ERROR, text
 
-META = "openrouter/receipt"
-ERROR = "openrouter/error"
 UNTRUSTED = "openrouter/untrusted"
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
 
@@ -56,10 +55,6 @@ def sound(tmp_path: Path) -> Path:
 async def analyze(client: Client, *files: object, **arguments):
     arguments = {"files": [str(file) for file in files], **arguments}
     return await client.call_tool("analyze_media", arguments, raise_on_error=False)
-
-
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
 
 
 def asked(simulator) -> list:

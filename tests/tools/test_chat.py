@@ -7,10 +7,9 @@ import pytest
 
 from openrouter_mcp.api import retry
 from openrouter_mcp.simulator.state import Script
+from tests.support.results import ERROR, RECEIPT, text
+from tests.support.upstream import AUTO, chats
 
-META = "openrouter/receipt"
-ERROR = "openrouter/error"
-AUTO = "openrouter/auto"
 FUNCTION = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
@@ -28,27 +27,19 @@ async def ask(client, **arguments):
     return await client.call_tool("chat", arguments, raise_on_error=False)
 
 
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content)
-
-
-def sent(simulator) -> list:
-    return [r for r in simulator.requests if r.path.endswith("/chat/completions")]
-
-
 async def test_the_answer_stands_above_its_receipt(client, simulator) -> None:
     simulator.answer("Paris.")
     result = await ask(client, prompt="Capital of France?", model="anthropic/claude-sonnet-5")
     answer, receipt = text(result).split("\n\n")
     assert answer == "Paris."
     assert receipt.startswith("-- anthropic/claude-sonnet-5 via Anthropic | ")
-    assert receipt.endswith(result.meta[META]["generation_id"])
+    assert receipt.endswith(result.meta[RECEIPT]["generation_id"])
     assert result.structured_content is None
 
 
 async def test_a_loose_name_is_resolved_and_the_receipt_tells_it(client, simulator) -> None:
     result = await ask(client, model="gemni flash")
-    model = sent(simulator)[-1].body["model"]
+    model = chats(simulator)[-1].body["model"]
     assert model.startswith("google/gemini")
     assert "flash" in model
     assert '"gemni flash"' in text(result).splitlines()[-1]
@@ -58,12 +49,12 @@ async def test_an_unknown_model_costs_nothing_and_names_the_nearest(client, simu
     result = await ask(client, model="clod sonnit 99")
     assert result.meta[ERROR]["code"] == "MODEL_NOT_FOUND"
     assert len(result.meta[ERROR]["suggestions"]) == 3
-    assert sent(simulator) == []
+    assert chats(simulator) == []
 
 
 async def test_a_router_tells_what_it_chose_and_why(client, simulator) -> None:
     result = await ask(client, model=AUTO)
-    assert result.meta[META]["model"] != AUTO
+    assert result.meta[RECEIPT]["model"] != AUTO
     assert f"chosen by {AUTO}" in text(result).splitlines()[-1]
 
 
@@ -73,7 +64,7 @@ async def test_a_fallback_answers_only_when_it_was_listed(client, simulator) -> 
     alone = await ask(client, model=first)
     assert alone.is_error
     result = await ask(client, model=first, fallbacks=[second])
-    assert result.meta[META]["model"] == second
+    assert result.meta[RECEIPT]["model"] == second
     assert f"fallback from {first}" in text(result).splitlines()[-1]
 
 
@@ -83,7 +74,7 @@ async def test_reasoning_is_never_mistaken_for_the_answer(client, simulator) -> 
     assert text(plain).startswith("42\n\n-- ")
     shown = await ask(client, options={"include_reasoning": True})
     assert text(shown).startswith("[reasoning]\nLet me think.\n[end of reasoning]\n\n42\n\n-- ")
-    assert "include_reasoning" not in sent(simulator)[-1].body
+    assert "include_reasoning" not in chats(simulator)[-1].body
 
 
 async def test_the_callers_own_tools_come_back_as_parseable_json(client, simulator) -> None:
@@ -117,10 +108,10 @@ async def test_options_reach_openrouter_and_the_cache_is_told(client, simulator)
     options = {"temperature": 0.5, "cache": 60, "provider": {"ignore": ["Azure"]}}
     first = await ask(client, model="openai/gpt-5-mini", options=json.dumps(options))
     second = await ask(client, model="openai/gpt-5-mini", options=options)
-    body = sent(simulator)[0].body
+    body = chats(simulator)[0].body
     assert (body["temperature"], body["provider"]) == (0.5, {"ignore": ["azure"]})
-    assert not first.meta[META]["from_cache"]
-    assert second.meta[META]["from_cache"]
+    assert not first.meta[RECEIPT]["from_cache"]
+    assert second.meta[RECEIPT]["from_cache"]
     assert "$0 (from cache" in text(second).splitlines()[-1]
 
 
@@ -195,7 +186,7 @@ async def test_an_answer_that_broke_off_keeps_what_had_arrived(client, simulator
     assert text(result).startswith("one two")
     assert "[The answer stops here. " in text(result)
     assert text(result).splitlines()[-1].startswith("-- ")
-    assert len(sent(simulator)) == 1
+    assert len(chats(simulator)) == 1
 
 
 async def test_a_short_wait_that_openrouter_asks_for_is_waited_and_told(client, simulator) -> None:
@@ -209,7 +200,7 @@ async def test_a_short_wait_that_openrouter_asks_for_is_waited_and_told(client, 
         "chat", {"prompt": "Hello", "model": AUTO}, progress_handler=listen
     )
     assert not result.is_error
-    assert len(sent(simulator)) == 2
+    assert len(chats(simulator)) == 2
     assert [p for p, _ in heard] == sorted({p for p, _ in heard})
 
 
@@ -227,7 +218,7 @@ async def test_without_a_key_nothing_is_sent_and_the_way_to_one_is_shown(
         assert result.meta[ERROR]["code"] == "AUTH"
         assert "https://openrouter.ai/keys" in text(result)
         assert not (await client.call_tool("find_models", {})).is_error
-    assert sent(simulator) == []
+    assert chats(simulator) == []
 
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -238,16 +229,20 @@ async def test_an_answer_cut_by_length_is_continued_without_a_seam(client, simul
     simulator.answer(Script(text="upon a time there was a king.", finish_reason="stop"))
     result = await ask(client, prompt="A tale", model="openai/gpt-5-mini", max_tokens=50)
     assert text(result).startswith("Once upon a time there was a king.\n\n-- ")
-    assert result.meta[META]["requests"] == 2
+    assert result.meta[RECEIPT]["requests"] == 2
     assert "2 requests" in text(result).splitlines()[-1]
-    assert [m["role"] for m in sent(simulator)[1].body["messages"]] == ["user", "assistant", "user"]
+    assert [m["role"] for m in chats(simulator)[1].body["messages"]] == [
+        "user",
+        "assistant",
+        "user",
+    ]
 
 
 async def test_continuing_stops_at_its_limits_and_says_so(client, simulator) -> None:
     simulator.answer(Script(text="on and ", finish_reason="length"), times=None)
     result = await ask(client, model="openai/gpt-5-mini", max_tokens=50)
     assert text(result).startswith("on and on and on and")
-    assert len(sent(simulator)) == 3
+    assert len(chats(simulator)) == 3
     assert "[Cut off at the output limit. Raise max_tokens (it was 50)" in text(result)
 
 
@@ -256,7 +251,7 @@ async def test_reasoning_that_ate_the_budget_is_asked_again_with_less_effort(cli
     simulator.answer("42")
     result = await ask(client, model="anthropic/claude-sonnet-5", max_tokens=50)
     assert text(result).startswith("42\n\n")
-    assert sent(simulator)[1].body["reasoning"]["effort"] in {"none", "minimal", "low"}
+    assert chats(simulator)[1].body["reasoning"]["effort"] in {"none", "minimal", "low"}
 
 
 async def test_a_schema_gives_json_in_a_block_of_its_own(client, simulator) -> None:
@@ -264,7 +259,7 @@ async def test_a_schema_gives_json_in_a_block_of_its_own(client, simulator) -> N
     result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
     assert json.loads(result.content[0].text) == {"city": "Paris"}
     assert result.content[-1].text.startswith("-- ")
-    body = sent(simulator)[0].body
+    body = chats(simulator)[0].body
     assert body["response_format"]["json_schema"]["strict"] is True
     assert body["provider"]["require_parameters"] is True
 
@@ -274,8 +269,8 @@ async def test_json_that_does_not_fit_is_mended_once_and_the_receipt_counts_it(c
     simulator.answer('{"city": "Paris"}')
     result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
     assert json.loads(result.content[0].text) == {"city": "Paris"}
-    assert result.meta[META]["requests"] == 2
-    assert "city" in sent(simulator)[1].body["messages"][-1]["content"]
+    assert result.meta[RECEIPT]["requests"] == 2
+    assert "city" in chats(simulator)[1].body["messages"][-1]["content"]
 
 
 async def test_json_that_never_fits_is_an_error_that_shows_it(client, simulator) -> None:
@@ -283,7 +278,7 @@ async def test_json_that_never_fits_is_an_error_that_shows_it(client, simulator)
     result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
     assert result.is_error
     assert "I would rather not." in text(result)
-    assert len(sent(simulator)) == 2
+    assert len(chats(simulator)) == 2
 
 
 async def test_a_call_that_does_not_fit_max_cost_is_refused_before_it_is_sent(client, simulator):
@@ -291,7 +286,7 @@ async def test_a_call_that_does_not_fit_max_cost_is_refused_before_it_is_sent(cl
     assert result.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert "lower max_tokens to " in text(result)
     assert "Set max_cost to 1." in text(result)
-    assert sent(simulator) == []
+    assert chats(simulator) == []
     (allowed,) = [word for word in text(result).split() if word.startswith("1.")]
     agreed = await ask(
         client, model="anthropic/claude-opus-5", max_tokens=50_000, max_cost=float(allowed)
@@ -302,7 +297,7 @@ async def test_a_call_that_does_not_fit_max_cost_is_refused_before_it_is_sent(cl
 async def test_max_cost_derives_an_output_limit_and_bounds_a_router(client, simulator) -> None:
     await ask(client, model="anthropic/claude-opus-5", max_cost=0.01)
     await ask(client, model=AUTO, max_cost=0.5)
-    plain, router = (request.body for request in sent(simulator))
+    plain, router = (request.body for request in chats(simulator))
     assert 16 <= plain["max_completion_tokens"] < 500
     assert {"prompt", "completion"} == router["provider"]["max_price"].keys()
 
@@ -316,7 +311,7 @@ async def test_a_dry_run_shows_request_and_price_and_sends_nothing(client, simul
     assert 0 < float(estimate["usd_least"]) < float(estimate["usd_most"])
     assert '"tag": "openai"' in text(result)
     assert '"max_completion_tokens": 100' in text(result)
-    assert sent(simulator) == []
+    assert chats(simulator) == []
 
 
 async def test_a_dry_run_without_an_output_limit_takes_the_models_own(client) -> None:
@@ -341,13 +336,13 @@ async def test_estimates_are_never_below_the_bill_nor_far_above_it(client, simul
         estimate = (await ask(client, **known, dry_run=True)).meta["openrouter/estimate"]
         most = float(estimate["usd_most"])
         simulator.answer(Script(text="word " * 160, finish_reason="stop"))
-        paid = float((await ask(client, **known, max_cost=most)).meta[META]["cost"])
+        paid = float((await ask(client, **known, max_cost=most)).meta[RECEIPT]["cost"])
         assert paid <= most <= 2 * paid
 
 
 async def test_the_web_is_searched_and_its_pages_are_listed(client, simulator) -> None:
     result = await ask(client, prompt="News?", model="openai/gpt-5-mini", web=True)
-    (tool,) = sent(simulator)[0].body["tools"]
+    (tool,) = chats(simulator)[0].body["tools"]
     assert tool["type"] == "openrouter:web_search"
     assert "Sources:\n1. " in text(result)
     assert "web search" in text(result).splitlines()[-1]
@@ -357,7 +352,7 @@ async def test_the_web_is_searched_and_its_pages_are_listed(client, simulator) -
 async def test_files_go_to_the_model_and_not_into_the_reply(client, simulator, tmp_path) -> None:
     (tmp_path / "notes.txt").write_text("The code word is xylophone.")
     result = await ask(client, prompt="What is it?", files=[str(tmp_path / "*.txt")])
-    content = sent(simulator)[0].body["messages"][0]["content"]
+    content = chats(simulator)[0].body["messages"][0]["content"]
     assert "xylophone" in content[0]["text"]
     assert str(tmp_path / "notes.txt") in content[0]["text"].splitlines()[0]
     assert content[-1] == {"type": "text", "text": "What is it?"}
@@ -394,7 +389,7 @@ async def test_a_thread_remembers_and_any_model_continues_it(client, simulator, 
     (thread,) = [w for w in text(first).split('"') if w.startswith("thread_")]
     second = await ask(client, prompt="What was it?", model="haiku", thread_id=thread)
     assert not second.is_error
-    sequence = sent(simulator)[-1].body["messages"]
+    sequence = chats(simulator)[-1].body["messages"]
     assert [m["role"] for m in sequence] == ["system", "user", "assistant", "user"]
     assert "xylophone" in sequence[1]["content"][0]["text"]
     assert sequence[-1]["content"] == "What was it?"
@@ -406,14 +401,14 @@ async def test_a_failed_turn_leaves_the_thread_as_it_was(client, simulator) -> N
     simulator.fail("insufficient_credits", path="/chat/completions")
     assert (await ask(client, prompt="Two", thread_id=thread)).is_error
     await ask(client, prompt="Three", thread_id=thread)
-    said = [m["content"] for m in sent(simulator)[-1].body["messages"] if m["role"] == "user"]
+    said = [m["content"] for m in chats(simulator)[-1].body["messages"] if m["role"] == "user"]
     assert said == ["One", "Three"]
 
 
 async def test_an_unknown_thread_is_refused_before_anything_is_sent(client, simulator) -> None:
     result = await ask(client, prompt="x", thread_id="thread_nowhere")
     assert result.meta[ERROR]["code"] == "NOT_FOUND"
-    assert sent(simulator) == []
+    assert chats(simulator) == []
 
 
 @pytest.mark.parametrize("yes", [True, False])
@@ -478,7 +473,7 @@ async def test_max_cost_is_not_to_be_set_above_the_cap_of_a_call(
         refused = await client.call_tool(tool, {"prompt": "Hi", **dear}, raise_on_error=False)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert step in text(refused)
-    assert sent(simulator) == []
+    assert chats(simulator) == []
 
 
 async def test_json_is_never_cut_however_long_it_is(configure, simulator) -> None:
@@ -498,4 +493,4 @@ async def test_json_is_never_cut_however_long_it_is(configure, simulator) -> Non
 
 async def test_fallbacks_in_options_may_be_one_bare_name(client, simulator) -> None:
     await ask(client, model="openai/gpt-5-mini", options={"models": "anthropic/claude-opus-5"})
-    assert sent(simulator)[0].body["models"] == ["anthropic/claude-opus-5"]
+    assert chats(simulator)[0].body["models"] == ["anthropic/claude-opus-5"]

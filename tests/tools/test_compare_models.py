@@ -11,23 +11,15 @@ from PIL import Image
 from openrouter_mcp import settings
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import Script
+from tests.support.results import ERROR, RECEIPT, text
+from tests.support.upstream import chats
 
-META = "openrouter/receipt"
-ERROR = "openrouter/error"
 THREE = ["anthropic/claude-sonnet-5", "openai/gpt-5-mini", "google/gemini-3.5-flash"]
 
 
 async def compare(client, **arguments):
     arguments = {"prompt": "Hello", "models": THREE, **arguments}
     return await client.call_tool("compare_models", arguments, raise_on_error=False)
-
-
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content)
-
-
-def sent(simulator) -> list:
-    return [r for r in simulator.requests if r.path.endswith("/chat/completions")]
 
 
 async def test_every_model_answers_in_one_table_with_one_receipt(client, simulator) -> None:
@@ -37,7 +29,7 @@ async def test_every_model_answers_in_one_table_with_one_receipt(client, simulat
     assert [f"## {model}" in text(result) for model in THREE] == [True] * 3
     assert text(result).splitlines()[-1].startswith("-- 3 models | ")
     costs = [float(receipt["cost"]) for receipt in result.meta["openrouter/receipts"]]
-    assert float(result.meta[META]["cost"]) == pytest.approx(sum(costs))
+    assert float(result.meta[RECEIPT]["cost"]) == pytest.approx(sum(costs))
 
 
 async def test_answers_about_media_are_marked_as_untrusted(client, tmp_path) -> None:
@@ -59,7 +51,7 @@ async def test_files_are_compared_by_models_that_take_them(client, simulator, tm
     # All that the simulated catalogue has for videos is by one author.
     spread = await compare(client, models=[], files=[str(film)])
     assert "Name the models to compare" in text(spread)
-    assert sent(simulator) == []
+    assert chats(simulator) == []
 
 
 async def test_a_failing_model_hides_no_other(client, simulator) -> None:
@@ -82,7 +74,7 @@ async def test_the_judge_is_blind_and_its_labels_are_mapped_back(client, simulat
     said = [{"answer": "Answer B.", "reason": "Best."}, {"answer": "C", "reason": "Less good."}]
     simulator.answer(json.dumps({"ranking": said}), model="anthropic/claude-opus-5")
     result = await compare(client, judge="anthropic/claude-opus-5")
-    judged = sent(simulator)[-1].body
+    judged = chats(simulator)[-1].body
     assert judged["model"] == "anthropic/claude-opus-5"
     read = judged["messages"][-1]["content"]
     assert not any(model in read for model in THREE)
@@ -99,7 +91,7 @@ async def test_the_judge_is_blind_and_its_labels_are_mapped_back(client, simulat
 
 async def test_without_names_a_spread_is_asked_and_explained(client, simulator) -> None:
     result = await compare(client, models=[])
-    asked = {request.body["model"] for request in sent(simulator)}
+    asked = {request.body["model"] for request in chats(simulator)}
     assert len(asked) >= 2
     assert text(result).count("intelligence index") == len(asked)
 
@@ -107,9 +99,9 @@ async def test_without_names_a_spread_is_asked_and_explained(client, simulator) 
 async def test_one_budget_bounds_all_of_them(client, simulator) -> None:
     refused = await compare(client, models=["opus", "sonnet"], max_cost=0.0001)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
-    assert sent(simulator) == []
+    assert chats(simulator) == []
     result = await compare(client, max_cost=0.03)
-    assert float(result.meta[META]["cost"]) <= 0.03
+    assert float(result.meta[RECEIPT]["cost"]) <= 0.03
 
 
 async def test_raw_text_goes_on_with_a_receipt(client, simulator) -> None:
@@ -143,7 +135,7 @@ async def test_a_dry_run_tells_of_the_judge_and_sends_nothing(client, simulator)
     assert text(result).endswith(
         "Beside these, opus reads the question and all answers as the judge."
     )
-    assert sent(simulator) == []
+    assert chats(simulator) == []
 
 
 async def test_a_judge_that_ranks_nothing_is_not_told_as_a_ranking(client, simulator) -> None:

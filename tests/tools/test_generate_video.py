@@ -21,10 +21,8 @@ from openrouter_mcp.simulator import videos
 from openrouter_mcp.simulator.scripts import Film
 from openrouter_mcp.spending import paid_request
 from tests.bench.processes import python
+from tests.support.results import ERROR, JOB, RECEIPT, text
 
-META = "openrouter/receipt"
-ERROR = "openrouter/error"
-JOB = "openrouter/job"
 FAST = {
     "OPENROUTER_VIDEO_POLL_INTERVAL_MS": "10",
     "OPENROUTER_DEFAULT_VIDEO_GEN_MODEL": "google/veo-3.1",
@@ -77,10 +75,6 @@ async def finished(client: Client, job_id: str) -> None:
     assert told.startswith("The video by")
 
 
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
 def ordered(simulator) -> list:
     return [request for request in simulator.requests if request.method == "POST"]
 
@@ -99,7 +93,7 @@ async def test_a_video_is_saved_with_its_path_link_and_receipt(client, simulator
     assert [b.uri.rsplit("/")[-1] for b in result.content if b.type == "resource_link"] == [
         file.name
     ]
-    assert result.meta[META]["cost"] == "1.6"
+    assert result.meta[RECEIPT]["cost"] == "1.6"
     assert "google/veo-3.1" in text(result)
     body = {"prompt": "A red fox runs", "duration": 4, "resolution": "720p"}
     assert ordered(simulator)[0].body == {"model": "google/veo-3.1", **body}
@@ -393,7 +387,7 @@ async def test_a_cancelled_video_is_fetched_by_the_call_that_the_reply_names(
             pass
         assert not got.is_error, text(got)
         assert saved(simulator, output / "x.mp4")
-        assert float(got.meta[META]["seconds"]) > 0
+        assert float(got.meta[RECEIPT]["seconds"]) > 0
     assert len(ordered(simulator)) == 1
 
 
@@ -417,11 +411,11 @@ async def test_a_killed_server_loses_no_video_and_pays_nothing_twice(
         (job,) = listed["result"]["_meta"][JOB]
         got = {}
         async with asyncio.timeout(20):
-            while not (got.get("_meta") or {}).get(META):
+            while not (got.get("_meta") or {}).get(RECEIPT):
                 reply = await process.reply(process.call("get_job", job_id=job["job_id"], wait=1))
                 got = reply["result"]
                 assert not got.get("isError"), got
     assert saved(simulator, output / "deep" / "fox.mp4")
     assert len(ordered(simulator)) == 1
-    assert "3.2" in got["_meta"][META]["cost"]
+    assert "3.2" in got["_meta"][RECEIPT]["cost"]
     assert "today $3.20 of $50.00" in json.dumps(got["content"])

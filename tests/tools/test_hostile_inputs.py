@@ -15,6 +15,7 @@ from PIL import Image
 
 from openrouter_mcp import server, settings
 from openrouter_mcp.files import attach, fetch
+from tests.support.upstream import paid
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -178,10 +179,6 @@ WAYS = [looked_at, drawn_from, filmed]
 
 def code(result) -> str:
     return (result.meta or {}).get("openrouter/error", {}).get("code", "")
-
-
-def paid(simulator) -> list:
-    return [request for request in simulator.requests if request.method == "POST"]
 
 
 @pytest.mark.parametrize("way", WAYS)

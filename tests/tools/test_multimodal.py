@@ -25,9 +25,9 @@ from openrouter_mcp.multimodal.transcribe import Part
 from openrouter_mcp.simulator import media_discovery
 from openrouter_mcp.simulator import transcription as simulated_transcription
 from openrouter_mcp.spending import paid_request
+from tests.support.results import ERROR, RECEIPT, call, text
+from tests.support.upstream import paid
 
-META = "openrouter/receipt"
-ERROR = "openrouter/error"
 ESTIMATE = "openrouter/estimate"
 FOXES = ["a lazy dog", "the quick red fox", "a red door"]
 
@@ -45,18 +45,6 @@ async def client(configure, output, mode, monkeypatch) -> AsyncIterator[Client]:
     configure(OPENROUTER_OUTPUT_DIR=str(output))
     async with Client(server.build(settings.load()), mode=mode) as client:
         yield client
-
-
-async def call(client, name: str, **arguments):
-    return await client.call_tool(name, arguments, raise_on_error=False)
-
-
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content if block.type == "text")
-
-
-def paid(simulator) -> list:
-    return [request for request in simulator.requests if request.method == "POST"]
 
 
 async def test_documents_come_back_in_order_with_scores_and_a_receipt(client, simulator) -> None:
@@ -272,7 +260,7 @@ async def test_a_file_of_other_lines_is_a_document(client, simulator, tmp_path) 
 async def test_many_texts_take_several_requests_and_one_receipt(client, simulator, output):
     result = await call(client, "embed_texts", texts=[f"text {n}" for n in range(200)])
     assert [len(request.body["input"]) for request in paid(simulator)] == [96, 96, 8]
-    assert result.meta[META]["requests"] == 3
+    assert result.meta[RECEIPT]["requests"] == 3
     assert len(embed.of_npy((output / "vectors.npy").read_bytes())) == 200
 
 
@@ -456,7 +444,7 @@ async def test_more_images_than_one_request_makes_take_several(client, simulator
     assert sorted(request.body.get("n", 1) for request in paid(simulator)) == [1, 4]
     assert {request.body["seed"] for request in paid(simulator)} == {3, 4}
     assert len(list(output.iterdir())) == 5
-    assert result.meta[META]["cost"] == "0.20"
+    assert result.meta[RECEIPT]["cost"] == "0.20"
 
 
 async def test_images_that_the_options_ask_for_are_counted_before_paying(client, simulator) -> None:
@@ -673,7 +661,7 @@ async def test_speech_is_an_mp3_file_whose_cost_is_asked_for(client, simulator, 
     line = result.content[-1].text.splitlines()[-1]
     assert " | 17 characters | $0.000255 | " in line
     assert "gen-tts-" in line
-    assert result.meta[META]["provider"]
+    assert result.meta[RECEIPT]["provider"]
 
 
 async def test_a_model_that_converses_is_told_to_read_aloud_and_how(client, simulator) -> None:
@@ -699,7 +687,7 @@ async def test_a_cost_that_openrouter_does_not_know_yet_is_pending(client, simul
     simulator.generation_misses = 9
     result = await call(client, "generate_audio", text="Hello", model=VOICE, voice="aria")
     assert "cost pending" in text(result)
-    assert result.meta[META]["cost_pending"] is True
+    assert result.meta[RECEIPT]["cost_pending"] is True
 
 
 @pytest.mark.parametrize(
@@ -762,7 +750,7 @@ async def test_a_long_text_is_joined_from_pieces_that_end_with_sentences(
     with wave.open(str(path)) as file:
         assert file.getnframes() == sum(map(len, pieces)) * 1440
     assert "Named .wav, because that is what it is." in text(result)
-    assert result.meta[META]["requests"] == 3
+    assert result.meta[RECEIPT]["requests"] == 3
 
 
 async def test_what_was_spoken_before_a_failure_is_kept(
@@ -1005,7 +993,7 @@ async def test_a_long_recording_is_written_down_in_parts(
         "[00:01] First of 1.0 seconds.",
         "[00:01] Then the rest.",
     ]
-    assert result.meta[META]["requests"] == 2
+    assert result.meta[RECEIPT]["requests"] == 2
     assert "in 2 parts, cut where nobody speaks" in text(result)
     simulator.balance = Decimal("0.00015")
     partly = await call(client, "transcribe_audio", **known)

@@ -19,10 +19,10 @@ from openrouter_mcp.app import App
 from openrouter_mcp.server import Boundary
 from openrouter_mcp.simulator.state import Script
 from openrouter_mcp.tools.chat import run_agent
+from tests.support.processes import PEER
+from tests.support.results import ERROR, text
 
-PEER = str(Path(__file__).parents[1] / "support/mcp_peer.py")
 MODEL = "anthropic/claude-sonnet-5"
-ERROR = "openrouter/error"
 AGENT = "openrouter/agent"
 TOOL = FunctionTool.from_function(run_agent)
 
@@ -72,10 +72,6 @@ def reads(path: Path) -> Script:
 
 def writes(path: Path) -> Script:
     return Script(tool_calls=[{"name": "files__write", "arguments": {"path": str(path)}}])
-
-
-def text(result) -> str:
-    return "\n".join(block.text for block in result.content)
 
 
 def sent(simulator) -> list:
