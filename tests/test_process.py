@@ -129,7 +129,7 @@ async def main():
     before = set(sys.modules)
     async with Client(server) as client:
         await client.list_tools()
-        print(*(set(sys.modules) & {"openai", "httpx", "PIL", "tenacity", "sqlite3"}))
+        print(*(set(sys.modules) & {"openai", "PIL", "tenacity", "sqlite3"}))
 asyncio.run(main())
 """
     process = await asyncio.create_subprocess_exec(
@@ -137,6 +137,30 @@ asyncio.run(main())
     )
     out, _ = await process.communicate()
     assert (process.returncode, out.decode().split()) == (0, [])
+
+
+async def test_only_one_http_library_is_ever_loaded(environment, simulator) -> None:
+    """openai uses `httpx` as soon as it is there, even while a thread still imports it."""
+    code = """
+import asyncio, sys
+from fastmcp import Client
+from openrouter_mcp import settings
+from openrouter_mcp.server import build
+async def main():
+    loaded = settings.load()
+    async with Client(build(loaded)) as client:
+        await client.call_tool("chat", {"prompt": "Hi", "files": [f"{loaded.docs_url}/llms.txt"]})
+        await client.call_tool("search_docs", {"query": "streaming"})
+    print(*(set(sys.modules) & {"httpx", "httpx2"}))
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code),
+        stdout=asyncio.subprocess.PIPE,
+        env={**environment, "OPENROUTER_ALLOW_PRIVATE_URLS": "1"},
+    )
+    out, _ = await process.communicate()
+    assert (process.returncode, out.decode().split()) == (0, ["httpx2"])
 
 
 async def test_the_tool_list_is_the_same_at_every_start(environment) -> None:

@@ -28,7 +28,7 @@ from openrouter_mcp.state.document_cache import Document, DocumentCache
 from openrouter_mcp.text import storable
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 DAY = 86_400.0
 SHOWN = 5
@@ -234,7 +234,7 @@ class Docs:
         missing = [name for name, skill in zip(SKILLS, skills, strict=True) if not skill]
         return {"whole": all(page.whole for page in pages.pages), "missing": missing}
 
-    async def _pages(self, client: httpx.AsyncClient, known: dict[str, Source]) -> Source:
+    async def _pages(self, client: httpx2.AsyncClient, known: dict[str, Source]) -> Source:
         """Every page in one document; where there is none, the list of their titles."""
         base = self.settings.docs_url
         try:
@@ -247,7 +247,7 @@ class Docs:
         return await _source(client, url, known, lambda text: listed_pages(text, base))
 
     async def _skill(
-        self, client: httpx.AsyncClient, known: dict[str, Source], name: str
+        self, client: httpx2.AsyncClient, known: dict[str, Source], name: str
     ) -> Source | None:
         """A skill as it is now, or as it was when it could last be had."""
         url = f"{self.settings.skills_url}/{name}"
@@ -267,7 +267,7 @@ def _no_index(code: Code, reason: str) -> OpenRouterError:
 
 
 async def _source(
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
     url: str,
     known: dict[str, Source],
     take_apart: Callable[[str], list[Page]],

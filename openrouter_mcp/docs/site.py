@@ -13,7 +13,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.text import clean
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 MAX_BYTES = 32_000_000
 MAX_REDIRECTS = 5
@@ -40,35 +40,35 @@ class Fetched:
 
 
 @asynccontextmanager
-async def connected() -> AsyncGenerator[httpx.AsyncClient]:
+async def connected() -> AsyncGenerator[httpx2.AsyncClient]:
     """The client for a few requests to `get`."""
     async with await asyncio.to_thread(_client) as client:
         yield client
 
 
-def _client() -> httpx.AsyncClient:
-    import httpx
+def _client() -> httpx2.AsyncClient:
+    import httpx2
 
-    return httpx.AsyncClient(
+    return httpx2.AsyncClient(
         headers={
             "User-Agent": f"openrouter-mcp/{__version__}",
             "Accept": "text/markdown, text/plain, */*;q=0.1",
         },
-        timeout=httpx.Timeout(STEP_LIMIT, pool=None),
-        limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
+        timeout=httpx2.Timeout(STEP_LIMIT, pool=None),
+        limits=httpx2.Limits(max_connections=MAX_CONNECTIONS),
         follow_redirects=False,
     )
 
 
 async def get(
-    client: httpx.AsyncClient, url: str, *, etag: str = "", last_modified: str = ""
+    client: httpx2.AsyncClient, url: str, *, etag: str = "", last_modified: str = ""
 ) -> Fetched:
     """The text at `url`, unless it is still the one that `etag` or `last_modified` stand for.
 
     Redirects are followed within the same origin. Raises `OpenRouterError`: NOT_FOUND, TOO_LARGE,
     UNSAFE_URL (a redirect elsewhere), UPSTREAM_ERROR, UPSTREAM_TIMEOUT, NETWORK.
     """
-    import httpx
+    import httpx2
 
     conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
     request = client.build_request(
@@ -77,18 +77,18 @@ async def get(
     try:
         async with asyncio.timeout(TIME_LIMIT):
             return await _follow(client, request)
-    except (TimeoutError, httpx.TimeoutException):
+    except (TimeoutError, httpx2.TimeoutException):
         raise OpenRouterError(
             Code.UPSTREAM_TIMEOUT, f"{url} took too long. {CALL_AGAIN}", retryable=True
         ) from None
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         reason = clean(error, 120) or type(error).__name__
         raise OpenRouterError(
             Code.NETWORK, f"{url} cannot be reached ({reason}). {CALL_AGAIN}", retryable=True
         ) from None
 
 
-async def _follow(client: httpx.AsyncClient, request: httpx.Request) -> Fetched:
+async def _follow(client: httpx2.AsyncClient, request: httpx2.Request) -> Fetched:
     start = request.url
     for _ in range(MAX_REDIRECTS + 1):
         response = await client.send(request, stream=True)
@@ -106,7 +106,7 @@ async def _follow(client: httpx.AsyncClient, request: httpx.Request) -> Fetched:
     raise OpenRouterError(Code.UPSTREAM_ERROR, f"{start} redirects in circles. {CHECK_ADDRESS}")
 
 
-async def _read(response: httpx.Response) -> Fetched:
+async def _read(response: httpx2.Response) -> Fetched:
     url, status = str(response.url), response.status_code
     etag, last_modified = (
         value if (value := response.headers.get(name, "")).isascii() else ""
@@ -135,5 +135,5 @@ async def _read(response: httpx.Response) -> Fetched:
     return Fetched(url, body.decode("utf-8", "replace"), etag, last_modified)
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port

@@ -20,7 +20,7 @@ from openrouter_mcp.files.kinds import HEAD, byte_limit, fetch_seconds, kind_of
 from openrouter_mcp.settings import Settings, variable
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 ADDRESS = re.compile(r"(?:https?://|data:)", re.IGNORECASE)
 IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif)$", re.IGNORECASE)
@@ -174,7 +174,7 @@ class Fetcher:
         settings: Settings,
         *,
         resolve: Resolve = look_up,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._settings = settings
         self._resolve = resolve
@@ -185,7 +185,7 @@ class Fetcher:
 
         Raises `UNSAFE_URL`, `TOO_LARGE`, `NOT_FOUND`, `NETWORK`, `UPSTREAM_TIMEOUT`.
         """
-        import httpx
+        import httpx2
 
         seconds = max(getattr(self._settings, name) for name in LONGEST) / 1000
         try:
@@ -195,7 +195,7 @@ class Fetcher:
                     return await self._stored(address, response, deadline)
                 finally:
                     await response.aclose()
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, httpx2.TimeoutException):
             raise OpenRouterError(
                 Code.UPSTREAM_TIMEOUT,
                 f"{shown(address)} was not there in time. Download it yourself and give "
@@ -203,14 +203,14 @@ class Fetcher:
                 "audio).",
                 retryable=True,
             ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
             raise _failed(address, f"could not be fetched ({type(error).__name__})") from None
 
-    def _client(self) -> httpx.AsyncClient:
-        import httpx
+    def _client(self) -> httpx2.AsyncClient:
+        import httpx2
 
         # No proxy and no .netrc: the connection goes to the address that was checked.
-        return httpx.AsyncClient(
+        return httpx2.AsyncClient(
             trust_env=False,
             follow_redirects=False,
             timeout=SILENCE,
@@ -218,7 +218,7 @@ class Fetcher:
             headers={"User-Agent": f"openrouter-mcp/{__version__}", "Accept-Encoding": "identity"},
         )
 
-    async def _followed(self, client: httpx.AsyncClient, address: str) -> httpx.Response:
+    async def _followed(self, client: httpx2.AsyncClient, address: str) -> httpx2.Response:
         """The successful reply at the end of all redirects, each of which is checked."""
         target = address
         for _ in range(max(getattr(self._settings, name) for name in MOST_REDIRECTS) + 1):
@@ -230,9 +230,9 @@ class Fetcher:
             target = urljoin(target, location)
         raise _failed(address, "redirects too often")
 
-    async def _asked(self, client: httpx.AsyncClient, address: str) -> httpx.Response:
+    async def _asked(self, client: httpx2.AsyncClient, address: str) -> httpx2.Response:
         """One request, over a connection to an address that was checked."""
-        import httpx
+        import httpx2
 
         private = self._settings.allow_private_urls
         parts = parsed(address, private=private)
@@ -244,8 +244,8 @@ class Fetcher:
             raise _failed(address, f"names a host that is not known ({host})") from None
         if not private and not all(is_public(_ip(each)) for each in found):
             raise not_public(address, host)
-        url = httpx.URL(address)
-        failure: httpx.TransportError = httpx.ConnectError("no address")
+        url = httpx2.URL(address)
+        failure: httpx2.TransportError = httpx2.ConnectError("no address")
         for each in found:
             request = client.build_request(
                 "GET",
@@ -255,11 +255,11 @@ class Fetcher:
             )
             try:
                 return await client.send(request, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
                 failure = error
         raise failure
 
-    async def _checked(self, address: str, response: httpx.Response) -> httpx.Response:
+    async def _checked(self, address: str, response: httpx2.Response) -> httpx2.Response:
         status = response.status_code
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if status == 200 and encoding in {"", "identity"}:
@@ -272,7 +272,7 @@ class Fetcher:
         raise _failed(address, f"answers HTTP {status}", code)
 
     async def _stored(
-        self, address: str, response: httpx.Response, deadline: asyncio.Timeout
+        self, address: str, response: httpx2.Response, deadline: asyncio.Timeout
     ) -> Spool:
         begun = asyncio.get_running_loop().time()
         name = max(LARGEST, key=lambda each: getattr(self._settings, each))

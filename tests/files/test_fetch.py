@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -18,8 +18,8 @@ from openrouter_mcp.settings import Settings
 PUBLIC = "93.184.215.14"
 
 
-def found(data: bytes, **headers: str) -> httpx.Response:
-    return httpx.Response(200, headers=headers, stream=httpx.ByteStream(data))
+def found(data: bytes, **headers: str) -> httpx2.Response:
+    return httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(data))
 
 
 def fetcher(handler=None, *, names: dict[str, list[str]] | None = None, **limits) -> Fetcher:
@@ -28,7 +28,7 @@ def fetcher(handler=None, *, names: dict[str, list[str]] | None = None, **limits
             return [names[host].pop(0)] if len(names[host]) > 1 else names[host]
         return [PUBLIC]
 
-    transport = httpx.MockTransport(handler) if handler else None
+    transport = httpx2.MockTransport(handler) if handler else None
     return Fetcher(Settings(api_key="sk-or-secret", **limits), resolve=resolve, transport=transport)
 
 
@@ -41,7 +41,7 @@ async def refused(fetching: Fetcher, address: str = "https://example.org/a.bin")
 async def test_the_connection_goes_to_the_address_that_was_checked():
     asked = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request)
         return found(b"text")
 
@@ -74,7 +74,7 @@ async def test_one_private_address_among_public_ones_is_enough_to_refuse():
 async def test_a_name_that_changes_its_answer_is_looked_up_once_for_each_request():
     asked = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request.url.host)
         return found(b"text")
 
@@ -95,21 +95,21 @@ async def test_a_name_that_changes_its_answer_is_looked_up_once_for_each_request
     ],
 )
 async def test_a_redirect_to_a_private_place_is_refused(location: str):
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         assert request.url.host == PUBLIC
-        return httpx.Response(302, headers={"location": location})
+        return httpx2.Response(302, headers={"location": location})
 
     error = await refused(fetcher(answer, names={"inside.example": ["10.0.0.1"]}))
-    # What httpx itself cannot read as an address is no answer at all.
+    # What httpx2 itself cannot read as an address is no answer at all.
     assert error.code in {Code.UNSAFE_URL, Code.NETWORK}
 
 
 async def test_redirects_are_followed_and_counted():
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         left = int(request.url.params["left"])
         if not left:
             return found(b"there")
-        return httpx.Response(302, headers={"location": f"/a?left={left - 1}"})
+        return httpx2.Response(302, headers={"location": f"/a?left={left - 1}"})
 
     assert (await fetcher(answer).fetch("https://example.org/a?left=5")).size == 5
     error = await refused(fetcher(answer), "https://example.org/a?left=6")
@@ -120,7 +120,7 @@ async def test_redirects_are_followed_and_counted():
     ("status", "code"), [(404, "NOT_FOUND"), (403, "NETWORK"), (500, "NETWORK")]
 )
 async def test_a_failure_of_the_host_is_told(status: int, code: str):
-    error = await refused(fetcher(lambda _: httpx.Response(status)))
+    error = await refused(fetcher(lambda _: httpx2.Response(status)))
     assert error.code == code
     assert str(status) in error.message
 
@@ -129,21 +129,21 @@ async def test_what_comes_compressed_unasked_is_refused_unread():
     bomb = gzip.compress(bytes(10_000_000))
     headers = {"content-encoding": "gzip"}
     error = await refused(
-        fetcher(lambda _: httpx.Response(200, headers=headers, stream=httpx.ByteStream(bomb)))
+        fetcher(lambda _: httpx2.Response(200, headers=headers, stream=httpx2.ByteStream(bomb)))
     )
     assert "compressed" in error.message
 
 
 async def test_a_size_that_is_announced_is_refused_before_it_is_read():
     headers = {"content-length": "999999999"}
-    error = await refused(fetcher(lambda _: httpx.Response(200, headers=headers)))
+    error = await refused(fetcher(lambda _: httpx2.Response(200, headers=headers)))
     assert error.code is Code.TOO_LARGE
 
 
 async def test_the_bytes_decide_which_limit_holds_whatever_the_type_says():
     png = b"\x89PNG\r\n\x1a\n\0" + bytes(20_000)
 
-    def answer(_request: httpx.Request) -> httpx.Response:
+    def answer(_request: httpx2.Request) -> httpx2.Response:
         return found(png, **{"content-type": "video/mp4"})
 
     error = await refused(fetcher(answer, image_max_download_bytes=10_000))

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastmcp import Client
 from PIL import Image
@@ -227,36 +227,36 @@ async def test_a_hostile_file_is_refused_or_read_as_text(
 # What only shows once a host has answered.
 
 
-def moved(location: str) -> httpx.Response:
-    return httpx.Response(302, headers={"Location": location})
+def moved(location: str) -> httpx2.Response:
+    return httpx2.Response(302, headers={"Location": location})
 
 
-REPLIES: dict[str, tuple[Callable[[], httpx.Response], str]] = {
+REPLIES: dict[str, tuple[Callable[[], httpx2.Response], str]] = {
     "moved to loopback": (lambda: moved("http://127.0.0.1/a.png"), "UNSAFE_URL"),
     "moved to metadata": (lambda: moved("http://169.254.169.254/latest/meta-data"), "UNSAFE_URL"),
     "moved to a name that is private": (lambda: moved("http://inside.example/"), "UNSAFE_URL"),
     "moved to a file": (lambda: moved("file:///etc/passwd"), "UNSAFE_URL"),
     "moved in a circle": (lambda: moved("http://public.example/a"), "NETWORK"),
     "packed as gzip": (
-        lambda: httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=_stream(b"\x1f")),
+        lambda: httpx2.Response(200, headers={"Content-Encoding": "gzip"}, stream=_stream(b"\x1f")),
         "NETWORK",
     ),
     "announced too large": (
-        lambda: httpx.Response(200, headers={"Content-Length": "9999999999"}, stream=_stream(b"")),
+        lambda: httpx2.Response(200, headers={"Content-Length": "9999999999"}, stream=_stream(b"")),
         "TOO_LARGE",
     ),
-    "endless": (lambda: httpx.Response(200, stream=_stream(png(), 50_000)), "TOO_LARGE"),
+    "endless": (lambda: httpx2.Response(200, stream=_stream(png(), 50_000)), "TOO_LARGE"),
     "a page that is called an image": (
-        lambda: httpx.Response(
+        lambda: httpx2.Response(
             200, headers={"Content-Type": "image/png"}, stream=_stream(b"<html>")
         ),
         "UNSUPPORTED_FORMAT",
     ),
-    "missing": (lambda: httpx.Response(404), "NOT_FOUND"),
+    "missing": (lambda: httpx2.Response(404), "NOT_FOUND"),
 }
 
 
-class _stream(httpx.AsyncByteStream):  # noqa: N801 - reads as a function
+class _stream(httpx2.AsyncByteStream):  # noqa: N801 - reads as a function
     """The bytes, and as many pieces of zeros after them."""
 
     def __init__(self, content: bytes, more: int = 0) -> None:
@@ -270,10 +270,10 @@ class _stream(httpx.AsyncByteStream):  # noqa: N801 - reads as a function
 
 
 @pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], httpx.Response]], None]:
+def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], httpx2.Response]], None]:
     """A web in which inside.example and changing.example lead here, and others far away."""
 
-    def answer_with(reply: Callable[[], httpx.Response]) -> None:
+    def answer_with(reply: Callable[[], httpx2.Response]) -> None:
         looked_up: list[str] = []
 
         async def resolve(host: str, _port: int) -> list[str]:
@@ -281,7 +281,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], httpx.Respons
             changed = host == "changing.example" and looked_up.count(host) > 1
             return ["127.0.0.1" if changed or host == "inside.example" else "93.184.215.14"]
 
-        transport = httpx.MockTransport(lambda _request: reply())
+        transport = httpx2.MockTransport(lambda _request: reply())
         monkeypatch.setattr(
             attach, "Fetcher", lambda s: fetch.Fetcher(s, resolve=resolve, transport=transport)
         )
