@@ -9,6 +9,8 @@ MILLION = 1_000_000
 """Prices are shown per million tokens."""
 NANO = 1_000_000_000
 """The store holds money in whole nano-dollars."""
+LARGEST = Decimal(10**12)
+"""USD above which an amount is an error of who told it."""
 
 
 def parse_usd(value: object) -> Decimal | None:
@@ -17,7 +19,7 @@ def parse_usd(value: object) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    return amount if amount.is_finite() and 0 <= amount < LARGEST else None
 
 
 def dollars(amount: Decimal) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
@@ -36,6 +37,23 @@ def mappings(value: object, name: str) -> list[Json]:
     """The objects in the list that the field is; empty if it is none."""
     field = _field(value, name)
     return [item for item in field if isinstance(item, dict)] if isinstance(field, list) else []
+
+
+def texts(value: object, name: str) -> list[str]:
+    """The texts in the list that the field is; empty if it is none."""
+    field = _field(value, name)
+    return [item for item in field if isinstance(item, str)] if isinstance(field, list) else []
+
+
+def number(value: object, name: str) -> float | None:
+    """The field as a finite number; None if it is none."""
+    field = _field(value, name)
+    if isinstance(field, bool) or not isinstance(field, int | float):
+        return None
+    try:
+        return float(field) if math.isfinite(field) else None
+    except OverflowError:
+        return None
 
 
 def _field(value: object, name: str) -> object:

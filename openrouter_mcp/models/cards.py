@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp.models.model import Model
-from openrouter_mcp.money import MILLION
+from openrouter_mcp.api.responses import mapping, mappings
+from openrouter_mcp.models.endpoints import is_degraded
+from openrouter_mcp.models.model import DAY, Model, PriceOverride, varies
+from openrouter_mcp.money import MILLION, parse_usd
+from openrouter_mcp.text import clean
 
-DAY = 86_400
 DESCRIPTION_LIMIT = 500
 # OpenRouter writes "never" as a date far away.
 EXPIRY_SHOWN_DAYS = 365
@@ -93,11 +95,12 @@ def prices(pricing: Mapping[str, object]) -> dict[str, Any]:
     """USD per million tokens, for `request`, `image` and `web_search` each; zeros left out."""
     shown: dict[str, Any] = {}
     for kind, value in pricing.items():
-        price = decimal(value)
-        if price is None or (price == 0 and kind not in {"prompt", "completion"}):
+        price = parse_usd(value)
+        if price is None:
+            if varies(value):
+                shown[kind] = "varies"
+        elif price == 0 and kind not in {"prompt", "completion"}:
             continue
-        if price < 0:
-            shown[kind] = "varies"
         elif kind in PER_UNIT and not (kind == "image" and price < SMALLEST_UNIT_PRICE):
             shown[kind] = number(price)
         else:
@@ -109,11 +112,11 @@ def _prices(model: Model) -> dict[str, Any]:
     """The prices of a card; none where they are those of an image, a video or a request."""
     if audio := _audio_price(model):
         return {"audio_unit": f"{audio.normalize():f}"}
-    return {} if _priced_by_unit(model) else prices(model.pricing)
+    return {} if _priced_by_unit(model) else prices(mapping(model.raw, "pricing"))
 
 
 def _short_price(model: Model) -> dict[str, Any]:
-    shown = prices(model.pricing)
+    shown = prices(mapping(model.raw, "pricing"))
     if "varies" in shown.values():
         return {"price": "varies"}
     if audio := _audio_price(model):
@@ -162,39 +165,34 @@ def _expires(model: Model, now: float) -> str:
     return model.expiration_date if days is not None and days <= EXPIRY_SHOWN_DAYS else ""
 
 
-def _override(override: Mapping[str, Any]) -> dict[str, Any]:
+def _override(override: PriceOverride) -> dict[str, Any]:
     """A conditional price: when it holds, in words, and its prices per million tokens."""
     when = []
-    if tokens := override.get("min_prompt_tokens"):
-        when.append(f"prompt over {tokens:,} tokens")
-    if "utc_start" in override:
-        when.append(f"{_clock(override['utc_start'])} to {_clock(override.get('utc_end'))} UTC")
-    if days := override.get("utc_days"):
-        when.append(f"on {', '.join(map(str, days))}")
-    rest = {name: v for name, v in override.items() if not name.startswith(("utc_", "min_"))}
-    return {"when": ", ".join(when), **prices(rest)}
-
-
-def _clock(time: object) -> str:
-    """OpenRouter's HHMM, a number, as a time of day."""
-    return f"{time // 100:02}:{time % 100:02}" if isinstance(time, int) else str(time)
+    if override.min_prompt_tokens > 0:
+        when.append(f"prompt over {override.min_prompt_tokens:,} tokens")
+    if override.utc_window:
+        start, end = (f"{time // 100:02}:{time % 100:02}" for time in override.utc_window)
+        when.append(f"{start} to {end} UTC")
+    if override.utc_days:
+        when.append(f"on {', '.join(override.utc_days)}")
+    when += [clean(f"{name} {value}") for name, value in override.not_understood.items()]
+    return {"when": ", ".join(when), **prices(override.prices)}
 
 
 def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     """One provider's offer; `tag` is what provider.only and provider.order take."""
-    pricing = endpoint.get("pricing")
     return present(
         {
             "tag": endpoint.get("tag"),
             "provider": endpoint.get("provider_name"),
-            "prices": prices(pricing if isinstance(pricing, Mapping) else {}),
+            "prices": prices(mapping(endpoint, "pricing")),
             "context": endpoint.get("context_length") or None,
             "max_output": endpoint.get("max_completion_tokens"),
             "quantization": endpoint.get("quantization"),
             "latency_ms": _percentiles(_milliseconds(endpoint.get("latency_last_30m"))),
             "tokens_per_second": _percentiles(endpoint.get("throughput_last_30m")),
             "uptime_percent": _rounded(endpoint.get("uptime_last_30m")),
-            "degraded": endpoint.get("status") not in (None, 0),
+            "degraded": is_degraded(endpoint),
         }
     )
 
@@ -218,15 +216,6 @@ def _rounded(value: object) -> object:
     return round(value, 1) if isinstance(value, float) else value
 
 
-def decimal(value: object) -> Decimal | None:
-    """A price of OpenRouter's; None where it is not one."""
-    try:
-        price = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return price if price.is_finite() else None
-
-
 def number(price: Decimal) -> int | float:
     """A price as a short JSON number."""
     short = round(price, 6)
@@ -248,10 +237,10 @@ def image_endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
         {
             "tag": endpoint.get("provider_tag") or endpoint.get("provider_slug"),
             "provider": endpoint.get("provider_name"),
-            "prices": [_image_price(line) for line in endpoint.get("pricing") or []],
+            "prices": [_image_price(line) for line in mappings(endpoint, "pricing")],
             "parameters": {
                 name: _allowed(descriptor)
-                for name, descriptor in (endpoint.get("supported_parameters") or {}).items()
+                for name, descriptor in mapping(endpoint, "supported_parameters").items()
             },
             "streaming": endpoint.get("supports_streaming"),
         }
@@ -260,8 +249,9 @@ def image_endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 def _image_price(line: Mapping[str, Any]) -> str:
     variant = f" ({line['variant']})" if line.get("variant") else ""
-    price = decimal(line.get("cost_usd")) or Decimal(0)
-    unit = str(line.get("unit"))
+    price, unit = parse_usd(line.get("cost_usd")), str(line.get("unit"))
+    if price is None:
+        return f"{line.get('billable')}: no price"
     if unit == "token":
         price, unit = price * MILLION, "million tokens"
     return f"{line.get('billable')}: ${number(price)} per {unit}{variant}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.endpoints import is_healthy
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
@@ -68,9 +69,6 @@ def refusal(snapshot: Snapshot, model: Model, needed: AbstractSet[str]) -> OpenR
         suggestions=able[:SUGGESTED],
     )
 
-
-LEAST_UPTIME = 95
-"""Percent of the last half hour below which an endpoint does not count as healthy."""
 
 Price = Callable[[Model], Awaitable[Decimal | None]]
 """USD for one `unit` of a model's work; None where nobody lists it."""
@@ -208,12 +206,8 @@ async def _by_use(app: App, models: Sequence[Model]) -> list[Model]:
 
 async def _healthy(app: App, model: Model, wanted: Wanted) -> bool:
     """Whether an endpoint that can do the work is up."""
-    return any(
-        wanted.endpoint(row)
-        and (row.get("status") or 0) >= 0
-        and (row.get("uptime_last_30m") or 100) >= LEAST_UPTIME
-        for row in await _endpoints(app, model)
-    )
+    rows = await _endpoints(app, model)
+    return any(is_healthy(row) and wanted.endpoint(row) for row in rows)
 
 
 async def _endpoints(app: App, model: Model) -> Sequence[Mapping[str, Any]]:

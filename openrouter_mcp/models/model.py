@@ -1,22 +1,69 @@
-"""One model of the live catalogue: its row in GET /models (OPENROUTER's words), typed."""
+"""One model of the live catalogue: its row in GET /models, in OpenRouter's words, typed."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Self
 
-from openrouter_mcp.money import MILLION
+from openrouter_mcp.api.responses import mapping, mappings, number, text, texts
+from openrouter_mcp.money import MILLION, parse_usd
 
 DAY = 86_400
+"""Seconds."""
+LARGEST_COUNT = 10**15
+CONDITIONS = ("min_", "max_", "utc_")
+"""How the names of conditions begin in OpenRouter's conditional prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOverride:
+    """Prices that replace those of a model while every condition holds.
+
+    `min_prompt_tokens` is exceeded by the prompt (-1: any length); `utc_window` is a start and an
+    end as HHMM in UTC, the end excluded, perhaps across midnight; `utc_days` are names of days in
+    lower case. What this version does not know stands in `not_understood` as it came: such an
+    override may hold or not.
+    """
+
+    min_prompt_tokens: int
+    utc_window: tuple[int, int] | None
+    utc_days: tuple[str, ...]
+    not_understood: Mapping[str, Any]
+    prices: Mapping[str, Decimal]
+
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any], kinds: Collection[str]) -> Self:
+        """Read one entry of `pricing.overrides`; `kinds` are the prices that the model lists."""
+        prices = {
+            kind: price
+            for kind, value in entry.items()
+            if (kind in kinds or isinstance(value, str)) and not kind.startswith(CONDITIONS)
+            if (price := parse_usd(value)) is not None
+        }
+        rest = {name: value for name, value in entry.items() if name not in prices}
+        tokens, window, days = -1, None, ()
+        if isinstance(rest.get("min_prompt_tokens"), int):
+            tokens = rest.pop("min_prompt_tokens")
+        match rest:
+            case {"utc_start": int(start), "utc_end": int(end)}:
+                window = start, end
+                del rest["utc_start"], rest["utc_end"]
+        listed = rest.get("utc_days")
+        if isinstance(listed, list) and all(isinstance(day, str) for day in listed):
+            days = tuple(rest.pop("utc_days"))
+        return cls(tokens, window, days, rest, prices)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A model; what OpenRouter does not say is empty, 0 or None. Never change `raw`.
+    """A model that OpenRouter offers; what it does not say is empty, 0 or None.
 
-    `pricing` is USD per unit (per token for `prompt` and `completion`), `created` unix seconds,
-    `price_overrides` OpenRouter's conditional prices as they came.
+    `pricing` is USD per unit by kind of price (per token for `prompt` and `completion`); a price
+    of no sense, or one that varies with what a router chooses, is not in it but in
+    `unreadable_prices`. `created` is unix seconds. `raw` is the row itself: never change it.
     """
 
     id: str
@@ -32,7 +79,8 @@ class Model:
     output_modalities: frozenset[str]
     supported_parameters: frozenset[str]
     pricing: Mapping[str, Decimal]
-    price_overrides: tuple[dict[str, Any], ...]
+    unreadable_prices: frozenset[str]
+    price_overrides: tuple[PriceOverride, ...]
     reasoning: dict[str, Any] | None
     supported_voices: tuple[str, ...]
     alias_target: str
@@ -43,31 +91,40 @@ class Model:
     @classmethod
     def parse(cls, row: object) -> Self | None:
         """Read one row of `data`; None when it has no usable id."""
-        if not isinstance(row, dict) or not _text(row.get("id")):
+        id_ = text(row, "id")
+        if not isinstance(row, dict) or not id_:
             return None
-        architecture = _mapping(row.get("architecture"))
-        top_provider = _mapping(row.get("top_provider"))
-        pricing = _mapping(row.get("pricing"))
-        overrides = pricing.get("overrides")
+        architecture = mapping(row, "architecture")
+        top_provider = mapping(row, "top_provider")
+        listed = mapping(row, "pricing")
+        prices = {kind: value for kind, value in listed.items() if kind != "overrides"}
+        pricing = {
+            kind: price for kind, value in prices.items() if (price := parse_usd(value)) is not None
+        }
         return cls(
-            id=_text(row["id"]),
-            canonical_slug=_text(row.get("canonical_slug")),
-            name=_text(row.get("name")) or _text(row["id"]),
-            created=_count(row.get("created")),
-            description=_text(row.get("description")),
-            context_length=_count(row.get("context_length")),
-            max_completion_tokens=_count(top_provider.get("max_completion_tokens")),
-            knowledge_cutoff=_text(row.get("knowledge_cutoff")),
-            expiration_date=_text(row.get("expiration_date")),
-            input_modalities=frozenset(_texts(architecture.get("input_modalities"))),
-            output_modalities=frozenset(_texts(architecture.get("output_modalities"))),
-            supported_parameters=frozenset(_texts(row.get("supported_parameters"))),
-            pricing=_prices(pricing),
-            price_overrides=tuple(item for item in _items(overrides) if isinstance(item, dict)),
-            reasoning=_mapping(row.get("reasoning")) or None,
-            supported_voices=_texts(row.get("supported_voices")),
-            alias_target=_text(_mapping(row.get("alias_target")).get("slug")),
-            benchmarks=_mapping(row.get("benchmarks")),
+            id=id_,
+            canonical_slug=text(row, "canonical_slug"),
+            name=text(row, "name") or id_,
+            created=_count(row, "created"),
+            description=text(row, "description"),
+            context_length=_count(row, "context_length"),
+            max_completion_tokens=_count(top_provider, "max_completion_tokens"),
+            knowledge_cutoff=text(row, "knowledge_cutoff"),
+            expiration_date=text(row, "expiration_date"),
+            input_modalities=frozenset(texts(architecture, "input_modalities")),
+            output_modalities=frozenset(texts(architecture, "output_modalities")),
+            supported_parameters=frozenset(texts(row, "supported_parameters")),
+            pricing=pricing,
+            unreadable_prices=frozenset(
+                kind for kind, value in prices.items() if value is not None and kind not in pricing
+            ),
+            price_overrides=tuple(
+                PriceOverride.parse(entry, pricing) for entry in mappings(listed, "overrides")
+            ),
+            reasoning=mapping(row, "reasoning") or None,
+            supported_voices=tuple(texts(row, "supported_voices")),
+            alias_target=text(mapping(row, "alias_target"), "slug"),
+            benchmarks=mapping(row, "benchmarks"),
             is_moderated=top_provider.get("is_moderated") is True,
             raw=row,
         )
@@ -91,21 +148,22 @@ class Model:
     @property
     def is_router(self) -> bool:
         """Whether OpenRouter chooses the model behind this id."""
-        return self.id.startswith("openrouter/") or self.pricing.get("prompt", 0) < 0
+        prompt = mapping(self.raw, "pricing").get("prompt")
+        return self.id.startswith("openrouter/") or varies(prompt)
 
     @property
     def is_free(self) -> bool:
         """Whether it costs nothing. Media models list zero token prices but charge per unit."""
         if self.variant:
             return self.variant == ":free"
-        priced = self.pricing and not any(self.pricing.values())
-        return bool(priced) and self.output_modalities == {"text"}
+        told = self.pricing.keys() >= {"prompt", "completion"} and not self.unreadable_prices
+        return told and not any(self.pricing.values()) and self.output_modalities == {"text"}
 
     @property
     def blended_price(self) -> Decimal | None:
         """(3 x prompt + completion) / 4 in USD per million tokens; None where not so priced."""
         prompt, completion = self.pricing.get("prompt"), self.pricing.get("completion")
-        if prompt is None or completion is None or prompt < 0:
+        if prompt is None or completion is None:
             return None
         blended = (3 * prompt + completion) * MILLION / 4
         return blended if blended or self.is_free else None
@@ -129,46 +187,21 @@ class Model:
 
         0 where it was not measured.
         """
-        index = _mapping(self.benchmarks.get("artificial_analysis")).get(f"{name}_index")
-        return float(index) if isinstance(index, int | float) else 0.0
+        return number(mapping(self.benchmarks, "artificial_analysis"), f"{name}_index") or 0.0
 
     def elo(self, arena: str, category: str) -> float:
         """Design Arena's Elo rating in one category of one arena; 0 where it has none."""
-        for entry in map(_mapping, _items(self.benchmarks.get("design_arena"))):
+        for entry in mappings(self.benchmarks, "design_arena"):
             if (entry.get("arena"), entry.get("category")) == (arena, category):
-                elo = entry.get("elo")
-                return float(elo) if isinstance(elo, int | float) else 0.0
+                return number(entry, "elo") or 0.0
         return 0.0
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def varies(price: object) -> bool:
+    """Whether a price is OpenRouter's -1: it is that of the model that a router chooses."""
+    return parse_usd(price) is None and parse_usd(str(price).removeprefix("-")) is not None
 
 
-def _count(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and 0 < value < 10**15 else 0
-
-
-def _items(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(item for item in _items(value) if isinstance(item, str))
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _prices(pricing: dict[str, Any]) -> dict[str, Decimal]:
-    prices = {}
-    for key, value in pricing.items():
-        if isinstance(value, str | int | float):
-            try:
-                price = Decimal(str(value))
-            except InvalidOperation:
-                continue
-            if price.is_finite():
-                prices[key] = price
-    return prices
+def _count(row: object, name: str) -> int:
+    value = number(row, name) or 0
+    return int(value) if 0 < value < LARGEST_COUNT else 0

@@ -9,7 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from openrouter_mcp.files import parts as media_parts
-from openrouter_mcp.models.model import Model
+from openrouter_mcp.models.model import Model, PriceOverride
 from openrouter_mcp.money import MILLION
 
 BYTES_PER_TOKEN = 3
@@ -27,6 +27,10 @@ DEAREST_INPUT = Decimal(15)
 """USD per million tokens: a model that a router chooses need not be dearer, whatever is allowed,
 and one call should not hold all the money that is left."""
 LONGEST_CALL = timedelta(minutes=15)
+BILLED = frozenset(
+    {"prompt", "input_cache_write", "completion", "internal_reasoning", "request", "web_search"}
+)
+"""The kinds of prices that a request for text is billed by."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +85,20 @@ def count_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
 
 
 def rates(model: Model | None, input_tokens: int, now: datetime) -> Rates | None:
-    """The dearest rates that hold for a prompt of this length from now on; None if it has none.
+    """The dearest rates that hold for a prompt of this length from now on.
 
-    Overrides for long prompts and times of day count where they can apply during the call; input
-    counts at the price of writing it into the provider's cache where that is the higher one.
+    None for a model without a price, or with one that cannot be read. Overrides for long prompts
+    and times of day count where they can apply during the call; input counts at the price of
+    writing it into the provider's cache where that is the higher one.
     """
-    if model is None or model.pricing.get("prompt", Decimal(-1)) < 0:
+    if model is None or not model.pricing.keys() >= {"prompt", "completion"}:
+        return None
+    if model.unreadable_prices.intersection(BILLED):
         return None
     if not any(model.pricing.values()) and not model.is_free:
         return None
-    tables = [_at(model, input_tokens, now), _at(model, input_tokens, now + LONGEST_CALL)]
+    moments = (now, now + LONGEST_CALL)
+    tables = [_prices_in_force(model, input_tokens, moment) for moment in moments]
 
     def highest(*kinds: str) -> Decimal:
         return max(table.get(kind, Decimal(0)) for table in tables for kind in kinds)
@@ -154,28 +162,28 @@ def dearest(candidates: Sequence[Rates | None], demand: Demand) -> Rates | None:
     return max(known, key=lambda rate: cost(demand, rate))
 
 
-def _at(model: Model, input_tokens: int, moment: datetime) -> dict[str, Decimal]:
-    """The price table in force at `moment` for this prompt: later overrides win, key by key."""
+def _prices_in_force(model: Model, input_tokens: int, moment: datetime) -> dict[str, Decimal]:
+    """The prices at `moment` for a prompt of this length: later overrides win, kind by kind.
+
+    Of an override that may hold or not, only what makes the request dearer counts.
+    """
     table = dict(model.pricing)
     for override in model.price_overrides:
-        if _applies(override, input_tokens, moment.astimezone(UTC)):
-            table |= {
-                kind: Decimal(str(price))
-                for kind, price in override.items()
-                if not kind.startswith(("utc_", "min_"))
-            }
+        if _may_hold(override, input_tokens, moment.astimezone(UTC)):
+            for kind, price in override.prices.items():
+                dearer = not override.not_understood or price > table.get(kind, 0)
+                table[kind] = price if dearer else table[kind]
     return table
 
 
-def _applies(override: Mapping[str, Any], input_tokens: int, moment: datetime) -> bool:
-    """Whether every condition of an override holds; its times are HHMM in UTC, half-open."""
-    if input_tokens <= override.get("min_prompt_tokens", -1):
+def _may_hold(override: PriceOverride, input_tokens: int, moment: datetime) -> bool:
+    """Whether no condition that we understand excludes the override; `moment` is in UTC."""
+    if input_tokens <= override.min_prompt_tokens:
         return False
-    days = override.get("utc_days")
-    if days and moment.strftime("%A").lower() not in days:
+    if override.utc_days and moment.strftime("%A").lower() not in override.utc_days:
         return False
-    start, end = override.get("utc_start"), override.get("utc_end")
-    if start is None or end is None:
+    if override.utc_window is None:
         return True
+    start, end = override.utc_window
     clock = moment.hour * 100 + moment.minute
     return start <= clock < end if start <= end else clock >= start or clock < end

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from openrouter_mcp.api.responses import mappings
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.money import parse_usd
 from openrouter_mcp.multimodal.documents import count_tokens
 
 Descriptor = Mapping[str, Any]
@@ -123,7 +125,7 @@ def estimate(
     }
     costs = []
     for endpoint in endpoints:
-        lines = [line for line in endpoint.get("pricing") or [] if isinstance(line, Mapping)]
+        lines = mappings(endpoint, "pricing")
         if not any(line.get("billable") == "output_image" for line in lines):
             return None
         total = Decimal(0)
@@ -132,7 +134,10 @@ def estimate(
                 _price(line, count, prompt, resolution)
                 for line in _in_force(lines, billable, resolution)
             ]
-            total += max(prices, default=Decimal(0))
+            listed = [price for price in prices if price is not None]
+            if len(listed) < len(prices):
+                return None
+            total += max(listed, default=Decimal(0))
         costs.append(total)
     return max(costs, default=None)
 
@@ -188,8 +193,11 @@ def _in_force(
     return named if resolution and named else listed
 
 
-def _price(line: Mapping[str, Any], count: int, prompt: str, resolution: str) -> Decimal:
-    price = Decimal(str(line.get("cost_usd") or 0))
+def _price(line: Mapping[str, Any], count: int, prompt: str, resolution: str) -> Decimal | None:
+    """USD for `count` of what a price line is for; None where its price cannot be read."""
+    price = parse_usd(line.get("cost_usd"))
+    if price is None:
+        return None
     text = line.get("billable") == "input_text"
     match line.get("unit"):
         case "token":

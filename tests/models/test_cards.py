@@ -93,7 +93,7 @@ def test_prices_of_nothing_and_of_no_sense_are_left_out():
 
 def test_a_price_that_depends_on_the_route_varies():
     router = model(pricing={"prompt": "-1", "completion": "-1"})
-    assert cards.prices(router.pricing) == {"prompt": "varies", "completion": "varies"}
+    assert cards.prices(router.raw["pricing"]) == {"prompt": "varies", "completion": "varies"}
     row = cards.row(router, NOW)
     assert row["price"] == "varies"
     assert "price_in" not in row
@@ -113,6 +113,17 @@ def test_conditional_prices_keep_their_conditions():
         {"when": "prompt over 200,000 tokens", "prompt": 5, "completion": 20},
         {"when": "16:30 to 00:30 UTC", "prompt": 1},
         {"when": "on saturday, sunday", "prompt": 0.5},
+    ]
+
+
+def test_conditions_and_prices_that_are_not_understood_are_shown_as_they_came():
+    odd = {"min_prompt_tokens": "many", "utc_start": 900, "utc_days": 6, "regions": ["eu"]}
+    pricing = {"prompt": "0.0000025", "overrides": [odd | {"prompt": "0.000005", "audio": "?"}, 7]}
+    assert cards.card(model(pricing=pricing), [], NOW)["price_overrides"] == [
+        {
+            "when": "min_prompt_tokens many, utc_start 900, utc_days 6, regions ['eu'], audio ?",
+            "prompt": 5,
+        }
     ]
 
 

@@ -83,9 +83,10 @@ async def test_without_any_price_the_most_used_is_taken_and_that_is_told(app, si
     assert (found.id, found.how) == (SMALL, "most used, its price is not listed")
 
 
-async def test_a_model_that_is_down_is_passed_over(app, monkeypatch) -> None:
+@pytest.mark.parametrize("ill", [{"uptime_last_30m": 40.0}, {"uptime_last_30m": 0}, {"status": -2}])
+async def test_a_model_that_is_down_is_passed_over(app, monkeypatch, ill) -> None:
     async def endpoints(model_id: str) -> list[dict]:
-        return [{"status": 0, "uptime_last_30m": 40.0 if model_id == SMALL else 99.0}]
+        return [{"status": 0, "uptime_last_30m": 99.0} | (ill if model_id == SMALL else {})]
 
     monkeypatch.setattr(app.catalogue, "endpoints", endpoints)
     assert (await choose.choose(app, "", EMBEDDER)).id == QWEN

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_mcp.models.model import Model
+from openrouter_mcp.models.model import Model, PriceOverride
 
 ROW = {
     "id": "acme/owl:free",
@@ -49,7 +49,8 @@ def test_a_row_is_read_with_its_types():
         "completion": Decimal("0.000015"),
         "discount": 0,
     }
-    assert owl.price_overrides == ({"min_prompt_tokens": 200_000, "prompt": "0.000006"},)
+    dearer = {"prompt": Decimal("0.000006")}
+    assert owl.price_overrides == (PriceOverride(200_000, None, (), {}, dearer),)
     assert owl.is_moderated
     assert owl.reasoning == {"mandatory": False}
     assert owl.supported_voices == ("alto",)

@@ -64,6 +64,34 @@ def test_a_window_may_wrap_midnight_and_name_its_days() -> None:
     assert rates(found, now=late.replace(day=20)).prompt == Decimal("0.000003")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"regions": ["eu"]},
+        {"per": {"tokens": 1}},
+        {"min_prompt_tokens": "many"},
+        {"utc_start": "dusk", "utc_end": "dawn"},
+        {"utc_start": 100},
+        {"utc_days": 6},
+        {"completion": "dear"},
+    ],
+)
+def test_an_override_that_is_not_understood_counts_where_it_is_dearer(odd) -> None:
+    dearer = model(overrides=[{**odd, "prompt": "0.000009"}])
+    assert rates(dearer) == Rates(Decimal("0.000009"), Decimal("0.000015"))
+    cheaper = model(overrides=[{**odd, "prompt": "0.000001"}])
+    assert rates(cheaper) == Rates(Decimal("0.000003"), Decimal("0.000015"))
+
+
+@pytest.mark.parametrize("odd", ["NaN", "-0.1", "1e400", "dear", None, [], {}])
+@pytest.mark.parametrize("kind", ["prompt", "completion"])
+def test_a_price_of_no_sense_is_no_price_and_not_free(kind, odd) -> None:
+    found = model(**{"prompt": "0", "completion": "0", "request": "0", kind: odd})
+    assert pricing.rates(found, 10, NOON) is None
+    assert not found.is_free
+    assert found.blended_price is None
+
+
 def test_a_model_whose_price_varies_has_no_rates() -> None:
     assert pricing.rates(model(prompt="-1", completion="-1"), 10, NOON) is None
     assert pricing.rates(None, 10, NOON) is None

@@ -90,6 +90,11 @@ def test_a_price_that_one_endpoint_does_not_list_bounds_nothing() -> None:
     assert image_parameters.estimate([], **known) is None
 
 
+@pytest.mark.parametrize("odd", ["dear", None, -1, "1e400", [0.1]])
+def test_a_price_that_cannot_be_read_bounds_nothing(odd) -> None:
+    assert price([{"billable": "output_image", "unit": "image", "cost_usd": odd}]) is None
+
+
 def test_a_request_is_kept_to_the_providers_that_can() -> None:
     body: dict[str, Any] = {"provider": {"sort": "price"}}
     image.fit("m", BOTH, {"resolution": "4K"}, "", body)

@@ -45,6 +45,13 @@ async def test_a_loose_name_is_resolved_and_the_receipt_tells_it(client, simulat
     assert '"gemni flash"' in text(result).splitlines()[-1]
 
 
+async def test_an_unknown_field_in_an_override_of_prices_breaks_no_call(client, simulator) -> None:
+    id_ = "anthropic/claude-sonnet-5"
+    simulator.model(id_)["pricing"]["overrides"] = [{"regions": ["eu"], "prompt": "0.00001"}]
+    result = await ask(client, model=id_, dry_run=True)
+    assert not result.is_error, text(result)
+
+
 async def test_an_unknown_model_costs_nothing_and_names_the_nearest(client, simulator) -> None:
     result = await ask(client, model="clod sonnit 99")
     assert result.meta[ERROR]["code"] == "MODEL_NOT_FOUND"

@@ -158,6 +158,17 @@ async def test_conditional_prices_are_told_in_words(app):
     assert card["price_overrides"][0]["when"] == "prompt over 200,000 tokens"
 
 
+async def test_every_call_survives_a_price_line_that_is_not_understood(app, simulator):
+    id_ = "anthropic/claude-sonnet-5"
+    odd = {"regions": ["eu"], "min_prompt_tokens": "many", "utc_days": 6, "prompt": "0.00001"}
+    simulator.model(id_)["pricing"] |= {"audio": "1e400", "overrides": [odd, "dear"]}
+    card = (await get_model(id_, app=app))["model"]
+    assert card["price_overrides"][0]["prompt"] == 10
+    assert id_ in await ids(app, query="sonnet", sort="price")
+    advice = await recommend_model("coding", app=app)
+    assert advice["models"]
+
+
 async def test_an_alias_shows_the_endpoints_of_its_target(app):
     card = (await get_model("~openai/gpt-latest", app=app))["model"]
     assert card["alias_of"] == "openai/gpt-5.4"

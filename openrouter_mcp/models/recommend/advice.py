@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from openrouter_mcp.api.responses import mapping, number
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.models import cards, search
+from openrouter_mcp.models import cards, endpoints, search
 from openrouter_mcp.models import prices as pricing
 from openrouter_mcp.models.catalogue import Catalogue, Snapshot
 from openrouter_mcp.models.datasets import Market
@@ -32,7 +34,6 @@ from openrouter_mcp.models.recommend.tasks import (
 from openrouter_mcp.multimodal import video
 
 LEAST_DAYS_LEFT = 30
-LEAST_UPTIME = 95
 
 
 def eligible(
@@ -92,7 +93,7 @@ def price_of(model: Model, demand: Demand, now: datetime) -> Decimal | None:
 
 
 def best_endpoint(
-    endpoints: Iterable[Mapping[str, Any]], needs: Needs, zdr: Collection[str] | None
+    rows: Iterable[Mapping[str, Any]], needs: Needs, zdr: Collection[str] | None
 ) -> Mapping[str, Any] | None:
     """The cheapest healthy endpoint that has what is needed, the quicker one among equals.
 
@@ -100,19 +101,15 @@ def best_endpoint(
     """
     usable = [
         row
-        for row in endpoints
-        if (row.get("status") or 0) >= 0
-        and (row.get("uptime_last_30m") is None or row["uptime_last_30m"] >= LEAST_UPTIME)
+        for row in rows
+        if endpoints.is_healthy(row)
         and ("zdr" not in needs.listings or zdr is None or row.get("tag") in zdr)
     ]
 
     def order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        prices = row.get("pricing") or {}
-        price = 3 * Decimal(str(prices.get("prompt", 0))) + Decimal(
-            str(prices.get("completion", 0))
-        )
-        latency = (row.get("latency_last_30m") or {}).get("p50")
-        return bool(row.get("service_tier")), price, latency or float("inf"), str(row.get("tag"))
+        latency = number(mapping(row, "latency_last_30m"), "p50") or math.inf
+        price = endpoints.blended_price(row)
+        return bool(row.get("service_tier")), price, latency, str(row.get("tag"))
 
     return min(usable, key=order, default=None)
 

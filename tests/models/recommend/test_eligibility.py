@@ -112,6 +112,12 @@ def test_a_failing_endpoint_is_never_best(ill: dict):
     assert best(offer("ill", **ill)) is None
 
 
+@pytest.mark.parametrize("odd", ["dear", "-1", None, [], "NaN"])
+def test_an_endpoint_without_a_readable_price_comes_last(odd):
+    assert best(offer("odd", odd), offer("dear", "9")) == "dear"
+    assert best(offer("odd", odd)) == "odd"
+
+
 def test_a_service_tier_is_best_only_when_alone():
     flex = offer("acme/flex", "0.5", service_tier="flex")
     assert best(flex, offer("acme")) == "acme"
