@@ -1,5 +1,6 @@
-"""A simulated OpenRouter for every test, and clients of the real server in both protocol eras."""
+"""A simulated OpenRouter for every test, and clients of the real server."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
@@ -16,9 +17,10 @@ from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
 from tests.support import oracle
 
-# No test depends on the machine's speed.
-hypothesis.settings.register_profile("any machine", deadline=None)
-hypothesis.settings.load_profile("any machine")
+# Every run tries the same few examples; by hand, HYPOTHESIS_PROFILE=long looks for more.
+hypothesis.settings.register_profile("short", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=3000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,10 +84,10 @@ def _no_waiting_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "_wait", lambda _state: 0.001)
 
 
-@pytest.fixture(params=["auto", "legacy"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """Both protocol eras: 2026-07-28 and the handshake before it."""
-    return request.param
+@pytest.fixture
+def mode() -> str:
+    """The protocol of the client: the newest that both sides know; see also `both_eras`."""
+    return "auto"
 
 
 @pytest.fixture

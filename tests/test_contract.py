@@ -92,8 +92,8 @@ def package_of(module: str) -> str:
     return module.partition(".")[0]
 
 
-async def tool_list() -> list[dict]:
-    async with Client(build(settings.load())) as client:
+async def tool_list(mode: str = "auto") -> list[dict]:
+    async with Client(build(settings.load()), mode=mode) as client:
         tools = await client.list_tools()
     return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in tools]
 
@@ -110,6 +110,10 @@ async def test_the_tool_list_stays_within_its_token_budget() -> None:
     ]
     size = sum(len(json.dumps(tool, separators=(",", ":")).encode()) for tool in seen)
     assert size / 4 < TOKEN_BUDGET
+
+
+async def test_the_tool_list_is_the_same_in_both_eras() -> None:
+    assert await tool_list("legacy") == await tool_list("auto")
 
 
 async def test_no_schema_holds_a_union_or_null() -> None:

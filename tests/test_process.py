@@ -14,6 +14,7 @@ from fastmcp.client.transports import StdioTransport
 
 from openrouter_mcp.simulator.state import Script
 from tests.support import stdio
+from tests.support.eras import both_eras
 from tests.support.processes import runs, until
 from tests.support.upstream import chats
 
@@ -41,7 +42,7 @@ async def test_a_stray_env_file_changes_nothing(environment, simulator, tmp_path
     assert len(tools) > 1
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@both_eras
 async def test_a_client_lists_the_tools_and_chats_over_stdio(environment, simulator, mode) -> None:
     transport = StdioTransport(
         sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False

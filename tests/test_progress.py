@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_mcp import progress
@@ -98,7 +98,6 @@ async def test_values_are_seconds_since_the_start(clock: Clock, listener: Listen
     assert listener.values == pytest.approx([2.5, 42.5])
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(min_value=0, max_value=5), max_size=30))
 def test_values_rise_strictly(pauses: list[float]):
     clock = Clock()

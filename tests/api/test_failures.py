@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_mcp.api.failures import AVAILABILITY_STEP, failure
@@ -438,7 +438,6 @@ NAMED = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     status=st.sampled_from([200, 307, *STATUSES]),
     body=JSON | st.text() | st.fixed_dictionaries({"error": NAMED | JSON}),

@@ -591,9 +591,7 @@ SEGMENTS = (
 SPELLED = st.lists(st.sampled_from(SEGMENTS), max_size=8).map("/".join) | st.text(max_size=30)
 
 
-@hypothesis_settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SPELLED)
 @example("{outside}/canary.txt")
 @example("link/canary.txt")

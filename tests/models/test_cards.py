@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_mcp.models import cards
@@ -204,7 +204,6 @@ def test_an_output_limit_that_nobody_states_is_not_zero():
     assert "max_output" not in cards.card(unlimited, [], NOW)
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

@@ -194,7 +194,5 @@ def bounded(calls):
     return sum((min(call.cost, call.most) for call in calls), ZERO)
 
 
-Histories.TestCase.settings = configured(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
-)
+Histories.TestCase.settings = configured(stateful_step_count=40)
 test_the_caps_hold_in_every_history = Histories.TestCase

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_mcp.completions.answer import Answer
@@ -329,7 +329,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(
     usage=st.dictionaries(st.sampled_from([*USAGE, "server_tool_use"]), JSON),
     metadata=st.dictionaries(st.sampled_from(["attempts", "pipeline", "endpoints"]), JSON)

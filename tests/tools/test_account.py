@@ -12,6 +12,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import MANAGEMENT_KEY, Script
 from tests.api.test_client import OK, replying
+from tests.support.eras import both_eras
 from tests.support.results import ERROR, text
 from tests.support.upstream import AUTO
 
@@ -113,6 +114,7 @@ async def test_no_generation_is_asked_for_without_an_id(client, simulator) -> No
     assert simulator.requests == []
 
 
+@both_eras
 async def test_a_slow_call_becomes_a_job_that_is_followed_to_its_end(configure, mode, simulator):
     configure(OPENROUTER_WAIT_SECONDS="0.2")
     simulator.answer(Script(text="one two three four", chunk_delay=0.2))
@@ -128,6 +130,7 @@ async def test_a_slow_call_becomes_a_job_that_is_followed_to_its_end(configure, 
         assert job_id in text(await client.call_tool("get_job", {}))
 
 
+@both_eras
 async def test_get_job_is_offered_whatever_is_left_out(configure, mode, simulator) -> None:
     configure(OPENROUTER_TOOLS="models")
     async with Client(build(settings.load()), mode=mode) as client:

@@ -7,6 +7,7 @@ import pytest
 
 from openrouter_mcp.api import retry
 from openrouter_mcp.simulator.state import Script
+from tests.support.eras import both_eras
 from tests.support.results import ERROR, RECEIPT, text
 from tests.support.upstream import AUTO, chats
 
@@ -27,6 +28,7 @@ async def ask(client, **arguments):
     return await client.call_tool("chat", arguments, raise_on_error=False)
 
 
+@both_eras
 async def test_the_answer_stands_above_its_receipt(client, simulator) -> None:
     simulator.answer("Paris.")
     result = await ask(client, prompt="Capital of France?", model="anthropic/claude-sonnet-5")
@@ -52,6 +54,7 @@ async def test_an_unknown_field_in_an_override_of_prices_breaks_no_call(client, 
     assert not result.is_error, text(result)
 
 
+@both_eras
 async def test_an_unknown_model_costs_nothing_and_names_the_nearest(client, simulator) -> None:
     result = await ask(client, model="clod sonnit 99")
     assert result.meta[ERROR]["code"] == "MODEL_NOT_FOUND"
@@ -196,6 +199,7 @@ async def test_an_answer_that_broke_off_keeps_what_had_arrived(client, simulator
     assert len(chats(simulator)) == 1
 
 
+@both_eras
 async def test_a_short_wait_that_openrouter_asks_for_is_waited_and_told(client, simulator) -> None:
     simulator.fail("rate_limited", path="/chat/completions", retry_after=0)
     heard = []
@@ -418,6 +422,7 @@ async def test_an_unknown_thread_is_refused_before_anything_is_sent(client, simu
     assert chats(simulator) == []
 
 
+@both_eras
 @pytest.mark.parametrize("yes", [True, False])
 async def test_a_dear_call_asks_the_user_first(configure, mode, simulator, yes) -> None:
     from fastmcp import Client
@@ -443,6 +448,7 @@ async def test_a_dear_call_asks_the_user_first(configure, mode, simulator, yes) 
     assert result.is_error is not yes
 
 
+@both_eras
 async def test_a_client_that_cannot_ask_needs_max_cost_as_consent(configure, mode, simulator):
     from fastmcp import Client
 

@@ -11,6 +11,7 @@ from PIL import Image
 from openrouter_mcp import settings
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import Script
+from tests.support.eras import both_eras
 from tests.support.results import ERROR, RECEIPT, text
 from tests.support.upstream import chats
 
@@ -164,6 +165,7 @@ DEAR = {
 }
 
 
+@both_eras
 @pytest.mark.parametrize("tool", DEAR)
 @pytest.mark.parametrize("yes", [True, False])
 async def test_what_is_dear_is_asked_first(configure, mode, simulator, tool, yes) -> None:
@@ -184,6 +186,7 @@ async def test_what_is_dear_is_asked_first(configure, mode, simulator, tool, yes
     assert result.is_error is not yes
 
 
+@both_eras
 @pytest.mark.parametrize("tool", DEAR)
 async def test_who_cannot_ask_needs_max_cost_as_consent(configure, mode, simulator, tool) -> None:
     configure(OPENROUTER_CONFIRM_ABOVE="0.001")

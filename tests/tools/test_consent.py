@@ -8,6 +8,7 @@ from fastmcp.server.context import Context
 from fastmcp.tools import tool
 
 from openrouter_mcp.tools.context import confirm
+from tests.support.eras import both_eras
 
 
 @tool
@@ -22,6 +23,7 @@ async def asked(mode, handler) -> str:
         return (await client.call_tool("risky")).data
 
 
+@both_eras
 @pytest.mark.parametrize(
     ("action", "ok", "said"),
     [
@@ -43,5 +45,6 @@ async def test_only_a_yes_is_a_yes(mode, action, ok, said) -> None:
     assert questions == ["Do it?"]
 
 
+@both_eras
 async def test_a_client_that_cannot_ask_is_no_answer(mode) -> None:
     assert await asked(mode, None) == "None"

@@ -21,6 +21,7 @@ from openrouter_mcp.simulator import videos
 from openrouter_mcp.simulator.scripts import Film
 from openrouter_mcp.spending import paid_request
 from tests.bench.processes import python
+from tests.support.eras import both_eras
 from tests.support.results import ERROR, JOB, RECEIPT, text
 
 FAST = {
@@ -84,6 +85,7 @@ def saved(simulator, file: Path) -> bool:
     return hashlib.sha256(file.read_bytes()).hexdigest() == videos.digest(id_, simulator.film.size)
 
 
+@both_eras
 async def test_a_video_is_saved_with_its_path_link_and_receipt(client, simulator, output) -> None:
     result = await call(client, prompt="A red fox runs", duration=4, resolution="720p")
     file = output / "A-red-fox-runs.mp4"
@@ -345,6 +347,7 @@ async def test_a_video_that_takes_too_long_is_waited_for_again(fast, simulator, 
     assert len(ordered(simulator)) == 1
 
 
+@both_eras
 async def test_a_cancelled_wait_does_not_abandon_the_video(client, simulator, output) -> None:
     simulator.film = Film(looks=1000)
     waiting = asyncio.create_task(call(client, prompt="x"))

@@ -7,6 +7,10 @@ from fastmcp import Client
 from fastmcp.exceptions import McpError
 from mcp.types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
+from tests.support.eras import both_eras
+
+pytestmark = both_eras
+
 
 async def test_the_templates_and_prompts_are_listed(client: Client) -> None:
     templates = {template.uri_template for template in await client.list_resource_templates()}

@@ -19,6 +19,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.server import Boundary
 from openrouter_mcp.simulator.state import Script
 from openrouter_mcp.tools.chat import run_agent
+from tests.support.eras import both_eras
 from tests.support.processes import PEER
 from tests.support.results import ERROR, text
 
@@ -125,6 +126,7 @@ async def test_the_calling_model_cannot_widen_what_is_allowed(delegate, simulato
     assert not (folder / "b.txt").exists()
 
 
+@both_eras
 @pytest.mark.parametrize("ok", [True, False])
 async def test_the_users_yes_widens_it_for_this_run(delegate, simulator, folder, ok) -> None:
     questions = []
@@ -143,6 +145,7 @@ async def test_the_users_yes_widens_it_for_this_run(delegate, simulator, folder,
     assert (folder / "b.txt").exists() is ok
 
 
+@both_eras
 async def test_money_and_tools_are_one_question(delegate, simulator, folder, configure) -> None:
     configure(OPENROUTER_CONFIRM_ABOVE="0.5")
     questions = []
@@ -161,6 +164,7 @@ async def test_money_and_tools_are_one_question(delegate, simulator, folder, con
     assert (folder / "b.txt").exists()
 
 
+@both_eras
 async def test_what_is_dear_and_cannot_be_asked_needs_a_limit(
     delegate, simulator, configure
 ) -> None:
