@@ -81,7 +81,7 @@ def configure(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture(autouse=True)
 def _no_waiting_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries of a server in this process follow each other at once."""
-    monkeypatch.setattr(retry, "_wait", lambda _state: 0.001)
+    monkeypatch.setattr(retry, "wait_before", lambda _state: 0.001)
 
 
 @pytest.fixture

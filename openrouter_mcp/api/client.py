@@ -1,8 +1,8 @@
 """The one OpenAI-SDK client: every request to OpenRouter goes through here, and nothing else does.
 
 The SDK brings connections, proxies and certificates; this module adds what OpenRouter and our users
-need of it: the key stays with the configured origin, failures are typed, one retry policy knows
-which requests are safe to repeat, and every wait has an end.
+need of it: the key stays with the configured origin, failures become `OpenRouterError`, one retry
+policy knows which requests are safe to repeat, and every wait has an end.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
@@ -19,14 +18,14 @@ from urllib.parse import urljoin, urlsplit
 from openrouter_mcp import __version__
 from openrouter_mcp.api.responses import (
     EventStream,
-    Heard,
-    answered_once,
-    json_reply,
-    one_piece,
+    OnHeaders,
+    ignore_headers,
+    read_completion,
+    read_json,
+    read_reply,
     redirected,
-    typed,
-    unheard,
-    whole_reply,
+    translating_errors,
+    warning_of_billing,
 )
 from openrouter_mcp.api.retry import REPEATABLE, UNPAID, retrying
 from openrouter_mcp.api.streamed_body import StreamedBody, streamed
@@ -39,7 +38,12 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI, Omit
 
-KEPT = {
+CONNECT_TIMEOUT = 10.0
+LOOK_UP_TIMEOUT = 60.0
+MEDIA_READ_TIMEOUT = 300.0
+"""Seconds without a byte where none comes until all is done: an image may take two minutes."""
+MAX_REDIRECTS = 3
+SENT_HEADERS = {
     "accept",
     "accept-encoding",
     "connection",
@@ -49,6 +53,15 @@ KEPT = {
     "range",
     "transfer-encoding",
 }
+"""The SDK's headers that are sent; it has others, which tell about itself."""
+NO_KEY = (
+    "No OpenRouter key is set. Create one at https://openrouter.ai/keys, set OPENROUTER_API_KEY "
+    "in the MCP client's configuration and restart this server."
+)
+
+Method = Literal["get", "post"]
+Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
+"""JSON, or a factory of its bytes. What is large (also JSON with an `Encoded` file) is streamed."""
 
 
 class RequestHeaders:
@@ -64,18 +77,18 @@ class RequestHeaders:
         return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
 
     async def apply(self, request: httpx2.Request) -> None:
-        """Keep what HTTP and OpenRouter need and add ours: the SDK also tells about itself."""
+        """Keep the headers that HTTP and OpenRouter need, and add ours."""
         import httpx2
 
-        kept = {
+        sent = {
             name: value
             for name, value in request.headers.items()
-            if name in KEPT or name.startswith(("x-openrouter-", "x-anthropic-"))
+            if name in SENT_HEADERS or name.startswith(("x-openrouter-", "x-anthropic-"))
         }
         management = self.management
         if request.headers.get("authorization") != management.get("Authorization"):
             management = {}
-        request.headers = httpx2.Headers({**kept, **self._own, **management})
+        request.headers = httpx2.Headers({**sent, **self._own, **management})
 
     @cached_property
     def _own(self) -> dict[str, str]:
@@ -87,29 +100,6 @@ class RequestHeaders:
             headers["X-OpenRouter-Title"] = self._settings.app_title
             headers["X-OpenRouter-Categories"] = "cli-agent"
         return headers
-
-
-CONNECT_TIMEOUT = 10.0
-LOOK_UP_TIMEOUT = 60.0
-UNTIL_DONE = 300.0
-"""Seconds of silence where nothing comes until all is done: an image alone may take two minutes."""
-MAX_REDIRECTS = 3
-NO_KEY = (
-    "No OpenRouter key is set. Create one at https://openrouter.ai/keys, set OPENROUTER_API_KEY "
-    "in the MCP client's configuration and restart this server."
-)
-
-Method = Literal["get", "post"]
-Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
-"""JSON, or a factory of its bytes. What is large (also JSON with an `Encoded` file) is streamed."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer in one piece."""
-
-    body: Any
-    headers: Mapping[str, str]
 
 
 class OpenRouter:
@@ -175,15 +165,17 @@ class OpenRouter:
         """
         headers = self._headers.management if management else {}
 
-        async def once() -> Any:
+        async def attempt() -> Any:
             response = await self._follow(path, params or {}, headers)
             try:
-                return await json_reply(response)
+                return await read_json(response)
             finally:
                 await response.aclose()
 
         async with self._time_limit(min(LOOK_UP_TIMEOUT, self._settings.request_timeout_seconds)):
-            return await retrying(partial(typed, once, finding=True), REPEATABLE, report)
+            return await retrying(
+                partial(translating_errors, attempt, look_up=True), REPEATABLE, report
+            )
 
     async def post(
         self,
@@ -191,21 +183,26 @@ class OpenRouter:
         body: Body,
         *,
         management: bool = False,
-        silence: float = 0.0,
-        heard: Heard = unheard,
+        read_timeout: float = 0.0,
+        on_headers: OnHeaders = ignore_headers,
         report: Report = silent,
-    ) -> Reply:
-        """Send a request whose answer comes in one piece of JSON. Raises `OpenRouterError`.
+    ) -> Any:
+        """Send a request whose answer is one piece of JSON, and return that JSON, parsed.
 
-        `silence` is as for `open`, `heard` as for `stream`. Repeated only where that is sure not
-        to be paid twice. What `management` is for costs nothing.
+        `read_timeout` is as for `open`, `on_headers` as for `stream`. The request is repeated only
+        where it is sure not to be paid twice. Requests under the management key cost nothing.
+        Raises `OpenRouterError`.
         """
-        headers = self._headers.management if management else {}
         async with self.open(
-            "post", path, body, headers=headers, paid=not management, silence=silence, report=report
+            "post",
+            path,
+            body,
+            headers=self._headers.management if management else {},
+            paid=not management,
+            read_timeout=read_timeout,
+            report=report,
         ) as response:
-            body = await whole_reply(response, json_reply, heard)
-            return Reply(body, response.headers)
+            return await read_reply(response, read_json, on_headers)
 
     @asynccontextmanager
     async def stream(
@@ -214,21 +211,21 @@ class OpenRouter:
         body: Body,
         *,
         headers: Mapping[str, str] | None = None,
-        heard: Heard = unheard,
+        on_headers: OnHeaders = ignore_headers,
         report: Report = silent,
     ) -> AsyncGenerator[EventStream]:
         """Send a paid request and stream its reply; leaving the block closes the connection.
 
-        `heard` gets the headers of a reply that may cost something, even if the rest then breaks:
-        they name the generation. Raises `OpenRouterError`; a reply that has begun is never asked
-        for again.
+        `on_headers` gets the headers of a reply that may cost something, even if the rest of it
+        then breaks: they name the generation. A request whose reply has begun is never repeated.
+        Raises `OpenRouterError`.
         """
         async with self.open("post", path, body, headers=headers, report=report) as response:
             whole = None
             if "text/event-stream" in response.headers.get("content-type", "").lower():
-                await heard(response.headers)
+                await on_headers(response.headers)
             else:
-                whole = await whole_reply(response, one_piece, heard)
+                whole = await read_reply(response, read_completion, on_headers)
             yield EventStream(response, whole)
 
     @asynccontextmanager
@@ -240,24 +237,27 @@ class OpenRouter:
         *,
         headers: Mapping[str, str] | None = None,
         paid: bool = True,
-        silence: float = 0.0,
+        read_timeout: float = 0.0,
         report: Report = silent,
     ) -> AsyncGenerator[httpx2.Response]:
         """A successful reply that is not read yet, for bytes; leaving the block closes it.
 
-        `paid` says whether a post costs something. `silence` is how many seconds of it to bear
-        where the setting allows less. What goes wrong while it is read comes out as the
-        transport's own error: read through `wire.typed`. Raises `OpenRouterError`.
+        `paid` says whether a post costs something. `read_timeout` is how many seconds may pass
+        without a byte, where OPENROUTER_STALL_TIMEOUT_SECONDS allows fewer. What goes wrong while
+        the reply is read is the transport's own error: read it inside `translating_errors`.
+        Raises `OpenRouterError`.
         """
         if "Authorization" not in (headers or {}):
             self._require_key()
-        send = partial(self._send, method, path, body=body, headers=headers, silence=silence)
+        send = partial(
+            self._send, method, path, body=body, headers=headers, read_timeout=read_timeout
+        )
         statuses = REPEATABLE if method == "get" else UNPAID
-        once = answered_once() if method == "post" and paid else nullcontext()
-        with once:
+        warning = warning_of_billing() if method == "post" and paid else nullcontext()
+        with warning:
             async with self._time_limit(self._settings.request_timeout_seconds):
                 response = await retrying(
-                    partial(typed, send, finding=method == "get"), statuses, report
+                    partial(translating_errors, send, look_up=method == "get"), statuses, report
                 )
                 try:
                     yield response
@@ -294,14 +294,14 @@ class OpenRouter:
         body: Body | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        silence: float = 0.0,
+        read_timeout: float = 0.0,
     ) -> httpx2.Response:
         """One attempt; the reply is not read yet."""
         import httpx2
         from openai import AsyncStream
 
         options: Any = {"params": dict(params or {}), "headers": dict(headers or {})}
-        options["timeout"] = self._timeout(silence)
+        options["timeout"] = self._timeout(read_timeout)
         unread: Any = {
             "cast_to": httpx2.Response,
             "options": options,
@@ -319,11 +319,11 @@ class OpenRouter:
         # Asked for an httpx2.Response, the SDK hands it over as it came.
         return cast("httpx2.Response", reply)
 
-    def _timeout(self, silence: float = 0.0) -> httpx2.Timeout:
+    def _timeout(self, read_timeout: float = 0.0) -> httpx2.Timeout:
         import httpx2
 
-        longest = max(silence, self._settings.stall_timeout_seconds)
-        return httpx2.Timeout(longest, connect=CONNECT_TIMEOUT)
+        seconds = max(read_timeout, self._settings.stall_timeout_seconds)
+        return httpx2.Timeout(seconds, connect=CONNECT_TIMEOUT)
 
     def _require_key(self) -> None:
         if self._settings.api_key is None:

@@ -100,18 +100,18 @@ RETRYABLE = {
 
 
 def failure(
-    status: int, body: object, headers: Mapping[str, str] | None = None, *, finding: bool = False
+    status: int, body: object, headers: Mapping[str, str] | None = None, *, look_up: bool = False
 ) -> OpenRouterError:
     """Turn one failed reply of OpenRouter into an `OpenRouterError`.
 
-    `body` is parsed JSON where it was JSON, else text. `finding` says that the request looked
+    `body` is parsed JSON where it was JSON, else text. `look_up` says that the request looked
     something up, so that a 404 means the thing asked for and not the model.
     """
     error, top = _envelope(body)
     availability = _mapping(error.get("availability"))
     metadata = _mapping(error.get("metadata"))
     status = _status(status, error)
-    code = _code(status, error, top, finding=finding)
+    code = _code(status, error, top, look_up=look_up)
     retry_after = _retry_after(availability, metadata, headers or {})
     retryable = bool(availability.get("retryable", code in RETRYABLE))
     fallbacks = [clean(model, 80) for model in _list(availability.get("fallback_models"))]
@@ -162,7 +162,7 @@ def _status(status: int, error: Mapping[str, Any]) -> int:
     return 502
 
 
-def _code(status: int, error: Mapping[str, Any], top: Mapping[str, Any], *, finding: bool) -> Code:
+def _code(status: int, error: Mapping[str, Any], top: Mapping[str, Any], *, look_up: bool) -> Code:
     metadata = _mapping(error.get("metadata"))
     availability = _mapping(error.get("availability"))
     if known := BY_AVAILABILITY.get(str(availability.get("code"))):
@@ -171,11 +171,11 @@ def _code(status: int, error: Mapping[str, Any], top: Mapping[str, Any], *, find
         return Code.REFUSED
     types = (metadata.get("error_type"), error.get("error_type"), top.get("error_type"))
     for error_type in (*types, error.get("type"), error.get("code")):
-        if error_type == "not_found" and not finding:
+        if error_type == "not_found" and not look_up:
             return Code.MODEL_UNAVAILABLE
         if code := BY_ERROR_TYPE.get(str(error_type)):
             return code
-    if status == 404 and not finding:
+    if status == 404 and not look_up:
         return Code.MODEL_UNAVAILABLE if top else Code.UPSTREAM_ERROR
     return BY_STATUS.get(status, Code.UPSTREAM_ERROR if status >= 500 else Code.INVALID_INPUT)
 

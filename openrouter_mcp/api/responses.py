@@ -1,4 +1,7 @@
-"""What comes back over the wire: JSON, a stream of events, or a failure made an instruction."""
+"""What OpenRouter answers: JSON and its fields, a stream of events, or a failure.
+
+Whatever fails comes out as an `OpenRouterError`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,125 @@ from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 if TYPE_CHECKING:
     import httpx2
 
+DRAIN_TIMEOUT = 0.1
+PERHAPS_BILLED = (
+    "OpenRouter may have done its work all the same, and bills it then: see "
+    "https://openrouter.ai/activity (or get_usage) before you call again."
+)
+HALF_CHARACTER = re.compile(r"\\u[dD]")
+"""How JSON spells one of the two halves that make up some characters, such as emoji."""
+
+T = TypeVar("T")
 Json = dict[str, Any]
+OnHeaders = Callable[[Mapping[str, str]], Awaitable[None]]
+"""Gets the headers of a reply, which name its generation."""
+
+
+class EventStream:
+    """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read.
+
+    A reply that came in one piece after all is the only event.
+    """
+
+    def __init__(self, response: httpx2.Response, whole: dict[str, Any] | None = None) -> None:
+        self.done = whole is not None
+        self._response = response
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield each event's object; comments and blank keep-alives are skipped."""
+        import httpx2
+
+        if self._whole is not None:
+            yield self._whole
+            return
+        try:
+            events = aiter(httpx2.EventSource(self._response))
+            async for event in events:
+                if event.data.startswith("[DONE]"):
+                    self.done = True
+                    await _drain(events)
+                    return
+                if isinstance(chunk := _json(event.data), dict):
+                    yield chunk
+        except ValueError:
+            raise OpenRouterError(
+                Code.UPSTREAM_ERROR,
+                "OpenRouter's stream held data that is not JSON. Call again.",
+                retryable=True,
+            ) from None
+        except httpx2.RequestError as error:
+            raise connection_failure(error) from None
+
+
+async def _drain(events: AsyncIterator[Any]) -> None:
+    """Read to the end after `[DONE]`, so that the connection can be used again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_TIMEOUT):
+            async for _ in events:
+                pass
+
+
+async def ignore_headers(_headers: Mapping[str, str]) -> None:
+    """An `OnHeaders` that does nothing."""
+
+
+async def read_reply(
+    response: httpx2.Response,
+    read: Callable[[httpx2.Response], Awaitable[T]],
+    on_headers: OnHeaders,
+) -> T:
+    """Read a reply in one piece; tell its headers unless it is an error, which costs nothing."""
+    try:
+        body = await translating_errors(partial(read, response))
+    except OpenRouterError as error:
+        if error.http_status is None:
+            await on_headers(response.headers)
+        raise
+    await on_headers(response.headers)
+    return body
+
+
+async def read_json(response: httpx2.Response) -> Any:
+    """The JSON of a successful reply that is not read yet."""
+    return parsed(await response.aread(), response.headers)
+
+
+async def read_completion(response: httpx2.Response) -> dict[str, Any]:
+    """The completion in a successful reply that came in one piece though a stream was wanted."""
+    body = _json_or_text(await response.aread())
+    if not isinstance(body, dict):
+        raise _foreign(response.headers)
+    if not body.get("choices"):
+        raise failure(200, body, response.headers)
+    return body
+
+
+def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
+    """The JSON of a successful reply; an error inside HTTP 200 or a foreign page is a failure."""
+    body = _json_or_text(content)
+    if isinstance(body, str):
+        raise _foreign(headers)
+    # With a status it is the state of a job, which was told as it should be.
+    if isinstance(body, dict) and body.get("error") and "status" not in body:
+        raise failure(200, body, headers)
+    return body
+
+
+def _json_or_text(content: bytes) -> Any:
+    text = content.decode("utf-8", "replace").strip()
+    with suppress(ValueError):
+        return _json(text)
+    return text
+
+
+def _json(text: str) -> Any:
+    """The JSON value; half a character, which nothing could store or send, is replaced."""
+    value = json.loads(text)
+    if HALF_CHARACTER.search(text):
+        units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+        return json.loads(units.decode("utf-16-le", "replace"))
+    return value
 
 
 def text(value: object, name: str) -> str:
@@ -60,121 +181,29 @@ def _field(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-DRAIN_TIMEOUT = 0.1
-PERHAPS_BILLED = (
-    "OpenRouter may have done its work all the same, and bills it then: see "
-    "https://openrouter.ai/activity (or get_usage) before you call again."
-)
-HALF_CHARACTER = re.compile(r"\\u[dD]")
-"""How JSON spells one of the two that some characters, as emoji, are made of."""
+async def translating_errors(attempt: Callable[[], Awaitable[T]], *, look_up: bool = False) -> T:
+    """Run `attempt`; failures of the SDK and of the transport come out as `OpenRouterError`.
 
-T = TypeVar("T")
-Heard = Callable[[Mapping[str, str]], Awaitable[None]]
-"""Gets the headers of a reply, which name its generation."""
-
-
-class EventStream:
-    """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read.
-
-    A reply that came in one piece after all is the only event.
+    `look_up` is as for `failure`.
     """
-
-    def __init__(self, response: httpx2.Response, whole: dict[str, Any] | None = None) -> None:
-        self.headers: Mapping[str, str] = response.headers
-        self.done = whole is not None
-        self._response = response
-        self._whole = whole
-
-    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield each event's object; comments and blank keep-alives are skipped."""
-        import httpx2
-
-        if self._whole is not None:
-            yield self._whole
-            return
-        try:
-            events = aiter(httpx2.EventSource(self._response))
-            async for event in events:
-                if event.data.startswith("[DONE]"):
-                    self.done = True
-                    await _drain(events)
-                    return
-                if isinstance(chunk := _json(event.data), dict):
-                    yield chunk
-        except ValueError:
-            raise OpenRouterError(
-                Code.UPSTREAM_ERROR,
-                "OpenRouter's stream held data that is not JSON. Call again.",
-                retryable=True,
-            ) from None
-        except httpx2.RequestError as error:
-            raise network(error) from None
-
-
-async def typed(once: Callable[[], Awaitable[T]], *, finding: bool = False) -> T:
-    """Run `once`; the SDK's failures come out as `OpenRouterError`."""
     import httpx2
     import openai
 
     try:
-        return await once()
+        return await attempt()
     except openai.APIStatusError as error:
         response = error.response
         if response.is_redirect:
             raise redirected("a paid request") from error
         body = _json_or_text(response.content)
-        raise failure(response.status_code, body, response.headers, finding=finding) from error
+        raise failure(response.status_code, body, response.headers, look_up=look_up) from error
     except (openai.APIConnectionError, httpx2.RequestError) as error:
-        raise network(error) from error
-
-
-def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
-    """The JSON of a successful reply; an error inside HTTP 200 or a foreign page is a failure."""
-    body = _json_or_text(content)
-    if isinstance(body, str):
-        raise _foreign(headers)
-    # With a status it is the state of a job, which was told as it should be.
-    if isinstance(body, dict) and body.get("error") and "status" not in body:
-        raise failure(200, body, headers)
-    return body
-
-
-async def json_reply(response: httpx2.Response) -> Any:
-    """The JSON of a successful reply that is not read yet."""
-    return parsed(await response.aread(), response.headers)
-
-
-async def one_piece(response: httpx2.Response) -> dict[str, Any]:
-    """A reply that is no stream, if it is an answer nevertheless."""
-    body = _json_or_text(await response.aread())
-    if not isinstance(body, dict):
-        raise _foreign(response.headers)
-    if not body.get("choices"):
-        raise failure(200, body, response.headers)
-    return body
-
-
-async def unheard(_headers: Mapping[str, str]) -> None:
-    """A `Heard` for whom nobody listens."""
-
-
-async def whole_reply(
-    response: httpx2.Response, read: Callable[[httpx2.Response], Awaitable[T]], heard: Heard
-) -> T:
-    """A reply in one piece; `heard` unless it is an error of OpenRouter's, which costs nothing."""
-    try:
-        body = await typed(partial(read, response))
-    except OpenRouterError as error:
-        if error.http_status is None:
-            await heard(response.headers)
-        raise
-    await heard(response.headers)
-    return body
+        raise connection_failure(error) from error
 
 
 @contextmanager
-def answered_once() -> Generator[None]:
-    """A paid request whose answer gets lost in this block is not to be repeated blindly."""
+def warning_of_billing() -> Generator[None]:
+    """Where the answer to a paid request is lost in this block, the error says so."""
     try:
         yield
     except OpenRouterError as error:
@@ -207,14 +236,14 @@ def redirected(where: str) -> OpenRouterError:
     )
 
 
-def network(error: Exception) -> OpenRouterError:
-    """A connection that failed, as two cases: nothing heard in time, or no connection at all."""
+def connection_failure(error: Exception) -> OpenRouterError:
+    """The failure of a connection: no byte in time, or no connection at all."""
     import httpx2
     import openai
 
     cause = error.__cause__ or error
     if isinstance(cause, OpenRouterError):
-        # Of a file in the request, which could not be read to its end.
+        # A file in the request could not be read to its end.
         return cause
     connecting = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
     if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException) and not connecting:
@@ -241,27 +270,3 @@ def _foreign(headers: Mapping[str, str]) -> OpenRouterError:
         "OPENROUTER_BASE_URL and the proxy.",
         retryable=True,
     )
-
-
-def _json_or_text(content: bytes) -> Any:
-    text = content.decode("utf-8", "replace").strip()
-    with suppress(ValueError):
-        return _json(text)
-    return text
-
-
-def _json(text: str) -> Any:
-    """The JSON value; half a character, which nothing could store or send, is replaced."""
-    value = json.loads(text)
-    if HALF_CHARACTER.search(text):
-        units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-        return json.loads(units.decode("utf-16-le", "replace"))
-    return value
-
-
-async def _drain(events: AsyncIterator[Any]) -> None:
-    """Read to the end after `[DONE]`, so that the connection can be used again."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_TIMEOUT):
-            async for _ in events:
-                pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,16 +22,23 @@ UNPAID = frozenset({429, 502, 503, 529})
 """Statuses that prove that a paid request has produced nothing."""
 
 T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
 
 
-async def retrying(once: Callable[[], Awaitable[T]], statuses: frozenset[int], report: Report) -> T:
-    """Run `once`, again after failures that are safe to repeat and short to wait for.
+async def retrying(
+    request: Callable[[], Awaitable[T]],
+    statuses: frozenset[int],
+    report: Report,
+    sleep: Sleep = asyncio.sleep,
+) -> T:
+    """Run `request`, again after failures that are safe to repeat and short to wait for.
 
-    `once` raises `OpenRouterError`; `report` hears of each further attempt.
+    `request` raises `OpenRouterError`; `statuses` are the HTTP statuses after which it may be
+    repeated. Each further attempt is reported.
     """
     from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
-    async def told(state: RetryCallState) -> None:
+    async def report_attempt(state: RetryCallState) -> None:
         wait = state.next_action.sleep if state.next_action else 0
         error = state.outcome.exception() if state.outcome else None
         reason = error.http_status or error.code if isinstance(error, OpenRouterError) else ""
@@ -40,15 +48,16 @@ async def retrying(once: Callable[[], Awaitable[T]], statuses: frozenset[int], r
         )
 
     policy = AsyncRetrying(
+        sleep=sleep,
         reraise=True,
         stop=stop_after_attempt(ATTEMPTS),
-        wait=_wait,
+        wait=wait_before,
         retry=retry_if_exception(lambda error: _repeat(error, statuses)),
-        before_sleep=told,
+        before_sleep=report_attempt,
     )
     async for attempt in policy:
         with attempt:
-            return await once()
+            return await request()
     raise AssertionError("tenacity either returned or raised")
 
 
@@ -71,10 +80,12 @@ def never_sent(error: OpenRouterError) -> bool:
     return isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
 
 
-def _wait(state: RetryCallState) -> float:
+def wait_before(state: RetryCallState) -> float:
+    """Seconds to wait before the next attempt: as OpenRouter asks, else longer each time."""
     from tenacity import wait_exponential_jitter
 
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, OpenRouterError) and error.retry_after is not None:
         return error.retry_after
-    return wait_exponential_jitter(multiplier=0.5, max=8)(state)
+    # The jitter is no longer than the first step, so that no wait is shorter than the one before.
+    return wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)(state)

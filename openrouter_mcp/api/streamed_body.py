@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.text import storable
 
 PIECE = 3 * 2**17
 """Bytes read at a time; a multiple of three, so that the pieces join to one base64 text."""
@@ -97,7 +97,7 @@ def streamed(body: Mapping[str, Any]) -> StreamedBody | None:
         return mark
 
     text = json.dumps(body, default=marked, ensure_ascii=False, separators=(",", ":"))
-    texts = [part.encode("utf-8", "replace") for part in re.split(mark, text)]
+    texts = [storable(part).encode() for part in text.split(mark)]
     joined: list[bytes | Encoded] = [texts[0]]
     for file, part in zip(files, texts[1:], strict=True):
         joined += [file, part]

@@ -158,7 +158,7 @@ async def _read(
         request.path,
         request.body,
         headers=request.headers,
-        heard=partial(_identify, answer, listener),
+        on_headers=partial(_identify, answer, listener),
         report=listener.report,
     ) as stream:
         async for chunk in stream:

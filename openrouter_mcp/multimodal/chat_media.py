@@ -51,7 +51,7 @@ async def receive(purchase: Purchase, bill: Bill, body: Mapping[str, Any]) -> Ch
     """
     media = ChatMedia()
     async with purchase.app.client.stream(
-        PATH, {**body, "stream": True}, heard=bill.identify, report=purchase.report
+        PATH, {**body, "stream": True}, on_headers=bill.identify, report=purchase.report
     ) as stream:
         async for chunk in stream:
             media.add(chunk)

@@ -432,12 +432,12 @@ async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> l
     """The vectors of one batch."""
     async with purchase.request(estimate(plan.model.model, texts)) as bill:
         reply = await purchase.app.client.post(
-            PATH, {**plan.body, "input": [*texts]}, heard=bill.identify, report=purchase.report
+            PATH, {**plan.body, "input": [*texts]}, on_headers=bill.identify, report=purchase.report
         )
-        if isinstance(reply.body, dict):
-            bill.read(reply.body)
+        if isinstance(reply, dict):
+            bill.read(reply)
     # Its model's name may be a dated one; what is compared is the id that can be called.
-    return await asyncio.to_thread(_rows, reply.body, len(texts))
+    return await asyncio.to_thread(_rows, reply, len(texts))
 
 
 def _rows(body: object, count: int) -> list[Vector]:

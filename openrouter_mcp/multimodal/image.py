@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
-from openrouter_mcp.api.client import UNTIL_DONE
+from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import images as previews
@@ -335,10 +335,14 @@ async def _drawn(purchase: Purchase, body: Mapping[str, Any], most: Decimal | No
     """The images of one request to `/images`."""
     async with purchase.request(most) as bill:
         bill.name_provider = True
-        reply = await purchase.app.client.post(
-            PATH, body, silence=UNTIL_DONE, heard=bill.identify, report=purchase.report
+        drawn = await purchase.app.client.post(
+            PATH,
+            body,
+            read_timeout=MEDIA_READ_TIMEOUT,
+            on_headers=bill.identify,
+            report=purchase.report,
         )
-        drawn = reply.body if isinstance(reply.body, dict) else {}
+        drawn = drawn if isinstance(drawn, dict) else {}
         bill.read(drawn)
     encoded = [responses.text(row, "b64_json") for row in responses.mappings(drawn, "data")]
     return await asyncio.to_thread(_decoded, encoded)

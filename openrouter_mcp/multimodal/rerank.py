@@ -129,12 +129,12 @@ async def perform(plan: RerankPlan, purchase: Purchase, _handle: Handle) -> Tool
     body, most = await purchase.bounded(plan.body, plan.most, plan.units)
     async with purchase.request(most) as bill:
         reply = await purchase.app.client.post(
-            PATH, body, heard=bill.identify, report=purchase.report
+            PATH, body, on_headers=bill.identify, report=purchase.report
         )
-        if not isinstance(reply.body, dict):
+        if not isinstance(reply, dict):
             raise unreadable("the order of the documents")
-        bill.read(reply.body)
-    order = _order(reply.body.get("results"), len(plan.documents.items))
+        bill.read(reply)
+    order = _order(reply.get("results"), len(plan.documents.items))
     receipt = await purchase.receipt()
     rows, more = await purchase.app.shortened_rows(_rows(plan, order), receipt.generation_id)
     found = {"results": rows, "documents": len(plan.documents.items)}

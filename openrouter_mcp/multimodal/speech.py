@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
-from openrouter_mcp.api.client import UNTIL_DONE
+from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.kinds import AAC, AIFF, FLAC, MP3, OGG, WAV, MediaType, media_type
@@ -233,11 +233,13 @@ async def fetch(
     async with purchase.request(most) as bill:
         bill.name_provider = True
         async with purchase.app.client.open(
-            "post", path, body, silence=UNTIL_DONE, report=purchase.report
+            "post", path, body, read_timeout=MEDIA_READ_TIMEOUT, report=purchase.report
         ) as response:
             await bill.identify(response.headers)
             kind = response.headers.get("content-type", "")
-            data = await responses.typed(lambda: _read(response, purchase, str(body["model"])))
+            data = await responses.translating_errors(
+                lambda: _read(response, purchase, str(body["model"]))
+            )
             if not kind.lower().startswith(("audio/", "application/octet-stream")):
                 responses.parsed(data, response.headers)
                 raise unreadable()

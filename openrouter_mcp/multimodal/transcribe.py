@@ -445,14 +445,14 @@ async def _written_down(
     most = None if plan.most is None else plan.most / parts
     async with purchase.request(most) as bill:
         reply = await purchase.app.client.post(
-            PATH, body, heard=bill.identify, report=purchase.report
+            PATH, body, on_headers=bill.identify, report=purchase.report
         )
-        if isinstance(reply.body, dict):
-            bill.read(reply.body)
-    if not isinstance(reply.body, dict) or not isinstance(reply.body.get("text"), str):
+        if isinstance(reply, dict):
+            bill.read(reply)
+    if not isinstance(reply, dict) or not isinstance(reply.get("text"), str):
         raise unreadable("the transcript")
     told = bill.usage.get("seconds")
-    return subtitles.read(reply.body), float(told) if isinstance(told, int | float) else 0.0
+    return subtitles.read(reply), float(told) if isinstance(told, int | float) else 0.0
 
 
 def _made(

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
-from openrouter_mcp.api.responses import perhaps_billed, typed
+from openrouter_mcp.api.responses import perhaps_billed, translating_errors
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
@@ -134,7 +134,7 @@ class _Download:
         headers = {"Range": f"bytes={self._size}-"} if self._size else {}
         async with self._app.client.open("get", self._path, headers=headers) as response:
             await self._begin(response)
-            await typed(partial(self._read, response))
+            await translating_errors(partial(self._read, response))
         if self._total and self._size < self._total:
             raise OpenRouterError(Code.NETWORK, "The download broke off.", retryable=True)
 
@@ -259,12 +259,12 @@ async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handl
     """Order it, and keep its id before anything else can fail."""
     try:
         reply = await purchase.app.client.post(
-            PATH, plan.body, heard=bill.identify, report=handle.report
+            PATH, plan.body, on_headers=bill.identify, report=handle.report
         )
     except BaseException:
         handle.lasting = False
         raise
-    job_id = reply.body.get("id") if isinstance(reply.body, dict) else None
+    job_id = reply.get("id") if isinstance(reply, dict) else None
     if not isinstance(job_id, str) or not job_id:
         raise perhaps_billed(unreadable("the video that was ordered"))
     handle.billing_note = BILLED_ON

@@ -13,7 +13,7 @@ from openrouter_mcp import settings
 from openrouter_mcp.api import client as client_module
 from openrouter_mcp.api import retry
 from openrouter_mcp.api.client import OpenRouter
-from openrouter_mcp.api.responses import PERHAPS_BILLED, parsed
+from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, MANAGEMENT_KEY, Recorded, Simulator
@@ -25,11 +25,6 @@ BODY = {
     "stream": True,
 }
 STALL = 0.3
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(retry, "_wait", lambda _state: 0.001)
 
 
 @pytest.fixture
@@ -81,7 +76,6 @@ async def test_a_stream_gives_chunks_until_done(simulator: Simulator, connect):
     async with connect().stream(CHAT, BODY) as stream:
         chunks = [chunk async for chunk in stream]
         assert stream.done
-        assert stream.headers["x-generation-id"] == chunks[0]["id"]
     texts = [chunk["choices"][0]["delta"].get("content") for chunk in chunks if chunk["choices"]]
     assert "".join(text or "" for text in texts) == "Hello there."
     assert chunks[-1]["usage"]["cost"] > 0
@@ -269,19 +263,14 @@ async def test_a_limit_is_waited_for_only_where_it_is_short(
     assert len(simulator.requests) == requests
 
 
-async def test_openrouters_retry_after_sets_the_wait(
-    simulator: Simulator, connect, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.undo()
+async def test_each_further_attempt_is_reported(simulator: Simulator, connect):
     simulator.fail("rate_limited", retry_after=0, path="/models", times=2)
     told: list[str] = []
 
     async def report(message: str) -> None:
         told.append(message)
 
-    client = OpenRouter(settings.Settings(base_url=connect()._base))
-    assert await client.get("/models", report=report)
-    await client.aclose()
+    assert await connect().get("/models", report=report)
     assert told == [
         "OpenRouter answered 429; trying again in 0 s (attempt 2 of 3)",
         "OpenRouter answered 429; trying again in 0 s (attempt 3 of 3)",
@@ -380,10 +369,8 @@ async def test_what_costs_nothing_may_be_repeated_whatever_became_of_it(
 )
 async def test_silence_ends_within_the_stall_limit(simulator: Simulator, connect, fault: str):
     simulator.fail(fault)
-    started = time.monotonic()
     error = await failing(chat(connect(stall_timeout_seconds=str(STALL))))
     assert error.code is Code.UPSTREAM_TIMEOUT
-    assert STALL <= time.monotonic() - started < STALL + 2
     assert len(simulator.requests) == 1
 
 
@@ -394,13 +381,15 @@ async def test_where_it_is_asked_for_silence_is_borne_beyond_the_stall_limit(
     client = connect(stall_timeout_seconds="0.05")
     simulator.fail("slow_tokens", path="/images", delay=0.2, times=2)
     assert (await failing(client.post("/images", body))).code is Code.UPSTREAM_TIMEOUT
-    assert (await client.post("/images", body, silence=10)).body["data"]
+    assert (await client.post("/images", body, read_timeout=10))["data"]
 
 
 async def test_a_longer_stall_limit_of_the_user_holds_all_the_same(simulator: Simulator, connect):
     body = {"model": "bytedance-seed/seedream-4.5", "prompt": "a fox"}
     simulator.fail("slow_tokens", path="/images", delay=0.1)
-    assert (await connect(stall_timeout_seconds="10").post("/images", body, silence=0.05)).body
+    assert (await connect(stall_timeout_seconds="10").post("/images", body, read_timeout=0.05))[
+        "data"
+    ]
 
 
 async def test_a_look_up_that_stalls_ends_too(simulator: Simulator, connect):
@@ -415,11 +404,9 @@ async def test_keep_alives_do_not_outlast_the_total_limit(
 ):
     simulator.fail(fault, keep_alive=0.05)
     client = connect(request_timeout_seconds="0.5", stall_timeout_seconds="5")
-    started = time.monotonic()
     error = await failing(chat(client))
     assert error.code is Code.UPSTREAM_TIMEOUT
     assert "OPENROUTER_REQUEST_TIMEOUT_SECONDS" in error.message
-    assert 0.5 <= time.monotonic() - started < 2.5
     assert simulator.requests[0].ended.wait(5)
     assert simulator.requests[0].disconnected
 
@@ -555,10 +542,10 @@ async def test_what_may_be_billed_is_named_though_it_breaks(connect, reply: byte
 
     async with replying(reply) as address:
         client = connect(base_url=address)
-        await failing(chat(client, heard=hear))
+        await failing(chat(client, on_headers=hear))
         assert heard == generations
         if not reply.startswith(SSE):
-            await failing(client.post("/rerank", {}, heard=hear))
+            await failing(client.post("/rerank", {}, on_headers=hear))
             assert heard == generations * 2
 
 
@@ -596,9 +583,3 @@ async def test_warming_up_sends_nothing_and_can_be_repeated(simulator: Simulator
 
 async def test_closing_an_unused_client_is_free(connect):
     await connect().aclose()
-
-
-@pytest.mark.parametrize("content", [b"", b'{"choices": ['])
-def test_json_that_does_not_parse_is_called_empty_or_broken(content: bytes) -> None:
-    with pytest.raises(OpenRouterError, match="reply was empty or broken JSON"):
-        parsed(content, {"content-type": "application/json"})

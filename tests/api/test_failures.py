@@ -294,10 +294,10 @@ def test_the_providers_own_words_are_quoted():
 def test_not_found_means_the_model_unless_something_was_looked_up():
     body = standard(404, "Nothing here")
     assert failure(404, body).code is Code.MODEL_UNAVAILABLE
-    assert failure(404, body, finding=True).code is Code.NOT_FOUND
+    assert failure(404, body, look_up=True).code is Code.NOT_FOUND
     typed = standard(404, error_type="not_found")
     assert failure(404, typed).code is Code.MODEL_UNAVAILABLE
-    assert failure(404, typed, finding=True).code is Code.NOT_FOUND
+    assert failure(404, typed, look_up=True).code is Code.NOT_FOUND
 
 
 def test_retry_after_is_read_as_seconds_under_any_spelling():
@@ -444,10 +444,10 @@ NAMED = st.fixed_dictionaries(
     headers=st.dictionaries(
         st.sampled_from(["Retry-After", "X-RateLimit-Reset", "Date"]), st.text(max_size=20)
     ),
-    finding=st.booleans(),
+    look_up=st.booleans(),
 )
-def test_whatever_comes_ends_with_a_next_step(status, body, headers, finding):
-    error = failure(status, body, headers, finding=finding)
+def test_whatever_comes_ends_with_a_next_step(status, body, headers, look_up):
+    error = failure(status, body, headers, look_up=look_up)
     steps = (*NEXT_STEP.values(), *AVAILABILITY_STEP.values(), "name another model.")
     assert error.message.endswith(tuple(steps))
     assert len(error.message) < LONGEST_MESSAGE

@@ -517,9 +517,9 @@ async def test_what_says_nothing_until_it_is_done_may_be_silent_for_long(client,
     borne = {}
     open_ = OpenRouter.open
 
-    def noting(self, method, path, *arguments, silence=0.0, **more):
-        borne[path] = silence
-        return open_(self, method, path, *arguments, silence=silence, **more)
+    def noting(self, method, path, *arguments, read_timeout=0.0, **more):
+        borne[path] = read_timeout
+        return open_(self, method, path, *arguments, read_timeout=read_timeout, **more)
 
     monkeypatch.setattr(OpenRouter, "open", noting)
     await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)

@@ -1,8 +1,9 @@
-"""Fields of foreign JSON: what is there is read, what is odd is as if it were not."""
+"""JSON that others wrote: what is there is read, what is odd is as if it were not."""
 
 import pytest
 
 from openrouter_mcp.api import responses
+from openrouter_mcp.errors import OpenRouterError
 
 
 @pytest.mark.parametrize("odd", [None, 7, -1.5, True, "", [], {}, [None], [["x"]]], ids=repr)
@@ -24,3 +25,9 @@ def test_what_is_there_is_read():
     assert responses.text({"a": "word"}, "a") == "word"
     assert responses.mapping({"a": row}, "a") == row
     assert responses.mappings({"a": [row, None, "x", row]}, "a") == [row, row]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"choices": ['])
+def test_json_that_does_not_parse_is_called_empty_or_broken(content: bytes) -> None:
+    with pytest.raises(OpenRouterError, match="reply was empty or broken JSON"):
+        responses.parsed(content, {"content-type": "application/json"})
