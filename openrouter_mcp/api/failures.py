@@ -18,6 +18,21 @@ from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.text import clean, duration
 
 REASONS_LIMIT = 6
+MOST_WRAPPINGS = 8
+WORDS = (
+    "message",
+    "error",
+    "detail",
+    "details",
+    "errors",
+    "error_description",
+    "msg",
+    "reason",
+    "title",
+    "name",
+    "code",
+)
+"""Where the words of an error stand, the best first."""
 MILLISECONDS = 1e11
 LONGEST_LIMIT = 86_400.0
 
@@ -137,11 +152,14 @@ def failure(
 
 def _envelope(body: object) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The error object and the top level around it, whichever envelope came."""
+    if isinstance(body, list) and len(body) == 1:
+        return _envelope(body[0])
     top = _mapping(body)
     error = top.get("error")
-    if isinstance(error, str):
-        return {"message": error}, top
-    return _mapping(error), top
+    if isinstance(error, Mapping):
+        return error, top
+    # Proxies and providers put the words at the top, under names of their own.
+    return {**top, "message": error if error else body}, top
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -221,11 +239,11 @@ def _what(
     availability: Mapping[str, Any],
 ) -> str:
     """What happened, in one sentence of OpenRouter's own words where there are any."""
-    said = clean(_plain(error.get("message")))
+    said = clean(_words(error.get("message")) or _words(error))
     if not said:
         return f"OpenRouter answered HTTP {status} without saying why."
     provider = clean(metadata.get("provider_name") or "", 40)
-    raw = clean(_plain(metadata.get("raw")))
+    raw = clean(_words(metadata.get("raw")))
     detail = f" ({': '.join(part for part in (provider, raw) if part)})" if provider or raw else ""
     constraint = _mapping(availability.get("constraint"))
     reasons = [
@@ -241,22 +259,28 @@ def _what(
     return f"OpenRouter: {said.rstrip('.')}{detail}."
 
 
-def _plain(message: object) -> str:
-    """A message as prose: validation errors arrive as JSON inside the string."""
-    text = "" if message is None else str(message)
-    if not text.lstrip().startswith(("[", "{")):
-        return text
-    try:
-        issues = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    if isinstance(issues, dict):
-        return str(_mapping(issues.get("error")).get("message") or issues.get("message") or text)
-    return "; ".join(_issue(issue) for issue in issues)
+def _words(value: object, depth: int = 0) -> str:
+    """The words of a foreign error, however it wraps them: JSON in a string, lists, objects."""
+    if isinstance(value, str):
+        if value.lstrip().startswith(("<!", "<html", "<HTML")):
+            return ""
+        return _words(_decoded(value), depth + 1) or value
+    if depth > MOST_WRAPPINGS:
+        return ""
+    if isinstance(value, list):
+        said = (_words(item, depth + 1) for item in value[:REASONS_LIMIT])
+        return "; ".join(filter(None, said))
+    fields = _mapping(value)
+    words = (_words(fields[name], depth + 1) for name in WORDS if fields.get(name))
+    said = next(filter(None, words), "")
+    place = fields.get("path") or fields.get("loc")
+    path = ".".join(map(str, place)) if isinstance(place, list) else ""
+    return f"{path}: {said}" if path and said else said
 
 
-def _issue(issue: object) -> str:
-    fields = _mapping(issue)
-    path = ".".join(str(part) for part in _list(fields.get("path")))
-    said = str(fields.get("message") or fields.get("code") or issue)
-    return f"{path}: {said}" if path else said
+def _decoded(text: str) -> object:
+    """What a string holds as JSON; nothing if it is prose."""
+    if text.lstrip().startswith(("[", "{")):
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
+    return None

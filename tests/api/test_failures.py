@@ -1,5 +1,6 @@
 """Every way in which OpenRouter says no, as a code and a next step."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -198,7 +199,7 @@ def test_validation_issues_are_told_as_prose():
     ("issues", "said"),
     [
         ('[{"code":"invalid_type","path":["messages"]}]', "messages: invalid_type"),
-        ('[{"message":"a","path":7}, "b", null]', "a; b; None"),
+        ('[{"message":"a","path":7}, "b", null]', "a; b"),
         ("[broken", "[broken"),
         ('{"error":{"message":"inner"}}', "inner"),
         ('{"message":"flat"}', "flat"),
@@ -479,3 +480,64 @@ def test_a_price_ceiling_that_left_nobody_is_named_once_with_what_may_have_set_i
         f"OpenRouter: {said} [max_price, provider.max_price]. Raise max_cost or "
         "provider.max_price, or name a cheaper model (find_models)."
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"message": "No such deployment"}, "No such deployment"),
+        ({"detail": "Not authenticated"}, "Not authenticated"),
+        (
+            {"detail": [{"loc": ["body", "model"], "msg": "field required"}]},
+            "body.model: field required",
+        ),
+        ({"errors": [{"message": "first"}, {"message": "second"}]}, "first; second"),
+        ({"error": ["too long", "too dear"]}, "too long; too dear"),
+        ({"error": {"message": {"detail": "deep"}}}, "deep"),
+        ({"error": {"message": None, "detail": "elsewhere"}}, "elsewhere"),
+        ({"error": "plain", "error_description": "more"}, "plain"),
+        ({"type": "error", "message": "Overloaded", "code": 529}, "Overloaded"),
+        ([{"error": {"message": "in a list"}}], "in a list"),
+        (["just", "words"], "just; words"),
+        ("upstream connect error", "upstream connect error"),
+        (
+            {
+                "error": {
+                    "message": "Provider returned error",
+                    "metadata": {"raw": {"error": {"message": "boom"}}},
+                }
+            },
+            "Provider returned error (boom)",
+        ),
+        (
+            {
+                "error": {
+                    "message": "Provider returned error",
+                    "metadata": {"raw": [{"msg": "boom"}]},
+                }
+            },
+            "Provider returned error (boom)",
+        ),
+        (
+            {
+                "error": {
+                    "message": "Provider returned error",
+                    "metadata": {"raw": '{"message": "boom"}'},
+                }
+            },
+            "Provider returned error (boom)",
+        ),
+    ],
+    ids=json.dumps,
+)
+def test_an_error_is_told_in_its_own_words_wherever_they_stand(body: object, said: str):
+    error = failure(400, body)
+    assert error.message.startswith(f"OpenRouter: {said}. ")
+    assert error.code is Code.INVALID_INPUT
+
+
+@pytest.mark.parametrize(
+    "body", [None, [], {}, 7, "", [[[]]], {"error": {}}, "<html><b>x</b></html>"]
+)
+def test_an_error_without_words_is_told_by_its_status(body: object):
+    assert failure(500, body).message.startswith("OpenRouter answered HTTP 500 without saying why")
