@@ -1,22 +1,60 @@
-"""Structured output: a JSON schema sent strictly, and an answer held against it. Pure."""
+"""Structured output: a JSON schema sent strictly, and an answer held against it. Pure.
+
+Schemas and answers are foreign: no schema fetches anything, no pattern of one is run, and whatever
+cannot be judged is a problem in words, never an exception.
+"""
 
 from __future__ import annotations
 
-import copy
 import json
+import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any
 
 from openrouter_mcp.errors import Code, OpenRouterError
 
-FENCE = re.compile(r"```(?:json)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
-STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])', re.DOTALL)
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+Json = dict[str, Any]
 
 LITERAL_KEYWORDS = {"enum", "const", "default", "examples"}
 COMBINING_KEYWORDS = {"allOf", "not", "if", "then", "else"}
 """Closing one part of a combination would forbid what another part of it asks for."""
 NAMING_KEYWORDS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
+ANNOTATIONS = {
+    "$anchor",
+    "$comment",
+    "$defs",
+    "$id",
+    "$schema",
+    "default",
+    "definitions",
+    "deprecated",
+    "description",
+    "examples",
+    "nullable",
+    "title",
+}
+PROPERTIES = '{"type": "object", "properties": {...}}'
+DEEPEST = 64
+"""Levels of a schema; the strictest providers take ten."""
+MOST_ATTEMPTS = 50
+"""Places in an answer at which JSON may begin."""
+THOUGHT_ENDS = "</think>"
+STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|,(\s*[}\]])', re.DOTALL)
+"""A string that never ends reaches to the end, so that the time stays linear."""
+
+
+def unwrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema itself, out of OpenAI's wrapping `{"name", "strict", "schema"}`."""
+    for name in ("json_schema", "schema"):
+        inner = schema.get(name)
+        if isinstance(inner, Mapping) and not isinstance(schema.get("properties"), Mapping):
+            schema = inner
+    return dict(schema)
 
 
 def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,41 +64,149 @@ def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
     required, so both are added where the schema is silent; what fits the narrower schema fits
     the caller's too.
     """
-    import jsonschema
-
-    try:
-        jsonschema.Draft202012Validator.check_schema(schema)
-    except jsonschema.SchemaError as error:
+    if problem := _schema_problem(schema):
         raise OpenRouterError(
             Code.INVALID_INPUT,
-            f"schema is not a JSON schema: {error.message[:200]}. Correct it and call again.",
-        ) from None
-    strict = _closed(copy.deepcopy(dict(schema)))
+            f"schema is not a JSON schema: {problem}. Correct it and call again.",
+        )
     return {
         "type": "json_schema",
-        "json_schema": {"name": "answer", "strict": True, "schema": strict},
+        "json_schema": {
+            "name": "answer",
+            "strict": True,
+            "schema": _rebuilt(dict(schema), _closed, LITERAL_KEYWORDS | COMBINING_KEYWORDS),
+        },
     }
 
 
 def parse(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
     """The JSON value in `text` and what is wrong with it; an empty string when nothing is.
 
-    Code fences, words around the JSON and trailing commas are forgiven.
+    Thoughts, code fences, words around the JSON and trailing commas are forgiven. Of several
+    values the first that fits counts, one after the model's thoughts before one within them.
     """
-    import jsonschema
+    validator = _validator(schema)
+    value, problem = None, "it is not JSON"
+    for number, candidate in enumerate(_values(text)):
+        wrong = _problem(validator, candidate)
+        if not wrong:
+            return candidate, ""
+        if number == 0:
+            value, problem = candidate, wrong
+    return value, problem
 
-    for candidate in _candidates(text):
+
+def _schema_problem(schema: Mapping[str, Any]) -> str:
+    """Why this is no schema that can be sent; empty if it is one."""
+    from jsonschema import Draft202012Validator, SchemaError
+
+    if _depth(schema) > DEEPEST:
+        return f"it has more than {DEEPEST} levels"
+    if schema and not schema.keys() & (Draft202012Validator.VALIDATORS.keys() | ANNOTATIONS):
+        names = ", ".join(schema)[:80]
+        return f"{names}: no keyword of it. Properties go into {PROPERTIES}"
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return error.message[:200]
+    lost = next((name for name in _references(schema) if not _resolves(name, schema)), "")
+    return f"$ref {lost[:80]} names nothing inside it" if lost else ""
+
+
+def _depth(schema: object) -> int:
+    """How many levels of lists and objects a value has."""
+    depth, level = 0, [schema]
+    while level := [
+        inner
+        for value in level
+        if isinstance(value, dict | list)
+        for inner in (value.values() if isinstance(value, dict) else value)
+    ]:
+        depth += 1
+        if depth > DEEPEST:
+            break
+    return depth
+
+
+def _references(schema: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+
+    def collect(part: Json) -> Json:
+        found.extend(str(part[name]) for name in ("$ref", "$dynamicRef") if name in part)
+        return part
+
+    _rebuilt(schema, collect)
+    return found
+
+
+def _resolves(reference: str, schema: Mapping[str, Any]) -> bool:
+    """Whether a reference leads to a place in the schema; nothing is fetched."""
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
+    if not reference.startswith("#"):
+        return False
+    whole = Registry().with_resource("", DRAFT202012.create_resource(dict(schema)))
+    try:
+        whole.resolver("").lookup(reference)
+    except (Unresolvable, ValueError):
+        return False
+    return True
+
+
+def _validator(schema: Mapping[str, Any]) -> Validator:
+    """A validator that fetches nothing and runs no pattern."""
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    return Draft202012Validator(_rebuilt(dict(schema), _without_patterns), registry=Registry())
+
+
+def _problem(validator: Validator, value: Any) -> str:
+    """What is wrong with a value, in words; empty if nothing is."""
+    from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
+
+    try:
+        problem = best_match(validator.iter_errors(value))
+    except (ArithmeticError, RecursionError, Unresolvable) as error:
+        return f"the schema cannot be held against it ({type(error).__name__})"
+    return f"at {problem.json_path}: {problem.message[:300]}" if problem else ""
+
+
+def _values(text: str) -> Iterator[Any]:
+    """The JSON values that a text may mean, the most literal reading of its end first."""
+    *_, said = text.rpartition(THOUGHT_ENDS)
+    for part in dict.fromkeys((said, text)):
+        yield from _literal(part)
+        yield from _literal(STRING_OR_TRAILING_COMMA.sub(r"\1\2", part[_start(part, 0) :]))
+
+
+def _literal(text: str) -> Iterator[Any]:
+    """The text as one value, else each object and list in it, however it is wrapped."""
+    decoder = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
+    try:
+        yield decoder.decode(text.strip())
+    except (ValueError, RecursionError):
+        pass
+    else:
+        return
+    at = 0
+    for _ in range(MOST_ATTEMPTS):
+        at = _start(text, at)
         try:
-            value = json.loads(candidate, parse_constant=_refused)
-        except ValueError:
-            continue
-        problem = jsonschema.exceptions.best_match(
-            jsonschema.Draft202012Validator(schema).iter_errors(value)
-        )
-        if problem is None:
-            return value, ""
-        return value, f"at {problem.json_path}: {problem.message[:300]}"
-    return None, "it is not JSON"
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+        else:
+            yield value
+
+
+def _start(text: str, after: int) -> int:
+    """Where the next object or list may begin; the end of the text if none does."""
+    places = (text.find(bracket, after) for bracket in "{[")
+    return min((place for place in places if place >= 0), default=len(text))
 
 
 def _refused(constant: str) -> None:
@@ -68,35 +214,46 @@ def _refused(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _candidates(text: str) -> list[str]:
-    """Readings of `text` as JSON, the most literal first."""
-    fenced = [match.strip() for match in FENCE.findall(text)]
-    bare = text.strip()
-    start = min((at for at in (bare.find("{"), bare.find("[")) if at >= 0), default=0)
-    end = max(bare.rfind("}"), bare.rfind("]")) + 1
-    literal = [bare, *fenced, bare[start:end]]
-    return literal + [STRING_OR_TRAILING_COMMA.sub(r"\1\2", reading) for reading in literal]
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(number)
+    return value
 
 
-def _closed(schema: Any) -> Any:
-    """The schema with every object closed that is not open on purpose."""
+def _rebuilt(
+    schema: Any, change: Callable[[Json], Json], literal: AbstractSet[str] = LITERAL_KEYWORDS
+) -> Any:
+    """The schema with `change` applied to each schema in it, but for what is under `literal`."""
     if isinstance(schema, list):
-        return [_closed(item) for item in schema]
+        return [_rebuilt(item, change, literal) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {name: _closed_keyword(name, value) for name, value in schema.items()}
-    properties = closed.get("properties")
-    combined = not closed.keys().isdisjoint({*COMBINING_KEYWORDS, "anyOf", "oneOf", "$ref"})
-    if closed.get("type") == "object" and isinstance(properties, dict) and not combined:
-        closed.setdefault("additionalProperties", False)
-        if closed["additionalProperties"] is False:
-            closed["required"] = list(properties)
-    return closed
+    rebuilt: Json = {}
+    for name, value in schema.items():
+        if name in literal:
+            rebuilt[name] = value
+        elif name in NAMING_KEYWORDS and isinstance(value, dict):
+            rebuilt[name] = {key: _rebuilt(part, change, literal) for key, part in value.items()}
+        else:
+            rebuilt[name] = _rebuilt(value, change, literal)
+    return change(rebuilt)
 
 
-def _closed_keyword(name: str, value: Any) -> Any:
-    if name in LITERAL_KEYWORDS | COMBINING_KEYWORDS:
-        return value
-    if name in NAMING_KEYWORDS and isinstance(value, dict):
-        return {named: _closed(schema) for named, schema in value.items()}
-    return _closed(value)
+def _closed(schema: Json) -> Json:
+    """The schema closed, if it is of an object and not open on purpose."""
+    properties = schema.get("properties")
+    combined = not schema.keys().isdisjoint({*COMBINING_KEYWORDS, "anyOf", "oneOf", "$ref"})
+    if schema.get("type") == "object" and isinstance(properties, dict) and not combined:
+        schema.setdefault("additionalProperties", False)
+        if schema["additionalProperties"] is False:
+            schema["required"] = list(properties)
+    return schema
+
+
+def _without_patterns(schema: Json) -> Json:
+    """The schema without regular expressions; what only they could tell apart is allowed."""
+    if "patternProperties" in schema:
+        unjudged = {"patternProperties", "additionalProperties", "unevaluatedProperties"}
+        schema = {name: value for name, value in schema.items() if name not in unjudged}
+    return {name: value for name, value in schema.items() if name != "pattern"}

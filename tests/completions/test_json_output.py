@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_mcp.completions.json_output import parse, response_format
+from openrouter_mcp.completions.json_output import parse, response_format, unwrapped
 from openrouter_mcp.errors import Code, OpenRouterError
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -97,3 +97,109 @@ def test_what_fits_a_combination_of_schemas_fits_what_is_sent(combination: dict)
 def test_numbers_that_json_does_not_know_do_not_fit(text: str):
     schema = {"type": "object", "properties": {"n": {"type": "number"}}}
     assert parse(text, schema) == (None, "it is not JSON")
+
+
+@pytest.mark.parametrize("text", ['{"n": 1e400}', '{"n": -1e999}'])
+def test_a_number_too_large_for_json_does_not_fit(text: str):
+    schema = {"type": "object", "properties": {"n": {"type": "number"}}}
+    assert parse(text, schema) == (None, "it is not JSON")
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"name": "city", "strict": True, "schema": CITY},
+        {"type": "json_schema", "json_schema": {"name": "city", "schema": CITY}},
+        {"schema": CITY},
+        CITY,
+    ],
+    ids=repr,
+)
+def test_a_schema_is_taken_out_of_its_wrappings(wrapped: dict):
+    assert unwrapped(wrapped) == CITY
+
+
+def test_a_property_named_schema_is_no_wrapping():
+    schema = {"type": "object", "properties": {"schema": {"type": "object"}}, "schema": {}}
+    assert unwrapped(schema) == schema
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"city": "string"},
+        {"city": {"type": "string"}},
+        {"type": 5},
+        {"type": "object", "properties": []},
+        {"$ref": "https://example.com/schema.json"},
+        {"$ref": "file:///etc/passwd"},
+        {"$ref": "#/$defs/none"},
+        {"type": "object", "properties": {"a": {"$ref": "other.json#/a"}}},
+        {"anyOf": [{"$dynamicRef": "#nobody"}]},
+        json.loads('{"items":' * 500 + "{}" + "}" * 500),
+    ],
+    ids=lambda schema: json.dumps(schema)[:50],
+)
+def test_what_could_not_be_held_against_an_answer_is_refused(schema: dict):
+    with pytest.raises(OpenRouterError, match="schema is not a JSON schema") as caught:
+        response_format(schema)
+    assert caught.value.code is Code.INVALID_INPUT
+    assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize("schema", [{}, {"description": "anything"}, {"$ref": "#"}])
+def test_what_allows_everything_is_a_schema_all_the_same(schema: dict):
+    response_format(schema)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>It could be {"city": "Rome"}.</think>\n{"city": "Paris"}',
+        '<think>{"city": 5} does not fit.</think>{"city": "Paris"}',
+        'First I thought {"town": "Rome"} but no: {"city": "Paris"} it is.',
+        'An example is {"city": 1}. The answer:\n```json\n{"city": "Paris"}\n```',
+        '[1] says so: {"city": "Paris"}',
+        'It is 5" wide, so {"city": "Paris",}',
+    ],
+)
+def test_an_answer_that_holds_what_was_asked_for_needs_no_second_request(text: str):
+    schema = response_format(CITY)["json_schema"]["schema"]
+    assert parse(text, schema) == ({"city": "Paris"}, "")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "^(a+)+$"},
+        {"patternProperties": {"^(a+)+$": {"type": "null"}}, "additionalProperties": False},
+        {"type": "string", "pattern": "("},
+    ],
+    ids=repr,
+)
+def test_no_pattern_of_a_schema_is_run(schema: dict):
+    for value in ("a" * 60 + "!", {"a" * 60 + "!": 1}):
+        if not isinstance(value, str) or "patternProperties" not in schema:
+            problem = parse(json.dumps(value), schema)[1]
+            assert problem == "" or "type" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        ("[" * 100_000, CITY),
+        ('{"a":' * 100_000, CITY),
+        ('"' + "\\" * 99_999, CITY),
+        ('{"' + '\\"' * 50_000, CITY),
+        ("{" + "," * 100_000, CITY),
+        ("9" * 10_000, CITY),
+        ("1e308", {"multipleOf": 1e-320}),
+        ("[" * 300 + "]" * 300, {"items": {"$ref": "#"}}),
+        ("{}", {"allOf": [{"$ref": "#"}]}),
+        ("{}", {"$ref": "https://example.com/schema.json"}),
+        ('{"a": "\\ud83d"}', CITY),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_no_answer_and_no_schema_is_too_odd_to_be_judged(text: str, schema: dict):
+    assert isinstance(parse(text, schema)[1], str)
