@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.text import storable
 
 if TYPE_CHECKING:
     from openrouter_mcp.api.client import OpenRouter
@@ -174,7 +175,7 @@ class App:
         directory = self.settings.output_dir
         try:
             path = await asyncio.to_thread(
-                save.save, text.encode(), directory, name or "reply", suffix
+                save.save, storable(text).encode(), directory, name or "reply", suffix
             )
         except OSError as error:
             reason = f"could not be saved in {directory} ({error.strerror})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import json
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from pydantic import ValidationError as PydanticError
 from openrouter_mcp import results
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
-from openrouter_mcp.text import nearest, storable
+from openrouter_mcp.text import nearest
 
 if TYPE_CHECKING:
     from openrouter_mcp.api.client import OpenRouter
@@ -72,7 +71,7 @@ class Boundary(Middleware):
         message = context.message.model_copy(update={"arguments": arguments})
         try:
             self._check(name, arguments)
-            return _sendable(await call_next(context.copy(message=message)))
+            return await call_next(context.copy(message=message))
         except OpenRouterError as error:
             return _failed(error)
         except ValidationError as error:
@@ -130,19 +129,6 @@ def _import_the_rest(client: OpenRouter) -> None:
     for module in FIRST_CALL:
         importlib.import_module(module)
     client.warm_up()
-
-
-def _sendable(result: ToolResult) -> ToolResult:
-    """The result without halves of characters, as names of files can hold: they end the server."""
-    if not isinstance(result, ToolResult):
-        return result
-    for block in result.content:
-        if isinstance(block, mt.TextContent):
-            block.text = storable(block.text)
-    if result.structured_content is not None:
-        data = json.dumps(result.structured_content, ensure_ascii=False)
-        result.structured_content = json.loads(storable(data))
-    return result
 
 
 def _failed(error: OpenRouterError) -> ToolResult:

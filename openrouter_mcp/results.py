@@ -14,6 +14,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.text import storable, storable_json
 
 ERROR_META = "openrouter/error"
 ESTIMATE_META = "openrouter/estimate"
@@ -40,9 +41,39 @@ class SavedFile:
     """The job that has it in memory, as a URI, where there is no file: `path` is only its name."""
 
 
+def tool_result(
+    content: str | Sequence[ContentBlock] = (),
+    structured_content: Mapping[str, Any] | None = None,
+    meta: Mapping[str, Any] | None = None,
+    *,
+    is_error: bool = False,
+) -> ToolResult:
+    """A result that every client can be sent and the store can hold; the one way to make one.
+
+    Names of files and the words of models can hold halves of characters, which JSON as UTF-8
+    cannot: FastMCP would raise here, after the call was paid.
+    """
+    if isinstance(content, str):
+        content = [TextContent(type="text", text=content)]
+    return ToolResult(
+        content=[_storable(block) for block in content],
+        structured_content=storable_json(structured_content),
+        meta=storable_json(meta),
+        is_error=is_error,
+    )
+
+
+def _storable(block: ContentBlock) -> ContentBlock:
+    if isinstance(block, TextContent):
+        return block.model_copy(update={"text": storable(block.text)})
+    if isinstance(block, ResourceLink):
+        return block.model_copy(update={"name": storable(block.name)})
+    return block
+
+
 def failed(error: OpenRouterError) -> ToolResult:
     """A call that gave nothing: the sentence to read, the code to switch on."""
-    return ToolResult(content=error.message, is_error=True, meta={ERROR_META: error.meta()})
+    return tool_result(error.message, is_error=True, meta={ERROR_META: error.meta()})
 
 
 def paragraphs(parts: Iterable[str]) -> str:
@@ -87,7 +118,7 @@ def with_files(
         blocks.append(link(file))
     blocks.insert(0, TextContent(type="text", text="\n".join(filter(None, lines))))
     blocks.append(TextContent(type="text", text=paragraphs(ending)))
-    return ToolResult(content=blocks, meta=dict(meta))
+    return tool_result(blocks, meta=meta)
 
 
 def link(file: SavedFile) -> ResourceLink:

@@ -9,12 +9,14 @@ from typing import Any
 
 from fastmcp import FastMCP
 from fastmcp.server.lifespan import lifespan
+from fastmcp.tools import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
 
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
 from openrouter_mcp.middleware import Boundary
 from openrouter_mcp.settings import NAME, Settings
+from openrouter_mcp.text import storable_json
 from openrouter_mcp.tools import account, chat, models, multimodal, resources
 
 log = logging.getLogger(__name__)
@@ -92,10 +94,18 @@ def build(settings: Settings) -> FastMCP:
     return server
 
 
+class _Tool(FunctionTool):
+    """A tool whose data every client can be sent, whatever foreign text is in it."""
+
+    def convert_result(self, raw_value: Any) -> ToolResult:
+        data = isinstance(raw_value, dict)
+        return super().convert_result(storable_json(raw_value) if data else raw_value)
+
+
 @cache
 def _tools() -> list[FunctionTool]:
     """All of them; their schemas are made once."""
-    return [FunctionTool.from_function(function) for function in TOOLS]
+    return [_Tool.from_function(function) for function in TOOLS]
 
 
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:

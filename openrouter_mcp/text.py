@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 MESSAGE_LIMIT = 300
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -40,3 +41,12 @@ def random_id(prefix: str) -> str:
 def storable(text: str) -> str:
     """The text without halves of characters, which neither UTF-8 nor SQLite can hold."""
     return text.encode("utf-8", "replace").decode()
+
+
+def storable_json(value: Any) -> Any:
+    """A JSON value in which every text is storable."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {storable_json(key): storable_json(item) for key, item in value.items()}
+    return [storable_json(item) for item in value] if isinstance(value, list | tuple) else value

@@ -203,6 +203,12 @@ def test_only_settings_and_the_command_line_know_the_environment() -> None:
             assert source.stem in {"cli", "demo", "settings"}, source
 
 
+def test_only_results_makes_results() -> None:
+    for module, source in MODULES.items():
+        made = re.search(r"\bToolResult\(", source.read_text("utf-8"))
+        assert not made or module == "results", source
+
+
 def test_no_dated_model_slug_stands_in_the_source() -> None:
     for source in [*SOURCES, ROOT / "README.md"]:
         assert DATED_SLUG.findall(source.read_text("utf-8")) == [], source

@@ -54,7 +54,7 @@ def finished(
     failed = run.ending is Ending.FAILED
     if failed and run.error:
         meta[results.ERROR_META] = run.error.meta()
-    return ToolResult(content=results.paragraphs(parts), meta=meta, is_error=failed)
+    return results.tool_result(results.paragraphs(parts), meta=meta, is_error=failed)
 
 
 def _ending(run: Run, limits: Limits, thread_id: str) -> str:

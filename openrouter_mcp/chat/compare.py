@@ -29,7 +29,7 @@ from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import dollars
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.results import ESTIMATE_META, UNTRUSTED_META
+from openrouter_mcp.results import ESTIMATE_META, UNTRUSTED_META, tool_result
 from openrouter_mcp.spending import consent, estimate, receipts
 from openrouter_mcp.spending.receipts import Receipt
 
@@ -265,8 +265,8 @@ async def dry_run(app: App, call: Call, models: Sequence[str], judge: str) -> To
     if judge:
         told = f"Beside these, {judge} reads the question and all answers as the judge."
         content.append(TextContent(type="text", text=told))
-    return ToolResult(
-        content=content,
+    return tool_result(
+        content,
         meta={ESTIMATE_META: [(result.meta or {})[ESTIMATE_META] for result in each]},
     )
 

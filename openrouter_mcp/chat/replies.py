@@ -22,6 +22,7 @@ from openrouter_mcp.results import (
     abbreviated,
     paragraphs,
     text_blocks,
+    tool_result,
 )
 from openrouter_mcp.spending.estimate import Estimate
 from openrouter_mcp.spending.receipts import Receipt
@@ -55,7 +56,7 @@ def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str =
     parts += [_ending(exchange), _sources(answer.annotations)]
     parts += [f"Note: {note}" for note in (*exchange.request.notes, *exchange.notes, *notes)]
     blocks.append(paragraphs([*parts, receipt.line()]))
-    return ToolResult(content=text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
+    return tool_result(text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
 
 
 def compared(
@@ -64,7 +65,7 @@ def compared(
     """Answers side by side; the receipt is of all of them together, `_meta` has each."""
     text = paragraphs([*parts, *(f"Note: {note}" for note in notes), total.line()])
     meta = {RECEIPT_META: total.meta(), "openrouter/receipts": [one.meta() for one in each]}
-    return ToolResult(content=text_blocks([text]), meta=meta)
+    return tool_result(text_blocks([text]), meta=meta)
 
 
 def dry_run(
@@ -94,7 +95,7 @@ def dry_run(
         "usd_least": f"{estimate.least:f}",
         "usd_most": None if most is None else f"{most:f}",
     }
-    return ToolResult(content=text_blocks(["\n".join(lines)]), meta={ESTIMATE_META: meta})
+    return tool_result(text_blocks(["\n".join(lines)]), meta={ESTIMATE_META: meta})
 
 
 def _highest(request: ChatRequest, most: Decimal | None) -> str:

@@ -9,15 +9,15 @@ from mcp.types import TextContent
 
 from openrouter_mcp.docs.index import Passage
 from openrouter_mcp.docs.search import Edition, Found, Reading
-from openrouter_mcp.results import UNTRUSTED_META
+from openrouter_mcp.results import UNTRUSTED_META, tool_result
 
 
 def found(answer: Found) -> ToolResult:
     """The passages that answer a query, each with the address that `page` takes."""
     edition = _edition(answer.edition)
     if not answer.passages:
-        return ToolResult(
-            content=f"Nothing found in OpenRouter's documentation ({edition}). Use other words."
+        return tool_result(
+            f"Nothing found in OpenRouter's documentation ({edition}). Use other words."
         )
     if missing := len(answer.edition.missing):
         edition += f", without {missing} skills that could not be had"
@@ -39,8 +39,8 @@ def read(answer: Reading) -> ToolResult:
 
 def _result(ours: str, theirs: str) -> ToolResult:
     untrusted = {UNTRUSTED_META: True}
-    return ToolResult(
-        content=[
+    return tool_result(
+        [
             TextContent(type="text", text=ours),
             TextContent(type="text", text=theirs, _meta=untrusted),
         ],

@@ -31,18 +31,18 @@ def pending(job: JobRow, save_to: str = "") -> ToolResult:
         parts.append(f"[...] {job.text[-TAIL:]}" if len(job.text) > TAIL else job.text)
     saving = f", save_to={json.dumps(save_to, ensure_ascii=False)}" if save_to else ""
     parts.append(f'Next: get_job(job_id="{job.id}"{saving})')
-    return ToolResult(content="\n\n".join(parts), meta={META: _meta(job)})
+    return results.tool_result("\n\n".join(parts), meta={META: _meta(job)})
 
 
 def listed(jobs: Sequence[JobRow]) -> ToolResult:
     """One line for each job, newest first."""
     if not jobs:
-        return ToolResult(content="No jobs. A paid call that takes long becomes one.")
+        return results.tool_result("No jobs. A paid call that takes long becomes one.")
     lines = [
         f"{job.id} | {job.tool} | {job.title} | {job.state} | {duration(job.seconds)}"
         for job in jobs
     ]
-    return ToolResult(content="\n".join(lines), meta={META: [_meta(job) for job in jobs]})
+    return results.tool_result("\n".join(lines), meta={META: [_meta(job) for job in jobs]})
 
 
 def ended(job: JobRow, shown: int) -> ToolResult:
@@ -51,12 +51,12 @@ def ended(job: JobRow, shown: int) -> ToolResult:
         return job.result
     error = job.error or OpenRouterError(Code.INTERNAL, NEXT_STEP[Code.INTERNAL])
     meta = {META: _meta(job), results.ERROR_META: error.meta()}
-    return ToolResult(content=_with_text(error.message, job, shown), meta=meta, is_error=True)
+    return results.tool_result(_with_text(error.message, job, shown), meta=meta, is_error=True)
 
 
 def saved(job: JobRow, files: Sequence[SavedFile], notes: Iterable[str]) -> ToolResult:
     """The files that a job was saved in now; what it cost was told when it ended."""
-    result = job.result or ToolResult(content=[])
+    result = job.result or results.tool_result()
     meta: dict[str, Any] = {META: _meta(job)}
     if receipt := (result.meta or {}).get(results.RECEIPT_META):
         meta[results.RECEIPT_META] = receipt
@@ -68,7 +68,7 @@ def saved(job: JobRow, files: Sequence[SavedFile], notes: Iterable[str]) -> Tool
 def stopped(job: JobRow, shown: int) -> ToolResult:
     """The good news that a job was cancelled, for who wanted that."""
     message = job.error.message if job.error else ""
-    return ToolResult(content=_with_text(message, job, shown), meta={META: _meta(job)})
+    return results.tool_result(_with_text(message, job, shown), meta={META: _meta(job)})
 
 
 def cancelled(job: JobRow, billing_note: str = "") -> JobRow:

@@ -15,6 +15,7 @@ from openrouter_mcp.results import (
     SavedFile,
     link,
     text_blocks,
+    tool_result,
     with_files,
 )
 from openrouter_mcp.spending.receipts import Receipt
@@ -50,8 +51,8 @@ def data(
     content = {**rows, **({"notes": notes} if notes else {})}
     content["receipt"] = {**receipt.meta(), "line": receipt.line()}
     told = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return ToolResult(
-        content=[*text_blocks([told]), *map(link, saved)],
+    return tool_result(
+        [*text_blocks([told]), *map(link, saved)],
         structured_content=content,
         meta=_meta(receipt, error),
         is_error=error is not None,

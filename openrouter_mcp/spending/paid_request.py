@@ -25,7 +25,7 @@ from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars, parse_usd
 from openrouter_mcp.progress import Report
-from openrouter_mcp.results import ESTIMATE_META, abbreviated
+from openrouter_mcp.results import ESTIMATE_META, abbreviated, tool_result
 from openrouter_mcp.spending import consent, estimate, receipts
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget, Reservation
 from openrouter_mcp.spending.receipts import Receipt
@@ -406,7 +406,7 @@ def shown(plan: Plan) -> ToolResult:
         "model": plan.model.id,
         "usd_most": None if plan.most is None else f"{plan.most:f}",
     }
-    return ToolResult(
-        content=[TextContent(type="text", text="\n".join(lines))],
+    return tool_result(
+        [TextContent(type="text", text="\n".join(lines))],
         meta={ESTIMATE_META: meta},
     )

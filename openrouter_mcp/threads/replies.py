@@ -8,7 +8,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.money import dollars
-from openrouter_mcp.results import UNTRUSTED_META
+from openrouter_mcp.results import UNTRUSTED_META, tool_result
 from openrouter_mcp.text import duration
 from openrouter_mcp.threads.history import FILE, Message, in_words
 from openrouter_mcp.threads.threads import ThreadRow
@@ -17,13 +17,13 @@ from openrouter_mcp.threads.threads import ThreadRow
 def listed(rows: Sequence[ThreadRow], now: float) -> ToolResult:
     """One line for each conversation: id, title, model, turns, cost, age."""
     if not rows:
-        return ToolResult(content='No conversations yet. chat(thread_id="new") begins one.')
+        return tool_result('No conversations yet. chat(thread_id="new") begins one.')
     lines = [
         f"{row.id} | {row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)} | "
         f"{duration(max(0.0, now - row.updated))} ago"
         for row in rows
     ]
-    return ToolResult(content="\n".join(lines))
+    return tool_result("\n".join(lines))
 
 
 def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult:
@@ -34,7 +34,7 @@ def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult
     if len(text) > limit:
         text = f"[... the beginning is left out ...]\n{text[-limit:]}"
     head = f"{row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)}"
-    return ToolResult(content=f"{head}\n\n{text}", meta={UNTRUSTED_META: True})
+    return tool_result(f"{head}\n\n{text}", meta={UNTRUSTED_META: True})
 
 
 def _turns(row: ThreadRow) -> str:

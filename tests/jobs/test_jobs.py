@@ -21,6 +21,7 @@ from openrouter_mcp.jobs.jobs import Handle, Jobs
 from openrouter_mcp.jobs.replies import META, TAIL
 from openrouter_mcp.jobs.table import State
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.results import tool_result
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
 from tests.support.clock import Clock
@@ -456,6 +457,23 @@ async def test_half_a_surrogate_pair_does_not_stop_a_job_from_being_written(
     upstream.handle.text = "Snow\ud83d"
     identity = job_id(await call)
     assert "Snow" in text(await open_jobs().get(identity, 0, listen()))
+
+
+async def test_half_a_surrogate_pair_does_not_stop_a_result_from_being_written(
+    jobs: Jobs, open_jobs, upstream: Upstream, listen: Listener
+):
+    identity = job_id(await jobs.run("chat", "acme/x", upstream, listen()))
+    upstream.outcome = tool_result("Snow\ud83d", {"text": "Snow\ud83d"}, meta={"text": "\ud83d"})
+    upstream.gate.set()
+    assert text(await jobs.get(identity, 10, listen())) == "Snow?"
+
+    async def written() -> bool:
+        return not jobs._running
+
+    await until(written)
+    result = await open_jobs().get(identity, 0, listen())
+    assert (text(result), result.structured_content) == ("Snow?", {"text": "Snow?"})
+    assert result.meta == {"text": "?"}
 
 
 # Cancelled

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 from fastmcp import Client
@@ -42,6 +43,14 @@ async def test_without_a_key_it_answers_and_says_what_is_missing(configure, mode
     assert told["key"]["works"] is False
     assert "OPENROUTER_API_KEY is not set" in told["key"]["why"]
     assert told["openrouter"]["reachable"] is True
+
+
+async def test_a_directory_whose_name_is_no_text_is_told(configure, mode, simulator, tmp_path):
+    configure(OPENROUTER_STATE_DIR=str(tmp_path / os.fsdecode(b"caf\xe9")))
+    async with Client(build(settings.load()), mode=mode) as client:
+        result = await client.call_tool("get_account", {})
+    assert result.structured_content["state"]["directory"] == str(tmp_path / "caf?")
+    assert json.loads(text(result)) == result.structured_content
 
 
 async def test_a_management_key_adds_the_balance(configure, mode, simulator) -> None:

@@ -93,6 +93,20 @@ async def test_a_file_name_that_is_no_text_does_not_end_the_server(client, simul
     (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("foxes")
     result = await call(client, "rerank_documents", query="foxes", files=[str(tmp_path)])
     assert result.structured_content["results"][0]["file"] == str(tmp_path / "caf?.txt")
+    assert json.loads(text(result)) == result.structured_content
+
+
+async def test_many_file_names_that_are_no_text_are_saved_like_others(
+    configure, simulator, tmp_path, output
+):
+    configure(OPENROUTER_MAX_REPLY_CHARS="1000")
+    for number in range(20):
+        (tmp_path / os.fsdecode(b"caf\xe9%d.txt" % number)).write_text("foxes")
+    async with Client(server.build(settings.load())) as client:
+        await call(client, "rerank_documents", query="foxes", files=[str(tmp_path / "*.txt")])
+    (file,) = output.glob("*.jsonl")
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert str(tmp_path / "caf?7.txt") in {row["file"] for row in rows}
 
 
 @pytest.mark.parametrize(
