@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import base64
-import binascii
-import hashlib
 import json
 import math
 import operator
@@ -37,27 +34,24 @@ from openrouter_mcp.multimodal.documents import Document, Documents, count_token
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending.paid_request import Plan, Purchase
+from openrouter_mcp.text import storable
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
 
-NPY = ".npy"
 JSONL = ".jsonl"
-MAGIC = b"\x93NUMPY\x01\x00"
-ALIGNMENT = 64
-FLOAT = 4
-"""Bytes of one number."""
+NPY = ".npy"
+NPY_MAGIC = b"\x93NUMPY\x01\x00"
+NPY_ALIGNMENT = 64
+HEAD = 4096
+"""Bytes that tell whether a file holds vectors: `embedding` comes before the text."""
 
 Vector: TypeAlias = "array[float]"
 
 
-class NotVectorsError(ValueError):
-    """A file that holds no vectors of ours; the message says why, for people."""
-
-
 @dataclass(frozen=True)
 class Vectors:
-    """What one model made of documents: a row for each."""
+    """What one embedding model made of documents: one row for each."""
 
     model: str
     rows: Sequence[Vector]
@@ -74,74 +68,27 @@ def vector(embedding: object) -> Vector:
 
     Raises ValueError.
     """
-    if isinstance(embedding, str):
-        row = array("f")
-        try:
+    row = array("f")
+    try:
+        if isinstance(embedding, str):
             row.frombytes(base64.b64decode(embedding, validate=True))
-        except (binascii.Error, ValueError) as error:
-            raise ValueError("not base64 of floats") from error
-        return _little_endian(row)
-    if isinstance(embedding, list) and all(isinstance(n, int | float) for n in embedding):
-        return array("f", embedding)
+            return _little_endian(row)
+        if isinstance(embedding, list):
+            row.extend(embedding)
+            return row
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"no floats: {error}") from error
     raise ValueError("neither base64 nor a list of numbers")
 
 
 def npy(rows: Sequence[Vector]) -> bytes:
-    """The rows as NumPy's format 1.0: a two-dimensional array of `<f4`."""
+    """The rows as a file that NumPy loads (format 1.0): a two-dimensional array of `<f4`."""
     shape = (len(rows), len(rows[0]))
     header = repr({"descr": "<f4", "fortran_order": False, "shape": shape})
-    padding = -(len(MAGIC) + 2 + len(header) + 1) % ALIGNMENT
+    padding = -(len(NPY_MAGIC) + 2 + len(header) + 1) % NPY_ALIGNMENT
     header += " " * padding + "\n"
-    head = MAGIC + len(header).to_bytes(2, "little") + header.encode("latin-1")
+    head = NPY_MAGIC + len(header).to_bytes(2, "little") + header.encode("latin-1")
     return head + b"".join(_little_endian(row).tobytes() for row in rows)
-
-
-def of_npy(data: bytes) -> list[Vector]:
-    """The rows of such a file. Raises `NotVectorsError`."""
-    if not data.startswith(MAGIC):
-        raise NotVectorsError("it is no .npy file of format 1.0")
-    start = len(MAGIC) + 2
-    end = start + int.from_bytes(data[len(MAGIC) : start], "little")
-    try:
-        header = ast.literal_eval(data[start:end].decode("latin-1"))
-        count, length = header["shape"]
-        fits = header["descr"] == "<f4" and not header["fortran_order"]
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
-        raise NotVectorsError("its header is not readable") from None
-    if not fits or len(data) - end != count * length * FLOAT or count < 1 or length < 1:
-        raise NotVectorsError("it does not hold whole rows of 32-bit floats")
-    rows = []
-    for index in range(count):
-        row = array("f")
-        row.frombytes(data[end + index * length * FLOAT : end + (index + 1) * length * FLOAT])
-        rows.append(_little_endian(row))
-    return rows
-
-
-def companion(vectors: Vectors, data: bytes) -> bytes:
-    """What stands beside a `.npy` file: the model's name and what each row is of."""
-    about = {
-        "model": vectors.model,
-        "count": len(vectors.rows),
-        "dimensions": vectors.dimensions,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "documents": [_about(document) for document in vectors.documents],
-    }
-    return json.dumps(about, ensure_ascii=False, indent=1).encode()
-
-
-def of_companion(data: bytes, beside: bytes) -> Vectors:
-    """The vectors of a `.npy` file with what stands beside it. Raises `NotVectorsError`."""
-    rows = of_npy(data)
-    try:
-        about = json.loads(beside)
-        documents = [_document(entry) for entry in about["documents"]]
-        model, digest = str(about["model"]), about["sha256"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise NotVectorsError("what stands beside it does not name its model") from None
-    if digest != hashlib.sha256(data).hexdigest() or len(documents) != len(rows):
-        raise NotVectorsError("what stands beside it is about other vectors")
-    return Vectors(model, rows, documents)
 
 
 def jsonl(vectors: Vectors) -> bytes:
@@ -151,29 +98,30 @@ def jsonl(vectors: Vectors) -> bytes:
             {
                 "model": vectors.model,
                 **({"file": document.file} if document.file else {}),
-                "embedding": list(row),
+                # Nine digits tell every 32-bit float from its neighbours.
+                "embedding": [float(f"{number:.9g}") for number in row],
                 "text": document.text,
             },
             ensure_ascii=False,
         )
         for document, row in zip(vectors.documents, vectors.rows, strict=True)
     ]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    return storable("".join(f"{line}\n" for line in lines)).encode()
 
 
-def of_jsonl(data: bytes) -> Vectors:
-    """The vectors of such a file. Raises `NotVectorsError`."""
+def parse_jsonl(data: bytes) -> Vectors:
+    """The vectors of such a file. Raises ValueError, which says what is wrong with it."""
     rows, documents, models = [], [], set()
     for number, line in enumerate(data.splitlines(), 1):
         try:
             entry = json.loads(line)
             rows.append(vector(entry["embedding"]))
-            documents.append(_document(entry))
+            documents.append(Document(str(entry["text"]), str(entry.get("file") or "")))
             models.add(str(entry["model"]))
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise NotVectorsError(f"line {number} has no model, text and embedding") from None
-    if len({len(row) for row in rows}) != 1 or len(models) != 1:
-        raise NotVectorsError("its lines are not of one model and one length")
+            raise ValueError(f"line {number} has no model, text and embedding") from None
+    if len({len(row) for row in rows}) != 1 or len(models) != 1 or not rows[0]:
+        raise ValueError("its lines are not of one model and one length")
     return Vectors(models.pop(), rows, documents)
 
 
@@ -184,22 +132,14 @@ def nearest(query: Vector, rows: Iterable[Vector]) -> list[tuple[int, float]]:
 
 
 def similarity(one: Vector, other: Vector) -> float:
-    """Cosine of the angle between two rows of one length; 0 where one of them is all zeros."""
+    """Cosine of the angle between two rows of one length; 0 where it has no meaning."""
     lengths = math.sqrt(_product(one, one)) * math.sqrt(_product(other, other))
-    return _product(one, other) / lengths if lengths else 0.0
+    cosine = _product(one, other) / lengths if lengths else 0.0
+    return cosine if math.isfinite(cosine) else 0.0
 
 
 def _product(one: Vector, other: Vector) -> float:
     return sum(map(operator.mul, one, other))
-
-
-def _about(document: Document) -> dict[str, Any]:
-    file = {"file": document.file} if document.file else {}
-    return {**file, "text": document.first_words}
-
-
-def _document(entry: dict[str, Any]) -> Document:
-    return Document(str(entry["text"]), str(entry.get("file") or ""))
 
 
 def _little_endian(row: Vector) -> Vector:
@@ -211,8 +151,7 @@ def _little_endian(row: Vector) -> Vector:
 
 
 LARGEST = 500_000_000
-"""Bytes of a file of vectors: some 80,000 rows of 1,536 dimensions as `.npy`."""
-HEAD = 4096
+"""Bytes of a file of vectors: some 25,000 rows of 1,536 dimensions."""
 
 
 async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None, list[str]]:
@@ -250,28 +189,29 @@ def _load(settings: Settings, name: str) -> Vectors | None:
     if suffix not in {NPY, JSONL}:
         return None
     path = sandbox.absolute(name)
+    if suffix == NPY:
+        raise _unsearchable(path, "a .npy file names neither its model nor its texts")
     guard = Guard(settings)
     try:
-        if suffix == JSONL:
-            head = _read(guard, path, HEAD)
-            if not (b'"model"' in head and b'"embedding"' in head):
-                return None
-            return of_jsonl(_whole(guard, path))
-        beside = path.with_name(f"{path.name}.json")
-        return of_companion(_whole(guard, path), _whole(guard, beside))
-    except NotVectorsError as error:
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT,
-            f"{sandbox.display(path)} cannot be searched: {error}. Name a file that embed_texts "
-            "saved, or embed the documents anew.",
-        ) from None
+        head = _read(guard, path, HEAD)
+        if not (b'"model"' in head and b'"embedding"' in head):
+            return None
+        return parse_jsonl(_whole(guard, path))
+    except ValueError as error:
+        raise _unsearchable(path, str(error)) from None
     except OSError as error:
-        missing = sandbox.display(error.filename or path)
         raise OpenRouterError(
             Code.NOT_FOUND,
-            f"{missing} cannot be read ({error.strerror}). A .npy file of embed_texts has a "
-            ".npy.json file beside it that names its model.",
+            f"{sandbox.display(path)} cannot be read ({error.strerror}). Check the path.",
         ) from None
+
+
+def _unsearchable(path: Path, reason: str) -> OpenRouterError:
+    return OpenRouterError(
+        Code.UNSUPPORTED_FORMAT,
+        f"{sandbox.display(path)} cannot be searched: {reason}. Name a {JSONL} file that "
+        "embed_texts saved, or embed the documents anew.",
+    )
 
 
 def _whole(guard: Guard, path: Path) -> bytes:
@@ -335,7 +275,7 @@ async def plan(
     chosen = await _model(app, named, saved)
     place = None
     if documents.items and (save_to or not query):
-        place = await asyncio.to_thread(destination, app.settings, save_to, STEM, NPY, JSONL)
+        place = await asyncio.to_thread(destination, app.settings, save_to, STEM, JSONL, NPY)
     body = _body(app, extra, chosen)
     asked = [query] if query else []
     texts = [*asked, *(document.text for document in documents.items)]
@@ -456,18 +396,13 @@ def _rows(body: object, count: int) -> list[Vector]:
 
 
 def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[SavedFile]:
-    """The vectors as a file, and the model's name beside them. Blocks."""
+    """The vectors as a file. Blocks."""
     place = plan.destination
     if place is None or not made.rows:
         return []
-    if place.suffix == JSONL:
-        return [handle.save(place, jsonl(made), JSONL, "application/jsonl")]
-    data = npy(made.rows)
-    file = handle.save(place, data, NPY, UNKNOWN_TYPE)
-    directory = place.directory if file.in_memory_of else file.path.parent
-    beside = Destination(directory, file.path.name)
-    about = handle.save(beside, companion(made, data), ".json", "application/json")
-    return [file, about]
+    if place.suffix == NPY:
+        return [handle.save(place, npy(made.rows), NPY, UNKNOWN_TYPE)]
+    return [handle.save(place, jsonl(made), JSONL, "application/jsonl")]
 
 
 def _nearest(plan: EmbedPlan, asked: Vector, made: Vectors) -> tuple[list[dict[str, Any]], int]:

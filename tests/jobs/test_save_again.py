@@ -125,7 +125,7 @@ def talk(root: Path) -> str:
         ("generate_image", IMAGE, ["A-red-fox.jpg"]),
         ("generate_audio", SPEECH, ["Hello-there.mp3"]),
         ("transcribe_audio", {"save_to": "talk.srt"}, ["talk.srt"]),
-        ("embed_texts", {"texts": ["a", "b"]}, ["vectors.npy", "vectors.npy.json"]),
+        ("embed_texts", {"texts": ["a", "b"]}, ["vectors.jsonl"]),
         ("generate_video", VIDEO, ["A-red-fox.mp4"]),
     ],
 )
@@ -168,13 +168,12 @@ async def test_a_note_that_is_true_of_several_files_is_told_once(client, disk, o
 
 async def test_vectors_that_served_a_query_are_kept_too(client, disk, output) -> None:
     disk.full = [output]
-    result = await call(client, "embed_texts", texts=["a"], query="a", save_to="v.npy")
+    result = await call(client, "embed_texts", texts=["a"], query="a", save_to="v.jsonl")
     (note,) = result.structured_content["notes"]
     found = NEXT.search(note)
     disk.full = []
     await call(client, "get_job", job_id=found[1], save_to="deep/w")
-    data, about = ((output / "deep" / name).read_bytes() for name in ("w.npy", "w.npy.json"))
-    assert len(embed.of_companion(data, about).rows) == 1
+    assert len(embed.parse_jsonl((output / "deep" / "w.jsonl").read_bytes()).rows) == 1
 
 
 async def test_without_a_state_directory_it_is_kept_in_the_temporary_one(

@@ -179,30 +179,38 @@ async def test_a_ceiling_of_ones_own_is_kept_where_it_is_lower(client, simulator
     assert prices == {"request": "0.005", "prompt": "1"}
 
 
-async def test_vectors_go_to_a_file_and_their_model_beside_it(client, simulator, output) -> None:
+async def test_vectors_go_to_a_file_with_their_model(client, simulator, output) -> None:
     result = await call(client, "embed_texts", texts=FOXES)
-    saved = embed.of_companion(
-        (output / "vectors.npy").read_bytes(), (output / "vectors.npy.json").read_bytes()
-    )
+    saved = embed.parse_jsonl((output / "vectors.jsonl").read_bytes())
     assert saved.model == "openai/text-embedding-3-small"
     assert [document.text for document in saved.documents] == FOXES
     assert saved.dimensions == 64
     head, *_ = result.content
     assert head.text.startswith("3 of 3 texts as vectors of 64 dimensions, by openai/text-emb")
-    assert str(output / "vectors.npy") in head.text
-    links = [block for block in result.content if block.type == "resource_link"]
-    assert [Path(link.name).suffix for link in links] == [".npy", ".json"]
+    assert str(output / "vectors.jsonl") in head.text
+    [link] = [block for block in result.content if block.type == "resource_link"]
+    assert (link.name, link.mime_type) == ("vectors.jsonl", "application/jsonl")
     assert result.content[-1].text.startswith("-- openai/text-embedding-3-small (most used below")
     assert " | 3 texts | " in text(result)
     assert result.structured_content is None
 
 
-async def test_vectors_are_lines_of_json_when_the_name_says_so(client, simulator, output) -> None:
-    await call(client, "embed_texts", texts=FOXES, save_to="foxes.jsonl")
-    lines = [json.loads(line) for line in (output / "foxes.jsonl").read_text().splitlines()]
-    assert [line["text"] for line in lines] == FOXES
-    assert {line["model"] for line in lines} == {"openai/text-embedding-3-small"}
-    assert [path.name for path in output.iterdir()] == ["foxes.jsonl"]
+async def test_vectors_are_an_array_when_the_name_says_so(client, simulator, output) -> None:
+    result = await call(client, "embed_texts", texts=FOXES, save_to="foxes.npy")
+    assert (output / "foxes.npy").read_bytes().startswith(b"\x93NUMPY\x01\x00")
+    assert [path.name for path in output.iterdir()] == ["foxes.npy"]
+    assert not result.is_error
+
+
+@pytest.mark.parametrize("query", ["", "red fox"])
+async def test_an_array_is_refused_as_what_names_no_model(client, simulator, output, query) -> None:
+    await call(client, "embed_texts", texts=FOXES, save_to="foxes.npy")
+    before = len(paid(simulator))
+    file = str(output / "foxes.npy")
+    result = await call(client, "embed_texts", files=[file], query=query)
+    assert result.meta[ERROR]["code"] == "UNSUPPORTED_FORMAT"
+    assert "Name a .jsonl file that embed_texts saved" in text(result)
+    assert len(paid(simulator)) == before
 
 
 async def test_a_query_finds_the_nearest_documents(client, simulator, output) -> None:
@@ -216,13 +224,12 @@ async def test_a_query_finds_the_nearest_documents(client, simulator, output) ->
     assert paid(simulator)[0].body["input"][0] == "quick red fox"
 
 
-@pytest.mark.parametrize("name", ["vectors.npy", "vectors.jsonl"])
 async def test_saved_vectors_are_searched_without_paying_for_them_again(
-    client, simulator, output, name
+    client, simulator, output
 ) -> None:
     qwen = "qwen/qwen3-embedding-0.6b"
-    await call(client, "embed_texts", texts=FOXES, model=qwen, save_to=name)
-    known = {"files": [str(output / name)], "query": "red fox"}
+    await call(client, "embed_texts", texts=FOXES, model=qwen, save_to="foxes.jsonl")
+    known = {"files": [str(output / "foxes.jsonl")], "query": "red fox"}
     result = await call(client, "embed_texts", **known)
     assert result.structured_content["results"][0]["text"] == FOXES[1]
     assert result.structured_content["receipt"]["model"] == qwen
@@ -231,7 +238,7 @@ async def test_saved_vectors_are_searched_without_paying_for_them_again(
 
 async def test_saved_vectors_and_new_texts_are_searched_together(client, simulator, output):
     await call(client, "embed_texts", texts=FOXES)
-    known = {"files": [str(output / "vectors.npy")], "texts": ["snow"], "query": "red fox"}
+    known = {"files": [str(output / "vectors.jsonl")], "texts": ["snow"], "query": "red fox"}
     result = await call(client, "embed_texts", **known)
     assert result.structured_content["results"][0]["index"] == 2
     assert result.structured_content["documents"] == 4
@@ -241,7 +248,7 @@ async def test_vectors_of_another_model_are_refused(client, simulator, output) -
     await call(client, "embed_texts", texts=FOXES, model="qwen/qwen3-embedding-0.6b")
     await call(client, "embed_texts", texts=FOXES, save_to="b")
     before = len(paid(simulator))
-    one, other = str(output / "vectors.npy"), str(output / "b.npy")
+    one, other = str(output / "vectors.jsonl"), str(output / "b.jsonl")
     small = "openai/text-embedding-3-small"
     named = await call(client, "embed_texts", files=[one], query="x", model=small)
     assert "The vectors were made by qwen/qwen3-embedding-0.6b" in text(named)
@@ -251,17 +258,17 @@ async def test_vectors_of_another_model_are_refused(client, simulator, output) -
     assert len(paid(simulator)) == before
 
 
-async def test_vectors_without_a_query_or_without_their_model_are_refused(
-    client, simulator, output
-) -> None:
+async def test_vectors_without_a_query_or_damaged_are_refused(client, simulator, output) -> None:
     await call(client, "embed_texts", texts=FOXES)
-    file = str(output / "vectors.npy")
-    assert "Give query to search them" in text(await call(client, "embed_texts", files=[file]))
-    (output / "vectors.npy.json").write_text('{"model": "x", "documents": [], "sha256": ""}')
-    result = await call(client, "embed_texts", files=[file], query="x")
-    assert "is about other vectors" in text(result)
-    (output / "vectors.npy.json").unlink()
-    result = await call(client, "embed_texts", files=[file], query="x")
+    file = output / "vectors.jsonl"
+    result = await call(client, "embed_texts", files=[str(file)])
+    assert "Give query to search them" in text(result)
+    file.write_bytes(file.read_bytes()[:-9])
+    result = await call(client, "embed_texts", files=[str(file)], query="x")
+    assert result.meta[ERROR]["code"] == "UNSUPPORTED_FORMAT"
+    assert "line 3 has no model, text and embedding" in text(result)
+    file.unlink()
+    result = await call(client, "embed_texts", files=[str(file)], query="x")
     assert result.meta[ERROR]["code"] == "NOT_FOUND"
 
 
@@ -275,7 +282,7 @@ async def test_many_texts_take_several_requests_and_one_receipt(client, simulato
     result = await call(client, "embed_texts", texts=[f"text {n}" for n in range(200)])
     assert [len(request.body["input"]) for request in paid(simulator)] == [96, 96, 8]
     assert result.meta[RECEIPT]["requests"] == 3
-    assert len(embed.of_npy((output / "vectors.npy").read_bytes())) == 200
+    assert len(embed.parse_jsonl((output / "vectors.jsonl").read_bytes()).rows) == 200
 
 
 async def test_what_was_paid_before_a_failure_is_saved(client, simulator, output) -> None:
@@ -284,7 +291,7 @@ async def test_what_was_paid_before_a_failure_is_saved(client, simulator, output
     assert result.is_error
     assert result.meta[ERROR]["code"] == "CONTEXT_TOO_LONG"
     assert "96 of 101 texts" in text(result)
-    assert len(embed.of_npy((output / "vectors.npy").read_bytes())) == 96
+    assert len(embed.parse_jsonl((output / "vectors.jsonl").read_bytes()).rows) == 96
     searched = await call(client, "embed_texts", texts=texts, query="text")
     assert searched.is_error
     assert "Only 95 of 101 texts" in text(searched)
