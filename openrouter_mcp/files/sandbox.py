@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fnmatch
 import functools
@@ -273,27 +274,57 @@ def open_file(real: Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "it is no regular file")
 
 
-def _open_without_links(real: Path) -> int:
+def open_directory(real: Path, *, make: bool = False) -> int | None:
+    """The directory at a real path, opened step by step, so that no link on the way is followed.
+
+    With `make`, directories that are missing are made. None where the system cannot open step by
+    step: there the directory exists, and the path was no link a moment ago. Raises `OSError`.
+    """
     if os.open not in os.supports_dir_fd:
-        return _open_and_compare(real)
-    directory = os.open(real.anchor, _flags(PASS))
+        if make:
+            real.mkdir(parents=True, exist_ok=True)
+        if _real(real) != real:
+            raise OSError(errno.ELOOP, "its path changed meanwhile")
+        return None
+    descriptor = os.open(real.anchor, flags(PASS))
+    for name in real.parts[1:]:
+        try:
+            inner = _open_inside(name, descriptor, make=make)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor
+
+
+def flags(names: tuple[str, ...]) -> int:
+    """The flags of `os.open` with these names, without those that the system does not have."""
+    return os.O_RDONLY | sum(getattr(os, name, 0) for name in names)
+
+
+def _open_inside(name: str, parent: int, *, make: bool) -> int:
     try:
-        for name in real.parts[1:-1]:
-            inner = os.open(name, _flags(PASS), dir_fd=directory)
-            os.close(directory)
-            directory = inner
-        return os.open(real.name, _flags(READ), dir_fd=directory)
+        return os.open(name, flags(PASS), dir_fd=parent)
+    except FileNotFoundError:
+        if not make:
+            raise
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=parent)
+        return os.open(name, flags(PASS), dir_fd=parent)
+
+
+def _open_without_links(real: Path) -> int:
+    directory = open_directory(real.parent)
+    if directory is None:
+        return _open_and_compare(real)
+    try:
+        return os.open(real.name, flags(READ), dir_fd=directory)
     finally:
         os.close(directory)
 
 
-def _flags(names: tuple[str, ...]) -> int:
-    return os.O_RDONLY | sum(getattr(os, name, 0) for name in names)
-
-
 def _open_and_compare(real: Path) -> int:
     """Windows cannot open step by step: the opened file must be the one at that very path."""
-    descriptor = os.open(real, _flags(READ))
+    descriptor = os.open(real, flags(READ))
     if _real(real) == real and os.path.samestat(os.fstat(descriptor), real.lstat()):
         return descriptor
     os.close(descriptor)

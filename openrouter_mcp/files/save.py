@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Generator, Iterator
@@ -26,10 +25,17 @@ LONGEST_STEM = 100
 """Bytes of a file name without its suffix; file systems allow 255 with it."""
 DRAFT = re.compile(r"\.openrouter-[0-9a-f]{16}\.part")
 LOCKED_BY_NOW = 5.0
-"""Seconds after which a draft that nobody has locked is nobody's."""
-# O_PATH: a directory may be passed through by who may not list it.
-PASS = ("O_PATH", "O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC")
+"""Seconds after which a draft that no process has locked is abandoned."""
+ROOM = 32 * 2**20
+"""Bytes that must be free before something is bought that has to be saved."""
+SPELLED_ABSOLUTE = re.compile(r"~|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
+ADDRESS = re.compile(r"(?!file:)(?:[a-z][a-z\d+.-]+://|data:)", re.IGNORECASE)
+ENDING = re.compile(r"\.[a-z][a-z\d]{0,9}")
+TAKE_OVER = ("O_RDWR", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT")
 CREATE = ("O_CREAT", "O_EXCL", "O_RDWR", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
+
+Save = Callable[[bytes, str, str], SavedFile]
+"""Writes bytes to a file with this suffix and MIME type. Blocks."""
 
 
 def save(data: bytes, directory: Path, stem: str, suffix: str) -> Path:
@@ -75,7 +81,7 @@ class Draft:
         return str(self._directory / name) if self._descriptor is None else name
 
     def _create(self, name: str) -> int:
-        return os.open(name, _flags(CREATE), 0o600, dir_fd=self._descriptor)
+        return os.open(name, sandbox.flags(CREATE), 0o600, dir_fd=self._descriptor)
 
     def _link(self, name: str) -> None:
         """Let the file appear under a name that is free. Raises `FileExistsError`."""
@@ -99,9 +105,9 @@ def draft(directory: Path) -> Generator[Draft]:
     Unless it is published, nothing is left of it; what a killed process left is cleared away.
     Raises `OSError`.
     """
-    descriptor = _enter(directory)
+    descriptor = sandbox.open_directory(directory, make=True)
     try:
-        _clear(directory, descriptor)
+        _clear_abandoned(directory, descriptor)
         file = Draft(directory, descriptor)
         try:
             yield file
@@ -114,46 +120,20 @@ def draft(directory: Path) -> Generator[Draft]:
 
 def names(stem: str, suffix: str) -> Iterator[str]:
     """What a file is called, and what else where that is taken."""
-    stem = safe(stem)
+    stem = safe_stem(stem)
     yield f"{stem}{suffix}"
     for number in itertools.count(2):
         yield f"{stem}-{number}{suffix}"
 
 
-def safe(stem: str) -> str:
+def safe_stem(stem: str) -> str:
     """A file name, without its suffix, that every system takes."""
     readable = unicodedata.normalize("NFC", stem)
     name = re.sub(r"[^\w.-]+", "-", readable).strip(".-")
     return name.encode()[:LONGEST_STEM].decode("utf-8", "ignore").strip(".-") or "file"
 
 
-def _enter(directory: Path) -> int | None:
-    """The directory, opened step by step; None where the system cannot do that."""
-    if os.open not in os.supports_dir_fd:
-        directory.mkdir(parents=True, exist_ok=True)
-        if Path(os.path.realpath(directory)) != directory:
-            raise OSError("its path changed meanwhile")
-        return None
-    descriptor = os.open(directory.anchor, _flags(PASS))
-    for name in directory.parts[1:]:
-        try:
-            inner = _enter_or_make(name, descriptor)
-        finally:
-            os.close(descriptor)
-        descriptor = inner
-    return descriptor
-
-
-def _enter_or_make(name: str, parent: int) -> int:
-    try:
-        return os.open(name, _flags(PASS), dir_fd=parent)
-    except FileNotFoundError:
-        with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=parent)
-        return os.open(name, _flags(PASS), dir_fd=parent)
-
-
-def _clear(directory: Path, descriptor: int | None) -> None:
+def _clear_abandoned(directory: Path, descriptor: int | None) -> None:
     """Remove the drafts of processes that died."""
     with suppress(OSError):
         for path in directory.iterdir():
@@ -164,8 +144,7 @@ def _clear(directory: Path, descriptor: int | None) -> None:
 
 def _remove(draft: str, directory: int | None) -> None:
     """Remove a draft, unless a process has it open."""
-    flags = _flags(("O_RDWR", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT"))
-    descriptor = os.open(draft, flags, dir_fd=directory)
+    descriptor = os.open(draft, sandbox.flags(TAKE_OVER), dir_fd=directory)
     try:
         age = time.time() - os.fstat(descriptor).st_mtime
         abandoned = age > LOCKED_BY_NOW and _lock(descriptor)
@@ -176,7 +155,7 @@ def _remove(draft: str, directory: int | None) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Have a draft for as long as it is open; False if another process has it, or may have."""
+    """Lock a draft for as long as it is open; False if another process has it, or may have."""
     try:
         import fcntl
     except ImportError:
@@ -187,21 +166,6 @@ def _lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _flags(names: tuple[str, ...]) -> int:
-    return sum(getattr(os, name, 0) for name in names)
-
-
-SPELLED_ABSOLUTE = re.compile(r"~|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
-ADDRESS = re.compile(r"(?!file:)(?:[a-z][a-z\d+.-]+://|data:)", re.IGNORECASE)
-ENDING = re.compile(r"\.[a-z][a-z\d]{0,9}")
-ROOM = 32 * 2**20
-"""Bytes that must be free before something is bought that has to be saved."""
-
-
-Save = Callable[[bytes, str, str], SavedFile]
-"""Writes bytes to a file with this suffix and MIME type. Blocks."""
 
 
 @dataclass(frozen=True)
@@ -225,9 +189,8 @@ class Destination:
         except OSError as error:
             raise OpenRouterError(
                 Code.INVALID_INPUT,
-                f"Nothing can be written to {sandbox.display(self.directory)} "
-                f"({error.strerror or error}). Name another place with save_to, or set "
-                f"{variable('output_dir')}.",
+                f"Nothing can be written to {self.failed(error)}. Name another place with save_to, "
+                f"or set {variable('output_dir')}.",
             ) from None
         if free < ROOM:
             raise OpenRouterError(
@@ -248,6 +211,10 @@ class Destination:
             path = file.publish(self.stem, suffix)
         return SavedFile(path, size, mime_type, self.renaming(suffix))
 
+    def failed(self, error: OSError) -> str:
+        """Where nothing could be written, and why."""
+        return f"{sandbox.display(self.directory)} ({error.strerror or error})"
+
     def renaming(self, suffix: str) -> str:
         """What to tell of a file that ends with `suffix` here; empty if the caller expects that."""
         if self.suffix in {"", suffix}:
@@ -259,11 +226,11 @@ class Destination:
         return self if self.stem else replace(self, stem=stem)
 
 
-def destination(settings: Settings, save_to: str, stem: str, *known: str) -> Destination:
+def destination(settings: Settings, save_to: str, stem: str, *suffixes: str) -> Destination:
     """The place that `save_to` means: a file or folder in the output directory. Blocks.
 
-    Where it names no file, `stem` does; an ending counts as suffix if it is one of the `known`
-    ones, or looks like one where none are known. Raises `UNSAFE_PATH` for what is outside and
+    Where it names no file, `stem` does. An ending counts as suffix if it is one of `suffixes`,
+    or looks like one where none are given. Raises `UNSAFE_PATH` for what is outside and
     `INVALID_INPUT` for what is no path.
     """
     root = sandbox.absolute(str(settings.output_dir))
@@ -287,47 +254,6 @@ def destination(settings: Settings, save_to: str, stem: str, *known: str) -> Des
     if is_folder:
         return Destination(directory, stem)
     suffix = path.suffix.lower().replace(".jpeg", ".jpg")
-    if suffix in known or (not known and ENDING.fullmatch(suffix)):
+    if suffix in suffixes or (not suffixes and ENDING.fullmatch(suffix)):
         return Destination(directory, path.stem, suffix)
     return Destination(directory, path.name)
-
-
-DIRECTORY = "kept"
-
-
-def places(state_dir: Path, job_id: str) -> list[Path]:
-    """The directories where files of a job are kept, best first; they need not exist. Blocks."""
-    found = [state_dir / DIRECTORY / job_id]
-    with suppress(OSError):
-        found.append(Path(tempfile.gettempdir()) / f"openrouter-{job_id}")
-    return [Path(os.path.realpath(place)) for place in found]
-
-
-def note(job_id: str, place: Destination, error: OSError, *, in_memory: bool = False) -> str:
-    """What happened to files that belong in `place`, and what to do."""
-    where = "; kept here for now"
-    if in_memory:
-        where = " nor anywhere else; kept in memory until this server ends"
-    return f"Could not be saved in {reason(place, error)}{where}. {next_call(job_id, place)}"
-
-
-def reason(place: Destination, error: OSError) -> str:
-    """Where nothing could be written, and why."""
-    return f"{sandbox.display(place.directory)} ({error.strerror or error})"
-
-
-def next_call(job_id: str, place: Destination) -> str:
-    """How to save a job's files after all."""
-    name = safe(place.stem)
-    return (
-        "Next: make room or choose another place, then "
-        f'get_job(job_id="{job_id}", save_to="{name}").'
-    )
-
-
-def clear(state_dir: Path, before: float) -> None:
-    """Remove what was kept before that time (unix seconds): its jobs have expired. Blocks."""
-    with suppress(OSError):
-        for place in (state_dir / DIRECTORY).iterdir():
-            if place.stat().st_mtime < before:
-                shutil.rmtree(place, ignore_errors=True)

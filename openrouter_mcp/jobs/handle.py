@@ -10,6 +10,7 @@ from pathlib import Path
 
 from openrouter_mcp.files import save
 from openrouter_mcp.files.save import Destination
+from openrouter_mcp.jobs import unsaved
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 
 
@@ -68,8 +69,8 @@ class Handle:
                 with suppress(OSError):
                     instead = replace(place, directory=directory)
                     saved = instead.save(data, suffix, mime_type)
-                    return replace(saved, note=save.note(self.job_id, place, error))
-            note = save.note(self.job_id, place, error, in_memory=True)
+                    return replace(saved, note=unsaved.note(self.job_id, place, error))
+            note = unsaved.note(self.job_id, place, error, in_memory=True)
         name = next(name for name in save.names(place.stem, suffix) if name not in self.in_memory)
         self.in_memory[name] = data
         uri = f"openrouter://jobs/{self.job_id}"

@@ -15,9 +15,8 @@ from typing import Any
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.files import save
 from openrouter_mcp.files.save import Destination
-from openrouter_mcp.jobs import replies
+from openrouter_mcp.jobs import replies, unsaved
 from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.jobs.table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
@@ -179,7 +178,9 @@ class Jobs:
         async def keep() -> None:
             await self._keep(job)
 
-        handle = Handle(row.title, keep, row.id, partial(save.places, self._state_dir, row.id))
+        handle = Handle(
+            row.title, keep, row.id, partial(unsaved.directories, self._state_dir, row.id)
+        )
         # An empty context: the work outlives the call that began it.
         task = asyncio.create_task(work(handle), context=contextvars.Context())
         task.add_done_callback(lambda _: handle.wake())
@@ -228,7 +229,7 @@ class Jobs:
             self.in_memory[job.row.id] = job.handle.in_memory
         if await self._save(job):
             del self._running[job.row.id]
-        await asyncio.to_thread(save.clear, self._state_dir, self._clock() - self._ttl)
+        await asyncio.to_thread(unsaved.clear, self._state_dir, self._clock() - self._ttl)
 
     async def _save(self, job: _Running) -> bool:
         """Write the job as it stands and heed who asks for its end; False if it is not written."""

@@ -13,11 +13,11 @@ from mcp.types import ResourceLink, TextContent
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
-from openrouter_mcp.files import save as saving
-from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.files.save import Destination, destination, safe_stem
 from openrouter_mcp.jobs import replies
 from openrouter_mcp.jobs.table import JobRow, State
 from openrouter_mcp.results import SavedFile, receipt_line
+from openrouter_mcp.text import storable
 
 if TYPE_CHECKING:
     from openrouter_mcp.app import App
@@ -101,7 +101,7 @@ def _opened(link: ResourceLink, in_memory: Mapping[str, bytes]) -> BinaryIO:
 
 
 def _copy(source: BinaryIO, link: ResourceLink, target: Destination, suffix: str) -> SavedFile:
-    there = target.directory / f"{saving.safe(target.stem)}{suffix}"
+    there = target.directory / f"{safe_stem(target.stem)}{suffix}"
     mime_type = link.mime_type or ""
     if link.uri == there.as_uri():
         return SavedFile(there, source.seek(0, io.SEEK_END), mime_type)
@@ -115,7 +115,7 @@ def _unwritable(target: Destination, error: OSError) -> OpenRouterError:
     """Why nothing could be saved; what is kept is not touched by that."""
     return OpenRouterError(
         Code.INVALID_INPUT,
-        f"{saving.safe(target.stem)} could not be saved in {saving.reason(target, error)}. Nothing "
+        f"{safe_stem(target.stem)} could not be saved in {target.failed(error)}. Nothing "
         "is lost: make room, or name another place with save_to, and call again.",
     )
 
@@ -150,7 +150,7 @@ def _written(place: Destination, row: JobRow, text: str) -> SavedFile:
     suffix = place.suffix or (".json" if structured else ".md")
     target = place.named(row.id)
     try:
-        data = text.encode("utf-8", "replace")
+        data = storable(text).encode()
         return target.save(data, suffix, MIME.get(suffix, "text/plain"))
     except OSError as error:
         raise _unwritable(target, error) from None

@@ -25,6 +25,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
 from openrouter_mcp.files.save import Destination, Draft
+from openrouter_mcp.jobs import unsaved
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
@@ -66,11 +67,11 @@ async def download(
             with suppress(OSError):
                 instead = replace(place, directory=directory)
                 saved = await _into(app, job_id, index, instead, handle.report)
-                return replace(saved, note=save.note(handle.job_id, place, error))
+                return replace(saved, note=unsaved.note(handle.job_id, place, error))
         raise OpenRouterError(
             Code.INTERNAL,
-            f"The video is done, but could not be saved in {save.reason(place, error)} nor "
-            f"anywhere else. {save.next_call(handle.job_id, place)}",
+            f"The video is done, but could not be saved in {place.failed(error)} nor "
+            f"anywhere else. {unsaved.next_call(handle.job_id, place)}",
             retryable=True,
         ) from None
 

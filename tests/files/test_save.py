@@ -45,9 +45,9 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     """The limit on a file's size stands for a disk that is full: the system refuses to write."""
     code = (
         "import resource, sys; from pathlib import Path\n"
-        "from openrouter_mcp.files import save as media\n"
+        "from openrouter_mcp.files import save\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try: media.save(b'x' * 100_001, Path(sys.argv[1]), 'cat', '.png')\n"
+        "try: save.save(b'x' * 100_001, Path(sys.argv[1]), 'cat', '.png')\n"
         "except OSError as error: raise SystemExit(3) from error"
     )
     assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 3
@@ -57,8 +57,8 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_cleared_away_by_the_next(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from openrouter_mcp.files import save as media\n"
-        "with media.draft(Path(sys.argv[1])) as file: os.kill(os.getpid(), signal.SIGKILL)"
+        "from openrouter_mcp.files import save\n"
+        "with save.draft(Path(sys.argv[1])) as file: os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code, tmp_path.resolve()], check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -133,7 +133,7 @@ def test_without_directory_descriptors_a_swapped_directory_is_noticed(tmp_path, 
     ],
 )
 def test_a_stem_becomes_a_name_that_every_system_takes(stem: str, name: str) -> None:
-    assert save.safe(stem) == name
+    assert save.safe_stem(stem) == name
 
 
 def test_the_temporary_directory_itself_may_be_a_link(tmp_path: Path, monkeypatch) -> None:

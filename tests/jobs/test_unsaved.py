@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_mcp.files import save
 from openrouter_mcp.files.save import Destination
+from openrouter_mcp.jobs import unsaved
 from openrouter_mcp.jobs.handle import Handle
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -29,7 +29,7 @@ async def nothing() -> None:
 def test_the_state_directory_comes_first_then_the_temporary_one(root, monkeypatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(root))
     state = root / "state" / "kept" / "job_a"
-    assert save.places(root / "state", "job_a") == [state, root / "openrouter-job_a"]
+    assert unsaved.directories(root / "state", "job_a") == [state, root / "openrouter-job_a"]
 
 
 def test_without_a_temporary_directory_there_is_one_place_less(root, monkeypatch) -> None:
@@ -37,11 +37,11 @@ def test_without_a_temporary_directory_there_is_one_place_less(root, monkeypatch
         raise FileNotFoundError
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
-    assert save.places(root, "job_a") == [root / "kept" / "job_a"]
+    assert unsaved.directories(root, "job_a") == [root / "kept" / "job_a"]
 
 
 def test_the_note_names_a_call_that_can_be_made_as_it_stands() -> None:
-    told = save.note("job_a", Destination(Path("/out"), "a fox", ".png"), FULL)
+    told = unsaved.note("job_a", Destination(Path("/out"), "a fox", ".png"), FULL)
     assert told.startswith("Could not be saved in /out (No space left on device); kept here")
     assert told.endswith('get_job(job_id="job_a", save_to="a-fox").')
 
@@ -52,9 +52,9 @@ def test_what_was_kept_before_is_removed_with_all_that_is_in_it(root) -> None:
         (root / "kept" / name / "fox.png").write_text("")
     os.utime(root / "kept" / "old", (1000, 1000))
     os.utime(root / "kept" / "new", (3000, 3000))
-    save.clear(root, 2000)
+    unsaved.clear(root, 2000)
     assert [path.name for path in (root / "kept").iterdir()] == ["new"]
-    save.clear(root / "nowhere", 2000)
+    unsaved.clear(root / "nowhere", 2000)
 
 
 def test_what_can_be_saved_is_not_kept(root) -> None:
