@@ -15,6 +15,7 @@ from urllib.parse import quote
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.text import storable
+from openrouter_mcp.timing import Timing
 
 if TYPE_CHECKING:
     from openrouter_mcp.api.client import OpenRouter
@@ -36,15 +37,16 @@ audit_log = logging.getLogger("openrouter_mcp.audit")
 class App:
     """What the lifespan makes: a part is imported and made at its first use, and not before."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timing: Timing = Timing()) -> None:
         self.settings = settings
+        self.timing = timing
 
     @cached_property
     def client(self) -> OpenRouter:
         """The way to OpenRouter."""
         from openrouter_mcp.api.client import OpenRouter
 
-        return OpenRouter(self.settings)
+        return OpenRouter(self.settings, self.timing)
 
     @cached_property
     def cache(self) -> DocumentCache:

@@ -17,6 +17,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.middleware import Boundary
 from openrouter_mcp.settings import NAME, Settings
 from openrouter_mcp.text import storable_json
+from openrouter_mcp.timing import Timing
 from openrouter_mcp.tools import account, chat, models, multimodal, resources
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ Paid replies end with a receipt; slow calls return a job_id for get_job, so neve
 Is it working: get_account. Spending: get_usage. Manual of OpenRouter: search_docs."""
 
 
-def build(settings: Settings) -> FastMCP:
+def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
     """The server for these settings. Building it opens nothing."""
     offered, unknown = _offered(settings.tools)
     problems = [*settings.problems]
@@ -70,7 +71,7 @@ def build(settings: Settings) -> FastMCP:
 
     @lifespan
     async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
-        app = App(settings)
+        app = App(settings, timing)
         try:
             yield {"app": app}
         finally:

@@ -2,20 +2,22 @@
 
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 from fastmcp import Client
 
 from openrouter_mcp import settings
-from openrouter_mcp.api import retry
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
+from openrouter_mcp.timing import Timing
 from tests.support import oracle
+from tests.support.timing import FAST
 
 # Every run tries the same few examples; by hand, HYPOTHESIS_PROFILE=long looks for more.
 hypothesis.settings.register_profile("short", deadline=None, derandomize=True, max_examples=60)
@@ -78,12 +80,6 @@ def configure(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     return set_all
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_between_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries of a server in this process follow each other at once."""
-    monkeypatch.setattr(retry, "wait_before", lambda _state: 0.001)
-
-
 @pytest.fixture
 def mode() -> str:
     """The protocol of the client: the newest that both sides know; see also `both_eras`."""
@@ -91,7 +87,17 @@ def mode() -> str:
 
 
 @pytest.fixture
-async def client(configure, mode: str) -> AsyncIterator[Client]:
-    """A client of the whole server, in memory."""
-    async with Client(build(settings.load()), mode=mode) as client:
+def connect(configure, mode: str) -> Callable[..., Client]:
+    """Make clients, each of a new server, in memory, with the variables of that moment."""
+
+    def make(timing: Timing = FAST, **options: Any) -> Client:
+        return Client(build(settings.load(), timing), **{"mode": mode, **options})
+
+    return make
+
+
+@pytest.fixture
+async def client(connect) -> AsyncIterator[Client]:
+    """A client of the whole server."""
+    async with connect() as client:
         yield client

@@ -49,7 +49,7 @@ LAYERS = [
     ("results",),
     ("settings",),
     ("errors", "progress"),
-    ("text", "money"),
+    ("text", "money", "timing"),
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 

@@ -33,6 +33,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Report, silent
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.text import duration
+from openrouter_mcp.timing import Timing
 
 if TYPE_CHECKING:
     import httpx2
@@ -105,7 +106,8 @@ class RequestHeaders:
 class OpenRouter:
     """OpenRouter's endpoints under one key; made at first use, closed with the server."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timing: Timing = Timing()) -> None:
+        self.timing = timing
         self._settings = settings
         self._base = settings.base_url
         self._headers = RequestHeaders(settings)
@@ -174,7 +176,7 @@ class OpenRouter:
 
         async with self._time_limit(min(LOOK_UP_TIMEOUT, self._settings.request_timeout_seconds)):
             return await retrying(
-                partial(translating_errors, attempt, look_up=True), REPEATABLE, report
+                partial(translating_errors, attempt, look_up=True), REPEATABLE, report, self.timing
             )
 
     async def post(
@@ -257,7 +259,10 @@ class OpenRouter:
         with warning:
             async with self._time_limit(self._settings.request_timeout_seconds):
                 response = await retrying(
-                    partial(translating_errors, send, look_up=method == "get"), statuses, report
+                    partial(translating_errors, send, look_up=method == "get"),
+                    statuses,
+                    report,
+                    self.timing,
                 )
                 try:
                     yield response

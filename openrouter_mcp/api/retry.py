@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Report
 from openrouter_mcp.text import duration
+from openrouter_mcp.timing import Timing
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 ATTEMPTS = 3
-PATIENCE = 20.0
-"""Seconds that a call waits at most before an attempt; what takes longer is the caller's choice."""
 REPEATABLE = frozenset({408, 429, 500, 502, 503, 504, 524, 529})
 """Statuses after which a look-up is asked again."""
 UNPAID = frozenset({429, 502, 503, 529})
 """Statuses that prove that a paid request has produced nothing."""
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 
 async def retrying(
     request: Callable[[], Awaitable[T]],
     statuses: frozenset[int],
     report: Report,
-    sleep: Sleep = asyncio.sleep,
+    timing: Timing,
 ) -> T:
     """Run `request`, again after failures that are safe to repeat and short to wait for.
 
@@ -48,11 +45,11 @@ async def retrying(
         )
 
     policy = AsyncRetrying(
-        sleep=sleep,
+        sleep=timing.sleep,
         reraise=True,
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_before,
-        retry=retry_if_exception(lambda error: _repeat(error, statuses)),
+        retry=retry_if_exception(lambda error: _repeat(error, statuses, timing)),
         before_sleep=report_attempt,
     )
     async for attempt in policy:
@@ -61,11 +58,11 @@ async def retrying(
     raise AssertionError("tenacity either returned or raised")
 
 
-def _repeat(error: BaseException, statuses: frozenset[int]) -> bool:
+def _repeat(error: BaseException, statuses: frozenset[int], timing: Timing) -> bool:
     """Whether a failure is worth and safe another attempt of the same request."""
     if not isinstance(error, OpenRouterError):
         return False
-    if (error.retry_after or 0) > PATIENCE:
+    if (error.retry_after or 0) > timing.longest_retry_wait:
         return False
     if error.http_status is None:
         return error.code is Code.NETWORK and (statuses is REPEATABLE or never_sent(error))

@@ -17,6 +17,8 @@ from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, MANAGEMENT_KEY, Recorded, Simulator
+from openrouter_mcp.timing import Timing
+from tests.support.timing import FAST
 
 CHAT = "/chat/completions"
 BODY = {
@@ -32,9 +34,9 @@ async def connect(configure: Callable[..., None]) -> AsyncIterator[Callable[...,
     """Make a client under these OPENROUTER_* variables."""
     made: list[OpenRouter] = []
 
-    def make(**variables: str) -> OpenRouter:
+    def make(timing: Timing = FAST, **variables: str) -> OpenRouter:
         configure(**{f"OPENROUTER_{name.upper()}": value for name, value in variables.items()})
-        made.append(OpenRouter(settings.load()))
+        made.append(OpenRouter(settings.load(), timing))
         return made[-1]
 
     yield make
@@ -247,7 +249,9 @@ async def test_attempts_have_an_end(simulator: Simulator, connect):
     assert len(simulator.requests) == retry.ATTEMPTS
 
 
-@pytest.mark.parametrize(("seconds", "requests"), [(0, 2), (retry.PATIENCE + 1, 1), (18_000, 1)])
+@pytest.mark.parametrize(
+    ("seconds", "requests"), [(0, 2), (FAST.longest_retry_wait + 1, 1), (18_000, 1)]
+)
 async def test_a_limit_is_waited_for_only_where_it_is_short(
     simulator: Simulator, connect, seconds: float, requests: int
 ):
@@ -263,17 +267,24 @@ async def test_a_limit_is_waited_for_only_where_it_is_short(
     assert len(simulator.requests) == requests
 
 
-async def test_each_further_attempt_is_reported(simulator: Simulator, connect):
-    simulator.fail("rate_limited", retry_after=0, path="/models", times=2)
+async def test_openrouter_says_how_long_to_wait_and_each_attempt_is_reported(
+    simulator: Simulator, connect
+):
+    simulator.fail("rate_limited", retry_after=7, path="/models", times=2)
+    waited: list[float] = []
     told: list[str] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
 
     async def report(message: str) -> None:
         told.append(message)
 
-    assert await connect().get("/models", report=report)
+    assert await connect(Timing(sleep=sleep)).get("/models", report=report)
+    assert waited == [7, 7]
     assert told == [
-        "OpenRouter answered 429; trying again in 0 s (attempt 2 of 3)",
-        "OpenRouter answered 429; trying again in 0 s (attempt 3 of 3)",
+        "OpenRouter answered 429; trying again in 7 s (attempt 2 of 3)",
+        "OpenRouter answered 429; trying again in 7 s (attempt 3 of 3)",
     ]
 
 

@@ -5,11 +5,7 @@ import pytest
 from openrouter_mcp.api import retry
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import silent
-
-
-@pytest.fixture
-def _no_waiting_between_attempts() -> None:
-    """Nothing here really waits, and the waits are what is tested."""
+from openrouter_mcp.timing import Timing
 
 
 async def waits(retry_after: float | None) -> list[float]:
@@ -25,7 +21,7 @@ async def waits(retry_after: float | None) -> list[float]:
         )
 
     with pytest.raises(OpenRouterError, match="Later"):
-        await retry.retrying(refused, retry.REPEATABLE, silent, sleep)
+        await retry.retrying(refused, retry.REPEATABLE, silent, Timing(sleep=sleep))
     assert len(slept) == retry.ATTEMPTS - 1
     return slept
 

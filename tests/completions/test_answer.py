@@ -20,6 +20,7 @@ from openrouter_mcp.simulator.scripts import Script
 from openrouter_mcp.simulator.state import Simulator
 from openrouter_mcp.spending import receipts
 from tests.api.test_client import SSE, replying
+from tests.support.timing import FAST
 
 MODEL = "openai/gpt-5-mini"
 
@@ -328,7 +329,7 @@ async def test_an_error_in_a_choice_keeps_its_text():
 
 @pytest.fixture
 async def openrouter(configure):
-    client = OpenRouter(settings.load())
+    client = OpenRouter(settings.load(), FAST)
     yield client
     await client.aclose()
 
@@ -474,7 +475,7 @@ async def test_what_breaks_after_the_last_word_breaks_nothing(configure):
     cut = SSE + b"Content-Length: 999\r\n\r\n" + said_all.encode()
     async with replying(cut) as address:
         configure(OPENROUTER_BASE_URL=address)
-        client = OpenRouter(settings.load())
+        client = OpenRouter(settings.load(), FAST)
         answer = await said(client)
         await client.aclose()
     assert (answer.text, answer.finish_reason) == ("Done.", "stop")
@@ -492,7 +493,7 @@ async def test_a_reply_that_cannot_be_read_is_known_by_its_generation(configure)
 
     async with replying(page) as address:
         configure(OPENROUTER_BASE_URL=address)
-        client = OpenRouter(settings.load())
+        client = OpenRouter(settings.load(), FAST)
         with pytest.raises(OpenRouterError) as failure:
             await complete(client, request, Listener(started=started))
         await client.aclose()
@@ -506,7 +507,7 @@ async def test_the_kind_of_a_reply_is_told_in_any_spelling(configure):
         told + b"\r\n" + event(choices=choice("stop", content="Hi")).encode()
     ) as url:
         configure(OPENROUTER_BASE_URL=url)
-        client = OpenRouter(settings.load())
+        client = OpenRouter(settings.load(), FAST)
         assert (await said(client)).text == "Hi"
         await client.aclose()
 

@@ -29,6 +29,7 @@ from openrouter_mcp.state.document_cache import RETRY_AFTER_FAILURE, DocumentCac
 from openrouter_mcp.tools.account import search_docs
 from tests.support.clock import Clock
 from tests.support.processes import PROCESSES
+from tests.support.timing import FAST
 
 BASE = "https://openrouter.ai/docs"
 KEY = "sk-or-v1-not-for-the-website"
@@ -693,7 +694,7 @@ async def test_a_failure_is_asked_about_once_a_minute(docs, website, clock):
 
 @pytest.fixture
 async def app(simulated, tmp_path):
-    app = App(configured(simulated.origin, tmp_path))
+    app = App(configured(simulated.origin, tmp_path), FAST)
     yield app
     await app.aclose()
 

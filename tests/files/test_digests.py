@@ -15,8 +15,6 @@ import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import server, settings
-
 NOISE = os.urandom(5_000)
 
 
@@ -65,9 +63,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-async def client(configure, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+async def client(configure, monkeypatch: pytest.MonkeyPatch, connect) -> AsyncIterator[Client]:
     configure(OPENROUTER_ALLOW_PRIVATE_URLS="1")
-    async with Client(server.build(settings.load())) as client:
+    async with connect() as client:
         yield client
 
 

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from fastmcp import Client
 
-from openrouter_mcp import server, settings
-from openrouter_mcp.api import retry
 from openrouter_mcp.files import save
 from openrouter_mcp.multimodal import embed, transcribe, video_job
 from openrouter_mcp.multimodal.speech import Pcm
@@ -82,7 +80,6 @@ def output(root: Path) -> Path:
 
 @pytest.fixture
 def configured(configure, root, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(retry, "PATIENCE", 2.0)
     monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     monkeypatch.setattr(video_job, "PAUSE", 0.001)
     monkeypatch.setattr(transcribe, "at_hand", lambda: "")
@@ -97,8 +94,8 @@ def configured(configure, root, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-async def client(configured, mode: str) -> AsyncIterator[Client]:
-    async with Client(server.build(settings.load()), mode=mode) as client:
+async def client(configured, connect) -> AsyncIterator[Client]:
+    async with connect() as client:
         yield client
 
 
@@ -190,7 +187,7 @@ async def test_without_a_state_directory_it_is_kept_in_the_temporary_one(
     assert (output / "A-red-fox.jpg").read_bytes() == (place / "A-red-fox.jpg").read_bytes()
 
 
-async def test_without_any_disk_it_is_kept_in_memory(client, disk, root, output, mode) -> None:
+async def test_without_any_disk_it_is_kept_in_memory(client, disk, root, output, connect) -> None:
     disk.full = [root]
     result = await call(client, "generate_image", **IMAGE, n=2)
     following = next_call(result)
@@ -207,17 +204,17 @@ async def test_without_any_disk_it_is_kept_in_memory(client, disk, root, output,
     assert [link.name for link in links(again)] == ["A-red-fox.jpg", "A-red-fox-2.jpg"]
     assert (output / "A-red-fox.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
     assert (output / "A-red-fox.jpg").stat().st_size == first.size
-    async with Client(server.build(settings.load()), mode=mode) as another:
+    async with connect() as another:
         gone = await call(another, "get_job", **following)
     assert gone.meta[ERROR]["code"] == "NOT_FOUND"
     assert "Call generate_image again" in text(gone)
 
 
-async def test_another_server_saves_what_is_kept(client, disk, output, mode) -> None:
+async def test_another_server_saves_what_is_kept(client, disk, output, connect) -> None:
     disk.full = [output]
     following = next_call(await call(client, "generate_image", **IMAGE))
     disk.full = []
-    async with Client(server.build(settings.load()), mode=mode) as another:
+    async with connect() as another:
         assert not (await call(another, "get_job", **following)).is_error
     assert (output / "A-red-fox.jpg").exists()
 
@@ -238,11 +235,11 @@ async def slow_image(client: Client, simulator, **arguments) -> str:
 
 
 @pytest.fixture
-async def slow(configured, mode, monkeypatch) -> AsyncIterator[Client]:
+async def slow(configured, connect, monkeypatch) -> AsyncIterator[Client]:
     """A client of a server whose images take longer than it waits."""
     monkeypatch.setattr(paid_request, "LOOK_UPS", (0.1,))
     configured(OPENROUTER_WAIT_SECONDS="0.05")
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         yield client
 
 
@@ -334,11 +331,11 @@ async def test_a_text_without_a_name_is_called_after_its_job(slow, simulator, ou
 
 
 async def test_a_text_too_long_to_be_shown_is_saved_whole(
-    configured, mode, simulator, output
+    configured, connect, simulator, output
 ) -> None:
     configured(OPENROUTER_WAIT_SECONDS="0.05", OPENROUTER_MAX_REPLY_CHARS="1000")
     whole = "twelve chars " * 300
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         simulator.answer(Script(text=whole.strip(), latency=0.2))
         started = await call(client, "chat", prompt="Tell me", model="opus")
         await done(client, job_id=started.meta[JOB]["job_id"], save_to="whole.md")
@@ -405,10 +402,10 @@ async def test_a_video_that_openrouter_has_no_more_is_gone(
 
 
 async def test_a_video_fetched_again_in_two_calls_is_saved_once(
-    configured, mode, simulator, disk, root, output
+    configured, connect, simulator, disk, root, output
 ) -> None:
     configured(OPENROUTER_WAIT_SECONDS="0.005", OPENROUTER_VIDEO_POLL_INTERVAL_MS="400")
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         job = (await call(client, "generate_video", **VIDEO)).meta[JOB]["job_id"]
         while not links(await call(client, "get_job", job_id=job)):
             pass
@@ -420,13 +417,13 @@ async def test_a_video_fetched_again_in_two_calls_is_saved_once(
 
 
 async def test_what_is_kept_is_removed_when_its_job_has_expired(
-    client, simulator, disk, root, output
+    client, simulator, disk, root, output, connect
 ) -> None:
     disk.full = [output]
     old = next_call(await call(client, "generate_image", **IMAGE))["job_id"]
     kept = root / "state" / "kept"
     os.utime(kept / old, (0, 0))
     new = next_call(await call(client, "generate_image", **IMAGE))["job_id"]
-    async with Client(server.build(settings.load())) as another:
+    async with connect() as another:
         await call(another, "get_job", job_id=new)
     assert [path.name for path in kept.iterdir()] == [new]

@@ -11,6 +11,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Wanted
 from openrouter_mcp.models.model import Model
+from tests.support.timing import FAST
 
 
 async def prompt_price(model: Model) -> Decimal | None:
@@ -29,7 +30,7 @@ SMALL, QWEN = "openai/text-embedding-3-small", "qwen/qwen3-embedding-0.6b"
 
 @pytest.fixture
 async def app(configure) -> AsyncIterator[App]:
-    app = App(settings.load())
+    app = App(settings.load(), FAST)
     yield app
     await app.aclose()
 
@@ -55,7 +56,7 @@ async def test_a_model_of_another_kind_is_refused_with_those_that_can(app) -> No
 
 async def test_the_default_of_the_settings_comes_before_the_catalogue(app, configure) -> None:
     configure(OPENROUTER_DEFAULT_EMBEDDING_MODEL=QWEN)
-    other = App(settings.load())
+    other = App(settings.load(), FAST)
     found = await choose.choose(other, "", EMBEDDER)
     await other.aclose()
     assert (found.id, found.how) == (QWEN, "named by OPENROUTER_DEFAULT_EMBEDDING_MODEL")

@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastmcp import Client
 
-from openrouter_mcp import server, settings
-from openrouter_mcp.api import retry
 from openrouter_mcp.spending import paid_request
 
 FFPROBE = shutil.which("ffprobe") or ""
@@ -21,7 +18,6 @@ pytestmark = pytest.mark.skipif(not FFPROBE, reason="ffprobe is not installed")
 @pytest.fixture(autouse=True)
 def output(configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where a server that waits for nothing saves its files."""
-    monkeypatch.setattr(retry, "PATIENCE", 2.0)
     monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     configure(OPENROUTER_VIDEO_POLL_INTERVAL_MS="10")
     return tmp_path / "output"
@@ -45,8 +41,8 @@ async def probed(file: Path) -> dict[str, Any]:
         ({"text": "A waltz.", "model": "lumen/lyric-1", "format": "mp3"}, "mp3", "mp3"),
     ],
 )
-async def test_sound_opens(output: Path, arguments, format_, codec) -> None:
-    async with Client(server.build(settings.load())) as client:
+async def test_sound_opens(output: Path, arguments, format_, codec, connect) -> None:
+    async with connect() as client:
         await client.call_tool("generate_audio", arguments)
     (file,) = output.iterdir()
     found = await probed(file)
@@ -55,8 +51,8 @@ async def test_sound_opens(output: Path, arguments, format_, codec) -> None:
     assert float(found["format"]["duration"]) > 0.1
 
 
-async def test_a_video_opens(output: Path) -> None:
-    async with Client(server.build(settings.load())) as client:
+async def test_a_video_opens(output: Path, connect) -> None:
+    async with connect() as client:
         arguments = {"prompt": "A fox", "model": "google/veo-3.1"}
         await client.call_tool("generate_video", arguments)
     found = await probed(output / "A-fox.mp4")

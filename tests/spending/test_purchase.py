@@ -13,6 +13,7 @@ from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.progress import silent
 from openrouter_mcp.spending import paid_request
 from openrouter_mcp.spending.paid_request import Plan, Purchase
+from tests.support.timing import FAST
 
 PLAN = Plan(
     tool="rerank_documents",
@@ -29,7 +30,7 @@ BODY = {"model": PLAN.model.id, "query": "a", "documents": ["a"]}
 async def app(configure, monkeypatch) -> AsyncIterator[App]:
     monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0, 0.0))
     configure(OPENROUTER_MAX_COST_PER_DAY="1")
-    app = App(settings.load())
+    app = App(settings.load(), FAST)
     yield app
     await app.aclose()
 
@@ -127,7 +128,7 @@ async def test_the_limit_that_refuses_is_the_one_to_raise(
     app, configure, variables, max_cost, said
 ) -> None:
     configure(**variables)
-    other = App(settings.load())
+    other = App(settings.load(), FAST)
     dear = replace(PLAN, most=Decimal("0.010000"))
     with pytest.raises(OpenRouterError) as refused:
         await paid_request.carry_out(

@@ -5,16 +5,15 @@ import json
 import os
 
 import pytest
-from fastmcp import Client
 
 from openrouter_mcp import settings
 from openrouter_mcp.account import account
 from openrouter_mcp.app import App
-from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import MANAGEMENT_KEY, Script
 from tests.api.test_client import OK, replying
 from tests.support.eras import both_eras
 from tests.support.results import ERROR, text
+from tests.support.timing import FAST
 from tests.support.upstream import AUTO
 
 
@@ -36,45 +35,45 @@ async def test_with_a_key_everything_that_a_key_may_know_is_told(client, simulat
     assert "sk-or-v1-simulator" not in json.dumps(told)
 
 
-async def test_without_a_key_it_answers_and_says_what_is_missing(configure, mode, simulator):
+async def test_without_a_key_it_answers_and_says_what_is_missing(configure, connect, simulator):
     configure(OPENROUTER_API_KEY="")
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         told = await account_of(client)
     assert told["key"]["works"] is False
     assert "OPENROUTER_API_KEY is not set" in told["key"]["why"]
     assert told["openrouter"]["reachable"] is True
 
 
-async def test_a_directory_whose_name_is_no_text_is_told(configure, mode, simulator, tmp_path):
+async def test_a_directory_whose_name_is_no_text_is_told(configure, connect, tmp_path):
     configure(OPENROUTER_STATE_DIR=str(tmp_path / os.fsdecode(b"caf\xe9")))
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         result = await client.call_tool("get_account", {})
     assert result.structured_content["state"]["directory"] == str(tmp_path / "caf?")
     assert json.loads(text(result)) == result.structured_content
 
 
-async def test_a_management_key_adds_the_balance(configure, mode, simulator) -> None:
+async def test_a_management_key_adds_the_balance(configure, connect, simulator) -> None:
     configure(OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         told = await account_of(client)
     assert told["credits"]["balance"] == 100
     assert MANAGEMENT_KEY not in json.dumps(told)
 
 
-async def test_a_bad_key_and_no_network_are_told_and_do_not_fail(configure, mode, simulator):
+async def test_a_bad_key_and_no_network_are_told_and_do_not_fail(configure, connect, simulator):
     configure(OPENROUTER_API_KEY="sk-or-v1-unknown")
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         assert (await account_of(client))["key"]["works"] is False
     configure(OPENROUTER_BASE_URL="http://127.0.0.1:9/api/v1")
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         assert (await account_of(client))["openrouter"]["reachable"] is False
 
 
-async def test_an_openrouter_that_hangs_is_told_soon(configure, mode, simulator, monkeypatch):
+async def test_an_openrouter_that_hangs_is_told_soon(configure, connect, simulator, monkeypatch):
     monkeypatch.setattr(account, "PATIENCE", 0.2)
     configure(OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
     simulator.fail("stall_before_headers", times=None)
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         async with asyncio.timeout(5):
             told = await account_of(client)
             used = (await client.call_tool("get_usage", {})).structured_content
@@ -124,10 +123,10 @@ async def test_no_generation_is_asked_for_without_an_id(client, simulator) -> No
 
 
 @both_eras
-async def test_a_slow_call_becomes_a_job_that_is_followed_to_its_end(configure, mode, simulator):
+async def test_a_slow_call_becomes_a_job_that_is_followed_to_its_end(configure, connect, simulator):
     configure(OPENROUTER_WAIT_SECONDS="0.2")
     simulator.answer(Script(text="one two three four", chunk_delay=0.2))
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         started = await client.call_tool("chat", {"prompt": "Count", "model": AUTO})
         job_id = started.meta["openrouter/job"]["job_id"]
         assert f'get_job(job_id="{job_id}")' in text(started)
@@ -140,18 +139,20 @@ async def test_a_slow_call_becomes_a_job_that_is_followed_to_its_end(configure, 
 
 
 @both_eras
-async def test_get_job_is_offered_whatever_is_left_out(configure, mode, simulator) -> None:
+async def test_get_job_is_offered_whatever_is_left_out(configure, connect, simulator) -> None:
     configure(OPENROUTER_TOOLS="models")
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         names = {tool.name for tool in await client.list_tools()}
     assert {"get_job", "find_models"} <= names
     assert "chat" not in names
 
 
-async def test_a_cap_per_day_shows_in_receipts_and_refuses_in_the_end(configure, mode, simulator):
+async def test_a_cap_per_day_shows_in_receipts_and_refuses_in_the_end(
+    configure, connect, simulator
+):
     configure(OPENROUTER_MAX_COST_PER_DAY="0.02")
     ask = {"prompt": "Hello", "model": "anthropic/claude-opus-5", "max_tokens": 400}
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         first = await client.call_tool("chat", ask)
         assert " of $0.02 | gen-" in text(first).splitlines()[-1]
         refused = await client.call_tool("chat", {**ask, "max_tokens": 2000}, raise_on_error=False)
@@ -190,7 +191,7 @@ async def test_feedback_needs_a_management_key_and_says_so(client, simulator) ->
 async def test_what_openrouter_tells_in_no_known_way_is_left_out(configure, told: bytes):
     async with replying(OK + b"\r\n" + told) as address:
         configure(OPENROUTER_BASE_URL=address, OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
-        app = App(settings.load())
+        app = App(settings.load(), FAST)
         known = await account.overview(app)
         usage = await account.usage(app, 7, "model")
         generation = await account.generation(app, "gen-1", content=True)

@@ -10,7 +10,6 @@ import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import server, settings
 from tests.support.results import ERROR, text
 
 UNTRUSTED = "openrouter/untrusted"
@@ -18,12 +17,12 @@ MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"
 
 
 @pytest.fixture
-def start(configure, monkeypatch: pytest.MonkeyPatch, mode: str):
+def start(configure, monkeypatch: pytest.MonkeyPatch, connect):
     """Start a server with some variables and these tools."""
 
     def make(**variables: str) -> Client:
         configure(**variables)
-        return Client(server.build(settings.load()), mode=mode)
+        return connect()
 
     return make
 

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from openrouter_mcp.api import retry
 from openrouter_mcp.simulator.state import Script
 from tests.support.eras import both_eras
 from tests.support.results import ERROR, RECEIPT, text
@@ -18,8 +17,7 @@ FUNCTION = {
 
 
 @pytest.fixture(autouse=True)
-def _impatient(configure, monkeypatch) -> None:
-    monkeypatch.setattr(retry, "PATIENCE", 2.0)
+def _impatient(configure) -> None:
     configure(OPENROUTER_STALL_TIMEOUT_SECONDS="1")
 
 
@@ -216,15 +214,11 @@ async def test_a_short_wait_that_openrouter_asks_for_is_waited_and_told(client, 
 
 
 async def test_without_a_key_nothing_is_sent_and_the_way_to_one_is_shown(
-    configure, mode, simulator, monkeypatch
+    configure, connect, simulator, monkeypatch
 ) -> None:
-    from fastmcp import Client
-
-    from openrouter_mcp import settings
-    from openrouter_mcp.server import build
 
     configure(OPENROUTER_API_KEY="")
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         result = await ask(client)
         assert result.meta[ERROR]["code"] == "AUTH"
         assert "https://openrouter.ai/keys" in text(result)
@@ -372,15 +366,11 @@ async def test_files_go_to_the_model_and_not_into_the_reply(client, simulator, t
     assert not result.is_error
 
 
-async def test_a_long_reply_is_saved_and_its_head_shown(configure, mode, simulator, tmp_path):
-    from fastmcp import Client
-
-    from openrouter_mcp import settings
-    from openrouter_mcp.server import build
+async def test_a_long_reply_is_saved_and_its_head_shown(configure, connect, simulator, tmp_path):
 
     configure(OPENROUTER_MAX_REPLY_CHARS="1000", OPENROUTER_OUTPUT_DIR=str(tmp_path / "out"))
     simulator.answer("x" * 5000)
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         result = await ask(client)
     (saved,) = (tmp_path / "out").iterdir()
     assert saved.read_text() == "x" * 5000
@@ -424,12 +414,8 @@ async def test_an_unknown_thread_is_refused_before_anything_is_sent(client, simu
 
 @both_eras
 @pytest.mark.parametrize("yes", [True, False])
-async def test_a_dear_call_asks_the_user_first(configure, mode, simulator, yes) -> None:
-    from fastmcp import Client
+async def test_a_dear_call_asks_the_user_first(configure, connect, simulator, yes) -> None:
     from fastmcp.client.elicitation import ElicitResult
-
-    from openrouter_mcp import settings
-    from openrouter_mcp.server import build
 
     configure(OPENROUTER_CONFIRM_ABOVE="0.001")
     asked = []
@@ -440,7 +426,7 @@ async def test_a_dear_call_asks_the_user_first(configure, mode, simulator, yes) 
         return ElicitResult(action="accept", content=dict.fromkeys(fields, yes))
 
     dear = {"model": "anthropic/claude-opus-5", "max_tokens": 1000}
-    async with Client(build(settings.load()), mode=mode, elicitation_handler=answer) as client:
+    async with connect(elicitation_handler=answer) as client:
         result = await ask(client, **dear)
         await ask(client, model="openai/gpt-5-mini", max_tokens=20)
     assert len(asked) == 1
@@ -449,15 +435,11 @@ async def test_a_dear_call_asks_the_user_first(configure, mode, simulator, yes) 
 
 
 @both_eras
-async def test_a_client_that_cannot_ask_needs_max_cost_as_consent(configure, mode, simulator):
-    from fastmcp import Client
-
-    from openrouter_mcp import settings
-    from openrouter_mcp.server import build
+async def test_a_client_that_cannot_ask_needs_max_cost_as_consent(configure, connect, simulator):
 
     configure(OPENROUTER_CONFIRM_ABOVE="0.001")
     dear = {"model": "anthropic/claude-opus-5", "max_tokens": 1000}
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         refused = await ask(client, **dear)
         assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
         assert "Set max_cost to " in text(refused)
@@ -473,32 +455,24 @@ async def test_a_client_that_cannot_ask_needs_max_cost_as_consent(configure, mod
     ],
 )
 async def test_max_cost_is_not_to_be_set_above_the_cap_of_a_call(
-    configure, simulator, tool, cap, step
+    configure, simulator, tool, cap, step, connect
 ) -> None:
-    from fastmcp import Client
-
-    from openrouter_mcp import settings
-    from openrouter_mcp.server import build
 
     configure(OPENROUTER_MAX_COST_PER_CALL=cap)
     dear = {"model": "anthropic/claude-opus-5", "max_tokens": 50_000, "max_cost": 0.01}
-    async with Client(build(settings.load())) as client:
+    async with connect() as client:
         refused = await client.call_tool(tool, {"prompt": "Hi", **dear}, raise_on_error=False)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert step in text(refused)
     assert chats(simulator) == []
 
 
-async def test_json_is_never_cut_however_long_it_is(configure, simulator) -> None:
-    from fastmcp import Client
-
-    from openrouter_mcp import settings
-    from openrouter_mcp.server import build
+async def test_json_is_never_cut_however_long_it_is(configure, simulator, connect) -> None:
 
     configure(OPENROUTER_MAX_REPLY_CHARS="1000")
     whole = {"city": "x" * 2000}
     simulator.answer(json.dumps(whole))
-    async with Client(build(settings.load())) as client:
+    async with connect() as client:
         result = await ask(client, model="openai/gpt-5-mini", schema=CITY)
     assert json.loads(result.content[0].text) == whole
     assert "characters; all are in" not in text(result)

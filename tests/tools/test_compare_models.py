@@ -4,12 +4,9 @@ import json
 import re
 
 import pytest
-from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 from PIL import Image
 
-from openrouter_mcp import settings
-from openrouter_mcp.server import build
 from openrouter_mcp.simulator.state import Script
 from tests.support.eras import both_eras
 from tests.support.results import ERROR, RECEIPT, text
@@ -146,10 +143,12 @@ async def test_a_judge_that_ranks_nothing_is_not_told_as_a_ranking(client, simul
     assert len(result.meta["openrouter/receipts"]) == 4
 
 
-async def test_a_slow_comparison_shows_and_keeps_what_has_come(configure, mode, simulator) -> None:
+async def test_a_slow_comparison_shows_and_keeps_what_has_come(
+    configure, connect, simulator
+) -> None:
     configure(OPENROUTER_WAIT_SECONDS="0.6")
     simulator.answer(Script(text="piece " * 500, chunk_delay=0.02), times=None)
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         started = await compare(client, models=THREE[:2])
         assert "piece piece" in text(started)
         job_id = started.meta["openrouter/job"]["job_id"]
@@ -168,7 +167,7 @@ DEAR = {
 @both_eras
 @pytest.mark.parametrize("tool", DEAR)
 @pytest.mark.parametrize("yes", [True, False])
-async def test_what_is_dear_is_asked_first(configure, mode, simulator, tool, yes) -> None:
+async def test_what_is_dear_is_asked_first(configure, connect, simulator, tool, yes) -> None:
     configure(OPENROUTER_CONFIRM_ABOVE="0.001")
     asked = []
 
@@ -177,7 +176,7 @@ async def test_what_is_dear_is_asked_first(configure, mode, simulator, tool, yes
         fields = params.requested_schema["properties"]
         return ElicitResult(action="accept", content=dict.fromkeys(fields, yes))
 
-    async with Client(build(settings.load()), mode=mode, elicitation_handler=answer) as client:
+    async with connect(elicitation_handler=answer) as client:
         result = await client.call_tool(
             tool, {"prompt": "Hello", **DEAR[tool]}, raise_on_error=False
         )
@@ -188,10 +187,12 @@ async def test_what_is_dear_is_asked_first(configure, mode, simulator, tool, yes
 
 @both_eras
 @pytest.mark.parametrize("tool", DEAR)
-async def test_who_cannot_ask_needs_max_cost_as_consent(configure, mode, simulator, tool) -> None:
+async def test_who_cannot_ask_needs_max_cost_as_consent(
+    configure, connect, simulator, tool
+) -> None:
     configure(OPENROUTER_CONFIRM_ABOVE="0.001")
     arguments = {"prompt": "Hello", **DEAR[tool]}
-    async with Client(build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         refused = await client.call_tool(tool, arguments, raise_on_error=False)
         assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
         assert all(request.method == "GET" for request in simulator.requests)

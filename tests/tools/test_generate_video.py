@@ -13,8 +13,6 @@ import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import server, settings
-from openrouter_mcp.api import retry
 from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.multimodal import video, video_job
 from openrouter_mcp.simulator import videos
@@ -24,7 +22,7 @@ from tests.bench.processes import python
 from tests.support.eras import both_eras
 from tests.support.results import ERROR, JOB, RECEIPT, text
 
-FAST = {
+QUICK = {
     "OPENROUTER_VIDEO_POLL_INTERVAL_MS": "10",
     "OPENROUTER_DEFAULT_VIDEO_GEN_MODEL": "google/veo-3.1",
 }
@@ -44,20 +42,19 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fast(configure, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(retry, "PATIENCE", 2.0)
     monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     monkeypatch.setattr(video_job, "PAUSE", 0.001)
 
     def set_all(**variables: str) -> None:
-        configure(**{**FAST, **variables})
+        configure(**{**QUICK, **variables})
 
     set_all()
     return set_all
 
 
 @pytest.fixture
-async def client(fast, mode) -> AsyncIterator[Client]:
-    async with Client(server.build(settings.load()), mode=mode) as client:
+async def client(fast, connect) -> AsyncIterator[Client]:
+    async with connect() as client:
         yield client
 
 
@@ -102,10 +99,10 @@ async def test_a_video_is_saved_with_its_path_link_and_receipt(client, simulator
 
 
 async def test_a_model_is_chosen_that_makes_what_is_asked_for_and_is_no_upscaler(
-    fast, simulator, mode
+    fast, simulator, connect
 ) -> None:
     fast(OPENROUTER_DEFAULT_VIDEO_GEN_MODEL="")
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         shown = await call(client, prompt="Waves", resolution="720p", dry_run=True)
         assert "Model: google/veo-3.1 (most used below $0.50 for a second)" in text(shown)
         for unsaid in ({}, {"resolution": "1080p"}):
@@ -117,10 +114,10 @@ async def test_a_model_is_chosen_that_makes_what_is_asked_for_and_is_no_upscaler
         assert talks.meta[ERROR]["suggestions"] == ["google/veo-3.1", "lumen/reel-1"]
 
 
-async def test_where_all_are_too_dear_some_are_named(fast, monkeypatch, mode) -> None:
+async def test_where_all_are_too_dear_some_are_named(fast, monkeypatch, connect) -> None:
     fast(OPENROUTER_DEFAULT_VIDEO_GEN_MODEL="")
     monkeypatch.setattr(video, "HIGHEST_PRICE", Decimal("0.01"))
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         dear = await call(client, prompt="Waves", dry_run=True)
     assert dear.meta[ERROR]["code"] == "MODEL_UNAVAILABLE"
     assert dear.meta[ERROR]["suggestions"] == ["google/veo-3.1", "lumen/reel-1"]
@@ -187,9 +184,11 @@ async def test_a_frame_that_is_no_image_is_refused_before_paying(client, simulat
     assert ordered(simulator) == []
 
 
-async def test_an_earlier_video_is_extended_by_our_id_or_openrouters(fast, simulator, mode) -> None:
+async def test_an_earlier_video_is_extended_by_our_id_or_openrouters(
+    fast, simulator, connect
+) -> None:
     fast(OPENROUTER_WAIT_SECONDS="0.05", OPENROUTER_VIDEO_POLL_INTERVAL_MS="500")
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         job = (await call(client, prompt="x")).meta[JOB]["job_id"]
         await finished(client, job)
         (id_,) = simulator.videos
@@ -199,9 +198,9 @@ async def test_an_earlier_video_is_extended_by_our_id_or_openrouters(fast, simul
         assert [r.body.get("previous_job_id") for r in ordered(simulator)] == [None, id_, id_]
 
 
-async def test_the_next_step_goes_on_with_a_video_by_its_model(fast, simulator, mode) -> None:
+async def test_the_next_step_goes_on_with_a_video_by_its_model(fast, simulator, connect) -> None:
     fast(OPENROUTER_DEFAULT_VIDEO_GEN_MODEL="google/veo-3.1")
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         told = text(await call(client, prompt="x", model="lumen/reel-1"))
         extend = told.partition('generate_video(extend="')[2].partition('"')[0]
         (id_,) = simulator.videos
@@ -308,9 +307,9 @@ async def test_a_download_that_never_works_can_be_had_again_without_paying(
     assert len(ordered(simulator)) == 1
 
 
-async def test_a_video_too_large_is_not_kept_on_disk(fast, simulator, output, mode) -> None:
+async def test_a_video_too_large_is_not_kept_on_disk(fast, simulator, output, connect) -> None:
     fast(OPENROUTER_VIDEO_GEN_MAX_BYTES="100000")
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         result = await call(client, prompt="x")
     assert result.meta[ERROR]["code"] == "TOO_LARGE"
     assert [*output.iterdir()] == []
@@ -335,10 +334,10 @@ async def test_polling_survives_failures_of_openrouter(client, simulator, output
     assert len(ordered(simulator)) == 1
 
 
-async def test_a_video_that_takes_too_long_is_waited_for_again(fast, simulator, output, mode):
+async def test_a_video_that_takes_too_long_is_waited_for_again(fast, simulator, output, connect):
     fast(OPENROUTER_VIDEO_MAX_WAIT_MS="50")
     simulator.film = Film(looks=1000)
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         result = await call(client, prompt="x")
         assert result.meta[ERROR]["code"] == "UPSTREAM_TIMEOUT"
         simulator.film = Film(looks=0)
@@ -363,10 +362,10 @@ async def test_a_cancelled_wait_does_not_abandon_the_video(client, simulator, ou
     assert len(ordered(simulator)) == 1
 
 
-async def test_cancelling_the_job_says_that_it_is_billed_on(fast, simulator, mode) -> None:
+async def test_cancelling_the_job_says_that_it_is_billed_on(fast, simulator, connect) -> None:
     fast(OPENROUTER_WAIT_SECONDS="0.05")
     simulator.film = Film(looks=100_000)
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         job = (await call(client, prompt="x")).meta[JOB]["job_id"]
         stopped = await get_job(client, job, cancel=True)
         assert "billed all the same" in text(stopped)
@@ -374,11 +373,11 @@ async def test_cancelling_the_job_says_that_it_is_billed_on(fast, simulator, mod
 
 
 async def test_a_cancelled_video_is_fetched_by_the_call_that_the_reply_names(
-    fast, simulator, mode, output
+    fast, simulator, connect, output
 ) -> None:
     fast(OPENROUTER_WAIT_SECONDS="0.05")
     simulator.film = Film(looks=100_000)
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         job = (await call(client, prompt="x")).meta[JOB]["job_id"]
         stopped = text(await get_job(client, job, cancel=True))
         assert f'get_job(job_id="{job}", save_to="./")' in stopped
@@ -397,7 +396,7 @@ async def test_a_cancelled_video_is_fetched_by_the_call_that_the_reply_names(
 async def test_a_killed_server_loses_no_video_and_pays_nothing_twice(
     environment, simulator, output
 ) -> None:
-    variables = {**environment, **FAST, "OPENROUTER_MAX_COST_PER_DAY": "50"}
+    variables = {**environment, **QUICK, "OPENROUTER_MAX_COST_PER_DAY": "50"}
     simulator.film = Film(looks=1_000_000)
     async with python(("-c", SERVER), variables) as process:
         await process.initialize()

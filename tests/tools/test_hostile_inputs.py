@@ -13,7 +13,6 @@ import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import server, settings
 from openrouter_mcp.files import attach, fetch
 from tests.support.upstream import paid
 
@@ -153,9 +152,9 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-async def client(configure, work: Path, monkeypatch) -> AsyncIterator[Client]:
+async def client(configure, work: Path, monkeypatch, connect) -> AsyncIterator[Client]:
     configure(OPENROUTER_INPUT_DIRS=str(work.parent), OPENROUTER_STATE_DIR="~/state")
-    async with Client(server.build(settings.load())) as client:
+    async with connect() as client:
         yield client
 
 
@@ -291,22 +290,22 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], httpx2.Respon
 
 @pytest.mark.parametrize("case", REPLIES)
 async def test_a_hostile_host_is_given_up(
-    configure, work, simulator, monkeypatch, web, case: str
+    configure, work, simulator, monkeypatch, web, case: str, connect
 ) -> None:
     reply, expected = REPLIES[case]
     web(reply)
     configure(OPENROUTER_IMAGE_MAX_DOWNLOAD_BYTES="1000000")
-    async with Client(server.build(settings.load())) as client:
+    async with connect() as client:
         for way in (drawn_from, filmed):
             assert code(await way(client, "http://public.example/a")) == expected
     assert paid(simulator) == []
 
 
 async def test_a_name_that_leads_here_or_changes_its_answer_is_given_up(
-    configure, work, simulator, monkeypatch, web
+    configure, work, simulator, monkeypatch, web, connect
 ) -> None:
     web(lambda: moved("http://changing.example/b"))
-    async with Client(server.build(settings.load())) as client:
+    async with connect() as client:
         for host in ("inside.example", "changing.example"):
             assert code(await drawn_from(client, f"http://{host}/a")) == "UNSAFE_URL"
     assert paid(simulator) == []

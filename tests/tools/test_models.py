@@ -20,6 +20,7 @@ from openrouter_mcp.tools.models import (
     list_providers,
     recommend_model,
 )
+from tests.support.timing import FAST
 
 TOOLS = [find_models, get_model, recommend_model, get_rankings, list_providers]
 TOKEN_BUDGET = 920
@@ -28,7 +29,7 @@ PAGE_BUDGET = 1200
 
 @pytest.fixture
 async def app(configure) -> AsyncIterator[App]:
-    app = App(settings.load())
+    app = App(settings.load(), FAST)
     yield app
     await app.aclose()
 
@@ -222,7 +223,7 @@ async def test_a_missing_source_is_told_and_the_rest_still_comes(app, simulator,
 
 async def test_without_a_key_the_speed_is_told_to_be_missing(configure):
     configure(OPENROUTER_API_KEY="")
-    app = App(settings.load())
+    app = App(settings.load(), FAST)
     answer = await get_model("opus", app=app)
     assert "latency, throughput" in answer["missing"]
     await app.aclose()
@@ -403,7 +404,7 @@ async def test_fifty_calls_of_three_servers_ask_for_each_document_once(configure
         lambda app: list_providers(app=app),
     ]
     async with AsyncExitStack() as stack:
-        apps = [App(settings.load()) for _ in range(3)]
+        apps = [App(settings.load(), FAST) for _ in range(3)]
         for app in apps:
             stack.push_async_callback(app.aclose)
         await asyncio.gather(
@@ -416,7 +417,7 @@ async def test_fifty_calls_of_three_servers_ask_for_each_document_once(configure
 async def test_clients_see_flat_short_schemas_and_may_send_json_text(configure):
     @lifespan
     async def share(_server):
-        app = App(settings.load())
+        app = App(settings.load(), FAST)
         yield {"app": app}
         await app.aclose()
 

@@ -13,8 +13,6 @@ import pytest
 from fastmcp import Client
 from PIL import Image
 
-from openrouter_mcp import server, settings
-from openrouter_mcp.api import retry
 from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.errors import NEXT_STEP, Code
@@ -38,12 +36,11 @@ def output(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def client(configure, output, mode, monkeypatch) -> AsyncIterator[Client]:
+async def client(configure, output, connect, monkeypatch) -> AsyncIterator[Client]:
     """A client of a server with these tools; nothing is waited for long."""
-    monkeypatch.setattr(retry, "PATIENCE", 2.0)
     monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     configure(OPENROUTER_OUTPUT_DIR=str(output))
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         yield client
 
 
@@ -97,12 +94,12 @@ async def test_a_file_name_that_is_no_text_does_not_end_the_server(client, simul
 
 
 async def test_many_file_names_that_are_no_text_are_saved_like_others(
-    configure, simulator, tmp_path, output
+    configure, simulator, tmp_path, output, connect
 ):
     configure(OPENROUTER_MAX_REPLY_CHARS="1000")
     for number in range(20):
         (tmp_path / os.fsdecode(b"caf\xe9%d.txt" % number)).write_text("foxes")
-    async with Client(server.build(settings.load())) as client:
+    async with connect() as client:
         await call(client, "rerank_documents", query="foxes", files=[str(tmp_path / "*.txt")])
     (file,) = output.glob("*.jsonl")
     rows = [json.loads(line) for line in file.read_text().splitlines()]
@@ -1034,11 +1031,11 @@ async def test_the_price_of_a_transcript_is_told_and_kept(client, simulator, tal
 
 
 async def test_what_takes_long_goes_on_as_a_job_and_is_delivered_whole(
-    configure, mode, simulator, output, monkeypatch
+    configure, connect, simulator, output, monkeypatch
 ) -> None:
     monkeypatch.setattr(paid_request, "LOOK_UPS", (0.3,))
     configure(OPENROUTER_OUTPUT_DIR=str(output), OPENROUTER_WAIT_SECONDS="0.1")
-    async with Client(server.build(settings.load()), mode=mode) as client:
+    async with connect() as client:
         image = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
         order = await call(client, "rerank_documents", query="fox", documents=FOXES)
         assert order.structured_content["results"]
@@ -1085,11 +1082,11 @@ async def test_the_next_step_is_none_that_only_a_chat_has(
     ],
 )
 async def test_the_cost_of_a_reply_that_broke_on_its_way_is_found_out(
-    configure, simulator, monkeypatch, talk, tool, path, arguments
+    configure, simulator, monkeypatch, talk, tool, path, arguments, connect
 ):
     arguments = arguments or {"file": str(talk)}
     simulator.fail("cut_stream", path=path, after=1)
-    async with Client(server.build(settings.load())) as client:
+    async with connect() as client:
         broken = await call(client, tool, **arguments)
         assert broken.meta[ERROR] == {"code": "NETWORK", "retryable": False}
         assert text(broken).endswith(PERHAPS_BILLED)

@@ -22,6 +22,7 @@ from openrouter_mcp.tools.chat import run_agent
 from tests.support.eras import both_eras
 from tests.support.processes import PEER
 from tests.support.results import ERROR, text
+from tests.support.timing import FAST
 
 MODEL = "anthropic/claude-sonnet-5"
 AGENT = "openrouter/agent"
@@ -31,7 +32,7 @@ TOOL = FunctionTool.from_function(run_agent)
 @lifespan
 async def share(_server: FastMCP) -> AsyncIterator[dict]:
     loaded = settings.load()
-    app = App(loaded)
+    app = App(loaded, FAST)
     try:
         yield {"app": app}
     finally:
