@@ -94,6 +94,13 @@ def skill_page(text: str, name: str, url: str) -> list[Page]:
     return [Page(f"skills/{name}", f"{name} (skill)", url, f"{said}\n\n{body}".strip())]
 
 
+def skills_linked(text: str, url: str) -> list[str]:
+    """The names of skills that a text, HTML or Markdown, links to below their address `url`."""
+    base = re.escape(urlsplit(url).path.rstrip("/"))
+    link = rf"{base}/([a-z0-9][a-z0-9-]{{0,80}})(?:/SKILL\.md)?(?![\w/-]|\.\w)"
+    return list(dict.fromkeys(re.findall(link, text)))
+
+
 def path_of(address: str, base: str) -> str:
     """The path of a page below `base`, from a path or an address; "" if it is neither."""
     try:

@@ -21,6 +21,7 @@ from openrouter_mcp.docs.pages import (
     piece_starts,
     single_page,
     skill_page,
+    skills_linked,
 )
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
@@ -35,14 +36,7 @@ SHOWN = 5
 NEAREST = 3
 LONGEST_NAME = 300
 
-SKILLS = (
-    *("openrouter-models", "openrouter-benchmarks", "openrouter-images", "openrouter-tts"),
-    *("openrouter-stt", "openrouter-video", "openrouter-generations", "openrouter-analytics"),
-    *("openrouter-analytics-schema", "openrouter-analytics-query", "openrouter-oauth"),
-    *("openrouter-typescript-sdk", "openrouter-agent-migration", "create-agent-tui"),
-    *("create-headless-agent", "open-responses", "spawn-ori-eval", "install-ori-harness"),
-)
-"""OpenRouter's own instructions for agents; nothing lists them, so they are named here."""
+MOST_SKILLS = 60
 
 # Where there is none of what was asked for, another document may serve.
 UNUSABLE = frozenset({Code.NOT_FOUND, Code.TOO_LARGE, Code.UNSAFE_URL})
@@ -55,7 +49,8 @@ class Edition:
     """Which state of the website the index shows.
 
     `checked_at` (unix seconds) is when it was last asked; `stale` says that this is over a day ago.
-    Unless `whole`, only titles and descriptions were to be had. `missing` skills were not there.
+    Unless `whole`, only titles and descriptions were to be had. `missing` names the skills, or the
+    address of their list, that the website failed to send.
     """
 
     checked_at: float
@@ -125,8 +120,7 @@ class Docs:
         path = self._path_of(address)
         names = (path, f"skills/{path}", address)
         found, edition = await self._ask(lambda file: index.find(file, *names))
-        elsewhere = not found and fit(path) and not path.startswith("skills/")
-        if elsewhere and (moved := await self._fetched(path)):
+        if not found and fit(path) and (moved := await self._fetched(path)):
             return moved, edition
         if len(found) != 1:
             raise await self._unknown(address, path, [page.path for page in found])
@@ -150,6 +144,9 @@ class Docs:
         """The page as it is on the site, by its own or a former path; None if it is not there."""
         base = self.settings.docs_url
         async with site.connected() as client:
+            if path.startswith("skills/"):
+                skill = await self._skill(client, {}, path.removeprefix("skills/"), [])
+                return skill.pages[0] if skill else None
             for address in (f"{base}/{path}.md", f"{base}/{path}"):
                 try:
                     document = await site.get(client, address)
@@ -219,9 +216,13 @@ class Docs:
         """Fetch what has changed and index it; what the website lacked."""
         await asyncio.to_thread(index.check)
         known = await asyncio.to_thread(index.read_sources, self._file)
+        missing: list[str] = []
         async with site.connected() as client:
             pages = await self._pages(client, known)
-            skills = await asyncio.gather(*(self._skill(client, known, name) for name in SKILLS))
+            names = await self._skill_names(client, known, pages, missing)
+            skills = await asyncio.gather(
+                *(self._skill(client, known, name, missing) for name in names)
+            )
         sources = [pages, *(skill for skill in skills if skill)]
         try:
             await asyncio.to_thread(index.write, self._file, sources)
@@ -231,7 +232,6 @@ class Docs:
                 f"The documentation cannot be kept in {self._file.parent} ({error}). Set "
                 "OPENROUTER_STATE_DIR to a directory that can be written and restart this server.",
             ) from None
-        missing = [name for name, skill in zip(SKILLS, skills, strict=True) if not skill]
         return {"whole": all(page.whole for page in pages.pages), "missing": missing}
 
     async def _pages(self, client: httpx2.AsyncClient, known: dict[str, Source]) -> Source:
@@ -246,15 +246,39 @@ class Docs:
         url = f"{base}/llms.txt"
         return await _source(client, url, known, lambda text: listed_pages(text, base))
 
+    async def _skill_names(
+        self,
+        client: httpx2.AsyncClient,
+        known: dict[str, Source],
+        docs: Source,
+        missing: list[str],
+    ) -> list[str]:
+        """The skills that the website's list or documentation links to, and those of the index."""
+        url = self.settings.skills_url
+        try:
+            listed = (await site.get(client, url)).text or ""
+        except OpenRouterError as error:
+            listed = ""
+            if error.code not in UNUSABLE:
+                missing.append(url)
+        texts = [listed, *(page.text for page in docs.pages)]
+        linked = await asyncio.to_thread(skills_linked, "\n".join(texts), url)
+        former = [one.removeprefix(f"{url}/") for one in known if one.startswith(f"{url}/")]
+        return list(dict.fromkeys([*linked, *former]))[:MOST_SKILLS]
+
     async def _skill(
-        self, client: httpx2.AsyncClient, known: dict[str, Source], name: str
+        self, client: httpx2.AsyncClient, known: dict[str, Source], name: str, missing: list[str]
     ) -> Source | None:
-        """A skill as it is now, or as it was when it could last be had."""
+        """A skill as it is now, or as it was when it could last be had; None without either."""
         url = f"{self.settings.skills_url}/{name}"
         try:
             return await _source(client, url, known, lambda text: skill_page(text, name, url))
         except OpenRouterError as error:
-            return known.get(url) if error.code not in UNUSABLE else None
+            if error.code in UNUSABLE:
+                return None
+            if url not in known:
+                missing.append(name)
+            return known.get(url)
 
 
 def _no_index(code: Code, reason: str) -> OpenRouterError:

@@ -77,6 +77,7 @@ ENDPOINTS = [
 ]
 WEBSITE = [
     Endpoint("GET", "/docs/{path:path}", documentation.docs),
+    Endpoint("GET", "/skills", documentation.skills),
     Endpoint("GET", "/skills/{name}", documentation.skill),
 ]
 CONTROLS = [

@@ -37,6 +37,12 @@ async def docs(call: Call) -> Response:
     return _document(call, f"{INDEX_NOTE}# {title}\n\n> {description}\n\n{text}")
 
 
+async def skills(_call: Call) -> Response:
+    """`GET /skills`: the list of all skills, for people."""
+    rows = (f'<li><a href="/skills/{name}">{name}</a> {SKILLS[name][0]}</li>' for name in SKILLS)
+    return Response(f"<!doctype html><ul>{''.join(rows)}</ul>", media_type="text/html")
+
+
 async def skill(call: Call) -> Response:
     """`GET /skills/{name}`: the instructions of a skill."""
     name = call.path_parameters["name"]

@@ -20,9 +20,10 @@ from openrouter_mcp.docs import index, pages
 from openrouter_mcp.docs import site as docs_site
 from openrouter_mcp.docs.index import Source
 from openrouter_mcp.docs.pages import PIECE, SECTION, Page
-from openrouter_mcp.docs.search import DAY, SKILLS, Docs, Reading
+from openrouter_mcp.docs.search import DAY, Docs, Reading
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.simulator.documentation_pages import SKILLS
 from openrouter_mcp.simulator.server import SimulatorServer, serve
 from openrouter_mcp.simulator.state import Simulator
 from openrouter_mcp.state.document_cache import RETRY_AFTER_FAILURE, DocumentCache
@@ -175,6 +176,11 @@ async def outcome(call: Awaitable[Any]) -> Any:
     return answer
 
 
+def links(one: str, other: str, website: Website) -> None:
+    """The website's list of skills has these."""
+    website.documents["/skills"] = f'<a href="/skills/{one}">{one}</a><a href="/skills/{other}">'
+
+
 def shut(website: Website) -> None:
     """From now on nobody answers."""
     website.documents = dict.fromkeys(website.documents, 503)
@@ -240,6 +246,14 @@ def test_a_skill_is_its_description_and_its_instructions():
     assert pages.skill_page(" ", "x", "u") == []
 
 
+def test_the_skills_that_a_text_links_to_are_known_by_name():
+    text = """<a href="/skills/draw">, [paint](https://openrouter.ai/skills/paint), a script
+    \\"/skills/sing\\", https://openrouter.ai/skills/dance/SKILL.md. Not
+    github.com/x/skills/tree/main, /skills/run.sh, /skills/, /Skills/X nor /skills/draw again."""
+    found = pages.skills_linked(text, "https://openrouter.ai/skills")
+    assert found == ["draw", "paint", "sing", "dance"]
+
+
 @pytest.mark.parametrize(
     ("address", "path"),
     [
@@ -288,6 +302,7 @@ async def test_a_hostile_text_takes_no_time(text: str, tmp_path: Path):
         await asyncio.to_thread(pages.listed_pages, text, BASE)
         await asyncio.to_thread(pages.single_page, text, BASE, BASE)
         await asyncio.to_thread(pages.skill_page, text, "x", BASE)
+        await asyncio.to_thread(pages.skills_linked, text, BASE)
         source = Source("u", "", "", [Page("p", "T", "u", text)])
         await asyncio.to_thread(index.write, tmp_path / "docs.db", [source])
         found = await asyncio.to_thread(index.search, tmp_path / "docs.db", "T source", 5)
@@ -368,7 +383,9 @@ async def test_a_page_is_read_by_path_address_or_title(docs, website, name):
 
 
 async def test_a_skill_is_a_page(docs, website):
+    links("openrouter-tts", "openrouter-stt", website)
     website.documents["/skills/openrouter-tts"] = "---\ndescription: Speaks.\n---\nChoose a voice."
+    website.documents["/skills/openrouter-stt"] = 500
     for name in (
         "skills/openrouter-tts",
         "openrouter-tts",
@@ -377,10 +394,37 @@ async def test_a_skill_is_a_page(docs, website):
         reading = await docs.read(name)
         assert reading.page.url == f"{website.origin}/skills/openrouter-tts"
         assert reading.text == "Speaks.\n\nChoose a voice."
-    assert "openrouter-tts" not in reading.edition.missing
-    assert set(reading.edition.missing) == set(SKILLS) - {"openrouter-tts"}
+    assert reading.edition.missing == ["openrouter-stt"]
     with pytest.raises(OpenRouterError, match="This skill could not be fetched"):
         await docs.read("openrouter-stt")
+
+
+async def test_skills_are_found_where_the_documentation_links_to_them(docs, website):
+    website.documents["/docs/llms-full.txt"] += "\nRead https://openrouter.ai/skills/draw/SKILL.md."
+    website.documents["/skills/draw"] = "Take a pencil."
+    found = await docs.search("pencil")
+    assert found.passages[0].title == "draw (skill)"
+    assert found.edition.missing == []
+
+
+async def test_a_skill_that_nothing_lists_is_read_from_the_website(docs, website):
+    website.documents["/skills/hidden"] = "Seek."
+    assert (await docs.read("skills/hidden")).text == "Seek."
+    with pytest.raises(OpenRouterError, match="No page is called that"):
+        await docs.read("skills/nowhere")
+
+
+async def test_without_their_list_the_skills_of_the_index_are_renewed(docs, website, clock):
+    links("draw", "paint", website)
+    website.documents["/skills/draw"] = "Take a pencil."
+    await docs.search("pencil")
+    website.documents |= {"/skills": 503, "/skills/draw": "Take a brush."}
+    clock.now += DAY
+    await docs.search("pencil")
+    await settle(docs)
+    found = await docs.search("brush")
+    assert found.passages[0].text == "Take a brush."
+    assert found.edition.missing == [f"{website.origin}/skills"]
 
 
 async def test_a_long_page_is_read_piece_by_piece(docs, website):
@@ -430,7 +474,7 @@ async def test_a_day_costs_one_request_for_each_document(docs, website, clock):
         await docs.search("routing")
         clock.now += DAY / 6
     assert len(website.asked()) == 1
-    assert len(website.requests) == 1 + len(SKILLS)
+    assert len(website.requests) == len({path for path, _ in website.requests})
 
 
 @pytest.mark.parametrize("etags", [True, False])
@@ -451,6 +495,7 @@ async def test_what_has_not_changed_is_not_sent_again(docs, website, clock, etag
 
 
 async def test_what_has_changed_is_indexed_anew_and_skills_come_and_go(docs, website, clock):
+    links("openrouter-tts", "", website)
     website.documents["/skills/openrouter-tts"] = "Choose a voice."
     await docs.search("voice")
     website.documents["/docs/llms-full.txt"] = LIBRARY.replace("Who answers.", "Whom to ask.")
@@ -463,6 +508,7 @@ async def test_what_has_changed_is_indexed_anew_and_skills_come_and_go(docs, web
 
 
 async def test_a_skill_that_fails_once_stays_as_it_was(docs, website, clock):
+    links("openrouter-tts", "", website)
     website.documents["/skills/openrouter-tts"] = "Choose a voice."
     await docs.search("voice")
     website.documents["/skills/openrouter-tts"] = 500
@@ -615,7 +661,7 @@ def test_two_processes_make_one_download(simulated, tmp_path):
         process.join()
     paths = [request.path for request in simulated.simulator.requests]
     assert paths.count("/docs/llms-full.txt") == 1
-    assert len(paths) == 1 + len(SKILLS)
+    assert len(paths) == len(set(paths)) == 2 + len(SKILLS)
 
 
 # Visiting
@@ -628,7 +674,7 @@ async def test_no_request_carries_the_key(docs, website, clock):
     clock.now += DAY
     await docs.search("routing")
     await settle(docs)
-    assert len(website.requests) > len(SKILLS) * 2
+    assert len(website.requests) >= 5
     for path, headers in website.requests:
         assert KEY not in f"{path} {headers}"
         assert "authorization" not in {name.lower() for name in headers}
