@@ -1,4 +1,8 @@
-"""Files, folders, globs and addresses that a caller names, as content parts of a message."""
+"""Files, folders, globs and addresses that a caller names, as content parts of a message.
+
+`Files` is the way in. A `FileSelection` finds the files of one call, weighs them against the limits
+by size and first bytes, and reads them once all addresses have been fetched.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import fetch, sandbox, walk
-from openrouter_mcp.files import parts as media_parts
-from openrouter_mcp.files import walk as folders
+from openrouter_mcp.files import fetch, parts, sandbox, walk
 from openrouter_mcp.files.fetch import Fetcher, Spool
 from openrouter_mcp.files.images import Fit
 from openrouter_mcp.files.kinds import (
     HEAD,
     Kind,
-    Name,
-    Way,
+    KindName,
+    SizeLimit,
     byte_limit,
     decode,
     kind_of,
@@ -34,129 +36,6 @@ from openrouter_mcp.files.sandbox import Guard, is_folder, open_file
 from openrouter_mcp.files.walk import Pattern, Skipped, Walk, short
 from openrouter_mcp.settings import Settings, variable
 
-Source = Path | str
-"""The real path of a file, or its address."""
-
-
-@dataclass(frozen=True)
-class File:
-    """A file that a call means."""
-
-    label: str
-    """What it is called before people and models."""
-    source: Source
-    open: Callable[[], BinaryIO]
-    """Opens it from its beginning. Raises `OpenRouterError`."""
-    named: bool = True
-    """Whether the caller named this very file: then it is refused rather than skipped."""
-    media: bool = True
-    """Whether the caller wants it though it may be no text."""
-    way: Way = "max_bytes"
-    path: Path = Path()
-    """As the caller spelled it, made absolute."""
-
-
-@dataclass(frozen=True)
-class Weight:
-    """What was found out about a file without reading it."""
-
-    kind: Kind | None
-    size: int
-    state: tuple[int, ...]
-    """What changes when the file does."""
-
-
-class FileWeights:
-    """The files of one call, as far as they were weighed."""
-
-    def __init__(self, settings: Settings, stop: threading.Event, purpose: Purpose) -> None:
-        self._settings = settings
-        self._stop = stop
-        self._purpose = purpose
-        self._weights: dict[Source, Weight] = {}
-        self._text_bytes = 0
-
-    def of(self, file: File) -> Weight:
-        """The weight of a file that was weighed."""
-        return self._weights[file.source]
-
-    def weigh(self, file: File) -> None:
-        """Refuse by size and first bytes alone what nobody takes, or more than the limits. Blocks.
-
-        Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`, `CANCELLED` and what opening it raises.
-        """
-        walk.check(self._stop)
-        if file.source in self._weights:
-            return
-        with file.open() as opened:
-            status = os.fstat(opened.fileno())
-            head = opened.read(HEAD)
-        kind = kind_of(head)
-        self.check_kind(file.label, kind.name if kind else None)
-        if other := (other_kind(head) if kind is None else "" if file.media else kind.name):
-            raise unsupported(file.label, other)
-        self.check_size(file, kind, status.st_size)
-        self._weights[file.source] = Weight(kind, status.st_size, state(status))
-        if kind is None:
-            self._text_bytes += status.st_size
-
-    def check_kind(self, label: str, kind: str | None) -> None:
-        """Refuse what the call has no use for. Raises `UNSUPPORTED_FORMAT`."""
-        if (kinds := self._purpose.kinds) and kind not in kinds:
-            raise OpenRouterError(
-                Code.UNSUPPORTED_FORMAT,
-                f"{label} is no {' or '.join(kinds)}, which is needed here. Leave it out, or "
-                "convert it and call again.",
-            )
-
-    def check_size(self, file: File, kind: Kind | None, size: int) -> None:
-        """Hold the bytes of a file against the settings. Raises `TOO_LARGE`."""
-        name = byte_limit(kind, file.way)
-        limit = getattr(self._settings, name)
-        if size > limit:
-            raise OpenRouterError(
-                Code.TOO_LARGE,
-                f"{file.label} has {size:,} bytes, and {variable(name)} allows {limit:,}. Leave it "
-                f"out with a narrower glob, give a part of it, or raise {variable(name)}.",
-            )
-
-    def check_total(self) -> None:
-        """Limit the number of all files, and the bytes of the texts, which a model reads in full.
-
-        Raises `TOO_LARGE`.
-        """
-        count, total = len(self._weights), self._text_bytes
-        most, most_bytes = self._settings.max_files, self._settings.max_files_bytes
-        if count <= most and total <= most_bytes:
-            return
-        sizes = {source: weight.size for source, weight in self._weights.items()}
-        largest = max(sizes, key=lambda source: sizes[source])
-        shown = short(largest) if isinstance(largest, Path) else fetch.shown(largest)
-        name = "max_files" if count > most else "max_files_bytes"
-        limit = getattr(self._settings, name)
-        raise OpenRouterError(
-            Code.TOO_LARGE,
-            f"That is too much to attach: the first {count:,} files come to "
-            f"{sum(sizes.values()):,} bytes (the largest, {shown}, has {sizes[largest]:,}), and "
-            f"{variable(name)} allows {limit:,}. Name fewer files, or a narrower glob such as "
-            f"src/**/*.py, or raise {variable(name)}.",
-        )
-
-
-def state(status: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file does."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def unsupported(label: str, kind: str) -> OpenRouterError:
-    """The refusal of what no model takes."""
-    return OpenRouterError(
-        Code.UNSUPPORTED_FORMAT,
-        f"{label} looks like {kind}, which models do not take. Give text, an image, audio, a "
-        "video or a PDF.",
-    )
-
-
 SKIPS = {
     Code.UNSUPPORTED_FORMAT: "binary file",
     Code.UNSAFE_PATH: "protected file",
@@ -164,217 +43,12 @@ SKIPS = {
     Code.TOO_LARGE: "oversized file",
 }
 KINDS = {"image_url": "image", "video_url": "video"}
-"""What is named by an address that OpenRouter reads by itself."""
+"""The kinds of media whose addresses OpenRouter reads by itself."""
 PRIVATE_KEY = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY")
 SUFFIX = re.compile(r"\.[^.]*\w[^.]*$")
 
-
-class FileSelection:
-    """What one call names: `find` it, put into `received` what the `addresses` gave, `read` it."""
-
-    def __init__(self, settings: Settings, stop: threading.Event, purpose: Purpose) -> None:
-        self._settings = settings
-        self._stop = stop
-        self._purpose = purpose
-        self._guard = Guard(settings)
-        self._skipped = Skipped()
-        self._order: dict[Source, None] = {}
-        self._files: dict[Source, File] = {}
-        self._weights = FileWeights(settings, stop, purpose)
-        self._remarks: list[str] = []
-        self._data_urls = 0
-        self._oversized: OpenRouterError | None = None
-        self.received: dict[str, Part | Spool] = {}
-        """For each address its content part, or its bytes."""
-
-    @property
-    def addresses(self) -> list[str]:
-        """What is to be `received` before the files are read."""
-        return [source for source in self._order if isinstance(source, str)]
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences for the reply: what was skipped, is empty or was guessed."""
-        return [note for note in [self._skipped.sentence(), *self._remarks] if note]
-
-    def find(self, names: Sequence[str]) -> None:
-        """Find and weigh the local files. Blocks."""
-        for name in names:
-            if fetch.is_address(name):
-                self._order.setdefault(fetch.unquoted(name))
-            else:
-                self._find_alternatives(name)
-        most = self._purpose.most
-        if most and len(self._order) > most:
-            raise OpenRouterError(
-                Code.INVALID_INPUT,
-                f"These are {len(self._order)} files, and at most {most} can be used here. Name "
-                "fewer.",
-            )
-
-    def read(self) -> tuple[list[Part], list[Source]]:
-        """The parts of all files, and where each is from. Blocks."""
-        parts: list[Part] = []
-        sources: list[Source] = []
-        for source in self._order:
-            folders.check(self._stop)
-            received = self.received.get(str(source))
-            if isinstance(received, dict):
-                self._weights.check_kind(fetch.shown(str(source)), KINDS[received["type"]])
-                parts.append(received)
-                sources.append(source)
-                continue
-            file = self._files.get(source) or self._spooled(str(source), received)
-            with self._skipping(file, self._skipped):
-                parts.append(self._part(file))
-                sources.append(file.source)
-        return parts, sources
-
-    def _find_alternatives(self, name: str) -> None:
-        """What a name means whose braces stand for several; not all of its globs need match."""
-        names = folders.alternatives(name)
-        if names == [name] or self._is_there(name):
-            self._find(name)
-            return
-        unmatched = []
-        for each in names:
-            try:
-                self._find(each)
-            except OpenRouterError as error:
-                if error.code is not Code.NOT_FOUND or not folders.split(sandbox.absolute(each))[1]:
-                    raise
-                unmatched.append(error)
-        if len(unmatched) == len(names):
-            raise unmatched[0]
-
-    def _is_there(self, name: str) -> bool:
-        """Whether a file really is called so, braces and all."""
-        path = sandbox.absolute(name)
-        self._guard.resolve(path)
-        return os.path.lexists(path)
-
-    def _find(self, name: str) -> None:
-        path = sandbox.absolute(name)
-        # Before anything is looked up: a refusal must not tell what exists.
-        real = self._guard.resolve(path)
-        folder, pattern = folders.split(path)
-        if not pattern or os.path.lexists(path):
-            folder, pattern = path, folders.ALL_INSIDE
-        else:
-            real = self._guard.resolve(folder)
-        if is_folder(real):
-            self._find_inside(path, Walk(folder, real, self._guard, self._stop), pattern)
-        elif folder == path:
-            self._add([self._local(path, real, named=True)])
-        else:
-            raise folders.missing(path, self._guard)
-
-    def _find_inside(self, path: Path, walk: Walk, pattern: Pattern) -> None:
-        files = []
-        self._oversized = None
-        media = self._purpose.media_in_folders or SUFFIX.search(pattern[-1]) is not None
-        for found, real in walk.files(pattern):
-            file = self._local(found, real, named=False, media=media)
-            with self._skipping(file, walk.skipped):
-                self._weights.weigh(file)
-                files.append(file)
-            self._weights.check_total()
-        self._skipped.update(walk.skipped)
-        if not files:
-            raise self._oversized or folders.missing(path, self._guard, walk.skipped.sentence())
-        self._add(sorted(files, key=lambda file: file.path.parts))
-
-    def _add(self, files: Sequence[File]) -> None:
-        for file in files:
-            self._weights.weigh(file)
-            self._weights.check_total()
-            self._order.setdefault(file.source)
-            self._files.setdefault(file.source, file)
-
-    def _local(self, path: Path, real: Path, *, named: bool, media: bool = True) -> File:
-        def opened() -> BinaryIO:
-            return _opened(path, real, self._guard)
-
-        return File(short(path), real, opened, named, media, path=path)
-
-    def _spooled(self, address: str, spool: Spool | None) -> File:
-        """What was received from an address, weighed."""
-        assert spool is not None  # noqa: S101 - all addresses are received before
-        data = fetch.is_data(address)
-        self._data_urls += data
-        label = fetch.shown(address)
-        if data:
-            label = f"data URL {self._data_urls} ({spool.size:,} bytes)"
-        way: Way = "max_data_url_bytes" if data else "max_download_bytes"
-        # A thread keeps an address to read it again, but no data.
-        file = File(label, label if data else address, spool.open, way=way)
-        self._weights.weigh(file)
-        self._weights.check_total()
-        return file
-
-    def _part(self, file: File) -> Part:
-        weight = self._weights.of(file)
-        if weight.kind is None:
-            return {"type": "text", "text": f"File: {file.label}\n{self._text(file)}"}
-
-        def opened() -> BinaryIO:
-            again = file.open()
-            if state(os.fstat(again.fileno())) != weight.state:
-                again.close()
-                raise OSError(errno.ESTALE, "it was written to")
-            return again
-
-        return media_parts.part(
-            file.label, weight.kind, weight.size, opened, self._settings, self._purpose
-        )
-
-    @contextlib.contextmanager
-    def _skipping(self, file: File, skipped: Skipped) -> Generator[None]:
-        """What the caller named is refused, what was only found is skipped."""
-        try:
-            yield
-        except OpenRouterError as error:
-            if file.named or error.code not in SKIPS:
-                raise
-            if error.code is Code.TOO_LARGE:
-                self._oversized = error
-            other = self._purpose.kinds and error.code is Code.UNSUPPORTED_FORMAT
-            skipped.add("unsuitable file" if other else SKIPS[error.code], file.path)
-
-    def _text(self, file: File) -> str:
-        with file.open() as opened:
-            # It may have grown since it was weighed.
-            data = opened.read(self._settings.max_file_bytes + 1)
-        self._weights.check_size(file, None, len(data))
-        decoded = decode(data)
-        if decoded is None:
-            raise unsupported(file.label, other_kind(data, sure=True))
-        text, guess = decoded
-        if PRIVATE_KEY.match(text) and not self._settings.allow_unsafe_paths:
-            raise OpenRouterError(
-                Code.UNSAFE_PATH,
-                f"{file.label} is a private key. Set {variable('allow_unsafe_paths')}=1 to "
-                "read it anyway.",
-            )
-        if file.named and not text:
-            self._remarks.append(f"{file.label} is empty.")
-        if guess:
-            self._remarks.append(f"Read {file.label} as {guess}, which is a guess.")
-        return text
-
-
-def _opened(path: Path, real: Path, guard: Guard) -> BinaryIO:
-    try:
-        return open_file(real)
-    except (FileNotFoundError, NotADirectoryError):
-        raise folders.missing(path, guard) from None
-    except OSError as error:
-        special = error.errno in (errno.EINVAL, errno.ENXIO)
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT if special else Code.NOT_FOUND,
-            f"{short(path)} cannot be read: {error.strerror}. Name a regular file that this "
-            "user may read.",
-        ) from None
+Source = Path | str
+"""The real path of a file, or its address."""
 
 
 @dataclass(frozen=True)
@@ -418,7 +92,11 @@ class Files:
         )
 
     async def references(
-        self, names: Sequence[str], kinds: tuple[Name, ...], most: int = 0, image_detail: str = ""
+        self,
+        names: Sequence[str],
+        kinds: tuple[KindName, ...],
+        most: int = 0,
+        image_detail: str = "",
     ) -> Attachments:
         """Media of these kinds, which new ones are to be made from, at most so many (0 = any).
 
@@ -437,20 +115,350 @@ class Files:
             await asyncio.to_thread(selection.find, names)
             for address in selection.addresses:
                 selection.received[address] = await self._received(address, purpose.image_detail)
-            parts, sources = await asyncio.to_thread(selection.read)
+            content, sources = await asyncio.to_thread(selection.read)
         finally:
             stop.set()
-        return Attachments(parts, selection.notes, sources)
+        return Attachments(content, selection.notes, sources)
 
     async def _received(self, address: str, image_detail: str) -> Part | Spool:
         """The part of an address that OpenRouter reads by itself, else its bytes."""
         if fetch.is_data(address):
             return await asyncio.to_thread(fetch.decoded, address, self._settings)
         private = self._settings.allow_private_urls
-        parts = fetch.parsed(address, private=private)
-        if fetch.is_youtube(parts):
-            return media_parts.video_url(address)
+        split = fetch.parsed(address, private=private)
+        if fetch.is_youtube(split):
+            return parts.video_url(address)
         # Nobody but this computer can reach what may be private.
-        if fetch.is_image(parts) and not private:
-            return media_parts.image_url(address, image_detail)
+        if fetch.is_image(split) and not private:
+            return parts.image_url(address, image_detail)
         return await self._fetcher.fetch(address)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a call means."""
+
+    label: str
+    """What it is called before people and models."""
+    source: Source
+    open: Callable[[], BinaryIO]
+    """Opens it from its beginning. Raises `OpenRouterError`."""
+    named: bool = True
+    """Whether the caller named this very file: then it is refused rather than skipped."""
+    media: bool = True
+    """Whether the caller wants it though it may be no text."""
+    size_limit: SizeLimit = "max_bytes"
+    path: Path = Path()
+    """As the caller spelled it, made absolute."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What was found out about a file without reading it."""
+
+    kind: Kind | None
+    size: int
+    state: tuple[int, ...]
+    """What changes when the file does."""
+
+
+class FileWeights:
+    """What is known of the files of one call before they are read, held against the limits."""
+
+    def __init__(self, settings: Settings, stop: threading.Event, purpose: Purpose) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._purpose = purpose
+        self._weights: dict[Source, Weight] = {}
+        self._text_bytes = 0
+
+    def of(self, file: File) -> Weight:
+        """The weight of a file that was weighed."""
+        return self._weights[file.source]
+
+    def weigh(self, file: File) -> None:
+        """Refuse by size and first bytes alone what nobody takes, or more than the limits. Blocks.
+
+        Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`, `CANCELLED` and what opening it raises.
+        """
+        walk.check(self._stop)
+        if file.source in self._weights:
+            return
+        with file.open() as opened:
+            status = os.fstat(opened.fileno())
+            head = opened.read(HEAD)
+        kind = kind_of(head)
+        self.check_kind(file.label, kind.name if kind else None)
+        if other := (other_kind(head) if kind is None else "" if file.media else kind.name):
+            raise _unsupported(file.label, other)
+        self.check_size(file, kind, status.st_size)
+        self._weights[file.source] = Weight(kind, status.st_size, _state(status))
+        if kind is None:
+            self._text_bytes += status.st_size
+
+    def check_kind(self, label: str, kind: str | None) -> None:
+        """Refuse what the call has no use for. Raises `UNSUPPORTED_FORMAT`."""
+        if (kinds := self._purpose.kinds) and kind not in kinds:
+            raise OpenRouterError(
+                Code.UNSUPPORTED_FORMAT,
+                f"{label} is no {' or '.join(kinds)}, which is needed here. Leave it out, or "
+                "convert it and call again.",
+            )
+
+    def check_size(self, file: File, kind: Kind | None, size: int) -> None:
+        """Hold the bytes of a file against the settings. Raises `TOO_LARGE`."""
+        name = byte_limit(kind, file.size_limit)
+        limit = getattr(self._settings, name)
+        if size > limit:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"{file.label} has {size:,} bytes, and {variable(name)} allows {limit:,}. Leave it "
+                f"out with a narrower glob, give a part of it, or raise {variable(name)}.",
+            )
+
+    def check_total(self) -> None:
+        """Limit the number of all files, and the bytes of the texts, which a model reads in full.
+
+        Raises `TOO_LARGE`.
+        """
+        count, total = len(self._weights), self._text_bytes
+        most, most_bytes = self._settings.max_files, self._settings.max_files_bytes
+        if count <= most and total <= most_bytes:
+            return
+        sizes = {source: weight.size for source, weight in self._weights.items()}
+        largest = max(sizes, key=lambda source: sizes[source])
+        shown = short(largest) if isinstance(largest, Path) else fetch.shown(largest)
+        name = "max_files" if count > most else "max_files_bytes"
+        limit = getattr(self._settings, name)
+        raise OpenRouterError(
+            Code.TOO_LARGE,
+            f"That is too much to attach: the first {count:,} files come to "
+            f"{sum(sizes.values()):,} bytes (the largest, {shown}, has {sizes[largest]:,}), and "
+            f"{variable(name)} allows {limit:,}. Name fewer files, or a narrower glob such as "
+            f"src/**/*.py, or raise {variable(name)}.",
+        )
+
+
+class FileSelection:
+    """The files that one call names.
+
+    First `find` them, then put into `received` what each of the `addresses` gave, then `read` them.
+    """
+
+    def __init__(self, settings: Settings, stop: threading.Event, purpose: Purpose) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._purpose = purpose
+        self._guard = Guard(settings)
+        self._skipped = Skipped()
+        self._order: dict[Source, None] = {}
+        self._files: dict[Source, File] = {}
+        self._weights = FileWeights(settings, stop, purpose)
+        self._remarks: list[str] = []
+        self._data_urls = 0
+        self._oversized: OpenRouterError | None = None
+        self.received: dict[str, Part | Spool] = {}
+        """For each address its content part, or its bytes."""
+
+    @property
+    def addresses(self) -> list[str]:
+        """What is to be `received` before the files are read."""
+        return [source for source in self._order if isinstance(source, str)]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the reply: what was skipped, is empty or was guessed."""
+        return [note for note in [self._skipped.sentence(), *self._remarks] if note]
+
+    def find(self, names: Sequence[str]) -> None:
+        """Find and weigh the local files. Blocks."""
+        for name in names:
+            if fetch.is_address(name):
+                self._order.setdefault(fetch.unquoted(name))
+            else:
+                self._find_alternatives(name)
+        most = self._purpose.most
+        if most and len(self._order) > most:
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"These are {len(self._order)} files, and at most {most} can be used here. Name "
+                "fewer.",
+            )
+
+    def read(self) -> tuple[list[Part], list[Source]]:
+        """The parts of all files, and where each is from. Blocks."""
+        content: list[Part] = []
+        sources: list[Source] = []
+        for source in self._order:
+            walk.check(self._stop)
+            received = self.received.get(str(source))
+            if isinstance(received, dict):
+                self._weights.check_kind(fetch.shown(str(source)), KINDS[received["type"]])
+                content.append(received)
+                sources.append(source)
+                continue
+            file = self._files.get(source) or self._spooled(str(source), received)
+            with self._skipping(file, self._skipped):
+                content.append(self._part(file))
+                sources.append(file.source)
+        return content, sources
+
+    def _find_alternatives(self, name: str) -> None:
+        """What a name means whose braces stand for several; not all of its globs need match."""
+        names = walk.alternatives(name)
+        if names == [name] or self._is_there(name):
+            self._find(name)
+            return
+        unmatched = []
+        for each in names:
+            try:
+                self._find(each)
+            except OpenRouterError as error:
+                if error.code is not Code.NOT_FOUND or not walk.split(sandbox.absolute(each))[1]:
+                    raise
+                unmatched.append(error)
+        if len(unmatched) == len(names):
+            raise unmatched[0]
+
+    def _is_there(self, name: str) -> bool:
+        """Whether a file really is called so, braces and all."""
+        path = sandbox.absolute(name)
+        self._guard.resolve(path)
+        return os.path.lexists(path)
+
+    def _find(self, name: str) -> None:
+        path = sandbox.absolute(name)
+        # Before anything is looked up: a refusal must not tell what exists.
+        real = self._guard.resolve(path)
+        folder, pattern = walk.split(path)
+        if not pattern or os.path.lexists(path):
+            folder, pattern = path, walk.ALL_INSIDE
+        else:
+            real = self._guard.resolve(folder)
+        if is_folder(real):
+            self._find_inside(path, Walk(folder, real, self._guard, self._stop), pattern)
+        elif folder == path:
+            self._add([self._local(path, real, named=True)])
+        else:
+            raise walk.missing(path, self._guard)
+
+    def _find_inside(self, path: Path, folder: Walk, pattern: Pattern) -> None:
+        files = []
+        self._oversized = None
+        media = self._purpose.media_in_folders or SUFFIX.search(pattern[-1]) is not None
+        for found, real in folder.files(pattern):
+            file = self._local(found, real, named=False, media=media)
+            with self._skipping(file, folder.skipped):
+                self._weights.weigh(file)
+                files.append(file)
+            self._weights.check_total()
+        self._skipped.update(folder.skipped)
+        if not files:
+            raise self._oversized or walk.missing(path, self._guard, folder.skipped.sentence())
+        self._add(sorted(files, key=lambda file: file.path.parts))
+
+    def _add(self, files: Sequence[File]) -> None:
+        for file in files:
+            self._weights.weigh(file)
+            self._weights.check_total()
+            self._order.setdefault(file.source)
+            self._files.setdefault(file.source, file)
+
+    def _local(self, path: Path, real: Path, *, named: bool, media: bool = True) -> File:
+        def opened() -> BinaryIO:
+            return _open(path, real, self._guard)
+
+        return File(short(path), real, opened, named, media, path=path)
+
+    def _spooled(self, address: str, spool: Spool | None) -> File:
+        """What was received from an address, weighed."""
+        assert spool is not None  # noqa: S101 - all addresses are received before
+        data = fetch.is_data(address)
+        self._data_urls += data
+        label = fetch.shown(address)
+        if data:
+            label = f"data URL {self._data_urls} ({spool.size:,} bytes)"
+        size_limit: SizeLimit = "max_data_url_bytes" if data else "max_download_bytes"
+        # A thread keeps an address to read it again, but no data.
+        file = File(label, label if data else address, spool.open, size_limit=size_limit)
+        self._weights.weigh(file)
+        self._weights.check_total()
+        return file
+
+    def _part(self, file: File) -> Part:
+        weight = self._weights.of(file)
+        if weight.kind is None:
+            return {"type": "text", "text": f"File: {file.label}\n{self._text(file)}"}
+
+        def opened() -> BinaryIO:
+            again = file.open()
+            if _state(os.fstat(again.fileno())) != weight.state:
+                again.close()
+                raise OSError(errno.ESTALE, "it was written to")
+            return again
+
+        return parts.part(
+            file.label, weight.kind, weight.size, opened, self._settings, self._purpose
+        )
+
+    @contextlib.contextmanager
+    def _skipping(self, file: File, skipped: Skipped) -> Generator[None]:
+        """What the caller named is refused, what was only found is skipped."""
+        try:
+            yield
+        except OpenRouterError as error:
+            if file.named or error.code not in SKIPS:
+                raise
+            if error.code is Code.TOO_LARGE:
+                self._oversized = error
+            other = self._purpose.kinds and error.code is Code.UNSUPPORTED_FORMAT
+            skipped.add("unsuitable file" if other else SKIPS[error.code], file.path)
+
+    def _text(self, file: File) -> str:
+        with file.open() as opened:
+            # It may have grown since it was weighed.
+            data = opened.read(self._settings.max_file_bytes + 1)
+        self._weights.check_size(file, None, len(data))
+        decoded = decode(data)
+        if decoded is None:
+            raise _unsupported(file.label, other_kind(data, sure=True))
+        text, guess = decoded
+        if PRIVATE_KEY.match(text) and not self._settings.allow_unsafe_paths:
+            raise OpenRouterError(
+                Code.UNSAFE_PATH,
+                f"{file.label} is a private key. Set {variable('allow_unsafe_paths')}=1 to "
+                "read it anyway.",
+            )
+        if file.named and not text:
+            self._remarks.append(f"{file.label} is empty.")
+        if guess:
+            self._remarks.append(f"Read {file.label} as {guess}, which is a guess.")
+        return text
+
+
+def _open(path: Path, real: Path, guard: Guard) -> BinaryIO:
+    try:
+        return open_file(real)
+    except (FileNotFoundError, NotADirectoryError):
+        raise walk.missing(path, guard) from None
+    except OSError as error:
+        special = error.errno in (errno.EINVAL, errno.ENXIO)
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT if special else Code.NOT_FOUND,
+            f"{short(path)} cannot be read: {error.strerror}. Name a regular file that this "
+            "user may read.",
+        ) from None
+
+
+def _state(status: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file does."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _unsupported(label: str, kind: str) -> OpenRouterError:
+    """The refusal of what no model takes."""
+    return OpenRouterError(
+        Code.UNSUPPORTED_FORMAT,
+        f"{label} looks like {kind}, which models do not take. Give text, an image, audio, a "
+        "video or a PDF.",
+    )

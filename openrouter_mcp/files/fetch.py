@@ -33,7 +33,14 @@ TUNNELS = tuple(
     for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 )
 SHOWN = 200
+READ_TIMEOUT = 15.0
+"""Seconds without a byte after which a fetch is given up."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LARGEST = ("max_file_bytes", *(f"{k}_max_download_bytes" for k in ("image", "audio", "video")))
+LONGEST = ("image_fetch_timeout_ms", "audio_fetch_timeout_ms", "video_fetch_timeout_ms")
+MOST_REDIRECTS = ("image_max_redirects", "audio_max_redirects", "video_max_redirects")
 
+Resolve = Callable[[str, int], Awaitable[list[str]]]
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -125,28 +132,18 @@ def not_public(address: str, host: str) -> OpenRouterError:
     )
 
 
-SILENCE = 15.0
-"""Seconds without a byte after which a fetch is given up."""
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-LARGEST = ("max_file_bytes", *(f"{k}_max_download_bytes" for k in ("image", "audio", "video")))
-LONGEST = ("image_fetch_timeout_ms", "audio_fetch_timeout_ms", "video_fetch_timeout_ms")
-MOST_REDIRECTS = ("image_max_redirects", "audio_max_redirects", "video_max_redirects")
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-
-
 class Spool:
-    """Bytes in a temporary file, which disappears with the last reference to this."""
+    """Bytes in a temporary file, which is deleted with the last reference to this object."""
 
     def __init__(self) -> None:
         descriptor, name = tempfile.mkstemp(prefix="openrouter-")
         self._path = Path(name)
-        self.file: BinaryIO = open(descriptor, "wb")  # noqa: SIM115, PTH123 - closed by `done`
+        self.file: BinaryIO = open(descriptor, "wb")  # noqa: SIM115, PTH123 - closed by `finish`
         weakref.finalize(self, self._path.unlink, missing_ok=True)
         weakref.finalize(self, self.file.close)
 
-    def done(self) -> None:
-        """Nothing more is written."""
+    def finish(self) -> None:
+        """Close the file for writing."""
         self.file.close()
 
     def open(self) -> BinaryIO:
@@ -181,7 +178,7 @@ class Fetcher:
         self._transport = transport
 
     async def fetch(self, address: str) -> Spool:
-        """The file at an http(s) address. What it is has no say: its bytes tell.
+        """The bytes at an http(s) address, whatever type the reply claims for them.
 
         Raises `UNSAFE_URL`, `TOO_LARGE`, `NOT_FOUND`, `NETWORK`, `UPSTREAM_TIMEOUT`.
         """
@@ -190,9 +187,9 @@ class Fetcher:
         seconds = max(getattr(self._settings, name) for name in LONGEST) / 1000
         try:
             async with asyncio.timeout(seconds) as deadline, self._client() as client:
-                response = await self._followed(client, address)
+                response = await self._follow(client, address)
                 try:
-                    return await self._stored(address, response, deadline)
+                    return await self._store(address, response, deadline)
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx2.TimeoutException):
@@ -204,7 +201,7 @@ class Fetcher:
                 retryable=True,
             ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
-            raise _failed(address, f"could not be fetched ({type(error).__name__})") from None
+            raise _failure(address, f"could not be fetched ({type(error).__name__})") from None
 
     def _client(self) -> httpx2.AsyncClient:
         import httpx2
@@ -213,24 +210,24 @@ class Fetcher:
         return httpx2.AsyncClient(
             trust_env=False,
             follow_redirects=False,
-            timeout=SILENCE,
+            timeout=READ_TIMEOUT,
             transport=self._transport,
             headers={"User-Agent": f"openrouter-mcp/{__version__}", "Accept-Encoding": "identity"},
         )
 
-    async def _followed(self, client: httpx2.AsyncClient, address: str) -> httpx2.Response:
+    async def _follow(self, client: httpx2.AsyncClient, address: str) -> httpx2.Response:
         """The successful reply at the end of all redirects, each of which is checked."""
         target = address
         for _ in range(max(getattr(self._settings, name) for name in MOST_REDIRECTS) + 1):
-            response = await self._asked(client, target)
+            response = await self._request(client, target)
             if response.status_code not in REDIRECTS:
-                return await self._checked(address, response)
+                return await self._check_reply(address, response)
             location = response.headers.get("location", "")
             await response.aclose()
             target = urljoin(target, location)
-        raise _failed(address, "redirects too often")
+        raise _failure(address, "redirects too often")
 
-    async def _asked(self, client: httpx2.AsyncClient, address: str) -> httpx2.Response:
+    async def _request(self, client: httpx2.AsyncClient, address: str) -> httpx2.Response:
         """One request, over a connection to an address that was checked."""
         import httpx2
 
@@ -241,7 +238,7 @@ class Fetcher:
         try:
             found = await self._resolve(host, port)
         except OSError:
-            raise _failed(address, f"names a host that is not known ({host})") from None
+            raise _failure(address, f"names a host that is not known ({host})") from None
         if not private and not all(is_public(_ip(each)) for each in found):
             raise not_public(address, host)
         url = httpx2.URL(address)
@@ -259,7 +256,7 @@ class Fetcher:
                 failure = error
         raise failure
 
-    async def _checked(self, address: str, response: httpx2.Response) -> httpx2.Response:
+    async def _check_reply(self, address: str, response: httpx2.Response) -> httpx2.Response:
         status = response.status_code
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if status == 200 and encoding in {"", "identity"}:
@@ -267,11 +264,11 @@ class Fetcher:
         await response.aclose()
         if status == 200:
             # Compressed although nobody asked for it: what it would become is not bounded.
-            raise _failed(address, f"comes compressed ({encoding[:20]})")
+            raise _failure(address, f"comes compressed ({encoding[:20]})")
         code = Code.NOT_FOUND if status in {404, 410} else Code.NETWORK
-        raise _failed(address, f"answers HTTP {status}", code)
+        raise _failure(address, f"answers HTTP {status}", code)
 
-    async def _stored(
+    async def _store(
         self, address: str, response: httpx2.Response, deadline: asyncio.Timeout
     ) -> Spool:
         begun = asyncio.get_running_loop().time()
@@ -290,7 +287,7 @@ class Fetcher:
                     deadline.reschedule(begun + fetch_seconds(self._settings, kind))
             self._check_size(address, size, name)
             await asyncio.to_thread(spool.file.write, piece)
-        await asyncio.to_thread(spool.done)
+        await asyncio.to_thread(spool.finish)
         return spool
 
     def _check_size(self, address: str, size: int, name: str) -> None:
@@ -307,7 +304,7 @@ def _ip(text: str) -> Ip:
     return ipaddress.ip_address(text.partition("%")[0])
 
 
-def _failed(address: str, why: str, code: Code = Code.NETWORK) -> OpenRouterError:
+def _failure(address: str, why: str, code: Code = Code.NETWORK) -> OpenRouterError:
     return OpenRouterError(
         code,
         f"{shown(address)} {why}. Check the address, or download the file yourself and "
@@ -334,7 +331,7 @@ def decoded(address: str, settings: Settings) -> Spool:
         ) from None
     spool = Spool()
     spool.file.write(content)
-    spool.done()
+    spool.finish()
     return spool
 
 

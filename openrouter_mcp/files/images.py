@@ -1,4 +1,4 @@
-"""Images as models take them: in a common format, upright, as large as they can use."""
+"""Images as models take them (in a common format, upright, no larger than of use), and previews."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 100_000_000
 """Pixels in memory above which an image is taken for a decompression bomb."""
-READERS = {
+FORMATS = {
     PNG: "PNG",
     JPEG: "JPEG",
     WEBP: "WEBP",
@@ -33,6 +33,14 @@ TAKEN = {PNG, JPEG, WEBP, GIF}
 """The formats that models take."""
 FULL_QUALITY = 95
 """Quality of what is written anew in its full size."""
+LARGEST_SIDE = 768
+"""Pixels of the longer side of a preview."""
+LARGEST_PREVIEW = 200_000
+"""Bytes of a preview before they become base64."""
+QUALITIES = (85, 70, 50, 30)
+"""Qualities of a preview, tried one after the other until it is small enough."""
+SMALLER = 0.7
+"""By what a preview is scaled that even the lowest quality does not make small enough."""
 METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "photoshop", "comment")
 
 _decoding = threading.Lock()
@@ -64,7 +72,7 @@ def fitted(
     if kind is HEIC:
         _read_heic()
     try:
-        with _decoding, Image.open(file, formats=[READERS[kind]]) as image:
+        with _decoding, Image.open(file, formats=[FORMATS[kind]]) as image:
             if fit is Fit.ORIGINAL and kind in TAKEN:
                 return None
             seen = fit is Fit.SEEN
@@ -74,14 +82,14 @@ def fitted(
                 # JPEG can be read at a fraction of its size.
                 image.draft("RGB", (longest, longest))
             if image.width * image.height > MOST_PIXELS:
-                raise _bomb()
+                raise _too_many_pixels()
             image.load()
-            if kind in TAKEN and not larger and (seen or not _tells_more(image)):
+            if kind in TAKEN and not larger and (seen or not _has_metadata(image)):
                 return None
             quality = settings.image_jpeg_quality if seen else FULL_QUALITY
             return _encoded(image, kind, longest, quality)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _bomb() from None
+        raise _too_many_pixels() from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
         reason = str(error).partition("<")[0].strip(" '") or type(error).__name__
         raise OpenRouterError(
@@ -90,26 +98,46 @@ def fitted(
         ) from None
 
 
+def preview(data: bytes) -> ImageContent | None:
+    """An image small enough to look at in a conversation; None for what cannot be shown. Blocks."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MOST_PIXELS:
+                return None
+            image.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
+            encoded, mime = _encoded_preview(_upright(image, LARGEST_SIDE))
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+        return None
+    return ImageContent(type="image", data=base64.b64encode(encoded).decode(), mime_type=mime)
+
+
 def _encoded(image: Image, kind: MediaType, longest: int, quality: int) -> tuple[bytes, MediaType]:
     """The image upright and at most `longest` pixels a side, with nothing but its colours."""
-    from PIL import ImageOps
-
     profile = image.info.get("icc_profile")
-    upright = ImageOps.exif_transpose(image)
-    transparent = upright.has_transparency_data
-    upright = upright.convert("RGBA" if transparent else "RGB")
-    upright.thumbnail((longest, longest))
-    result = PNG if transparent else JPEG
+    upright = _upright(image, longest)
+    result = PNG if upright.mode == "RGBA" else JPEG
     if kind in {PNG, WEBP}:
         result = kind
     buffer = io.BytesIO()
     upright.info = {}
-    upright.save(buffer, READERS[result], quality=quality, icc_profile=profile)
+    upright.save(buffer, FORMATS[result], quality=quality, icc_profile=profile)
     return buffer.getvalue(), result
 
 
-def _tells_more(image: Image) -> bool:
-    """Whether a file tells of more than its pixels: how the camera was held, where and when."""
+def _upright(image: Image, longest: int) -> Image:
+    """The image upright, at most `longest` pixels a side, as RGB or, if transparent, as RGBA."""
+    from PIL import ImageOps
+
+    upright = ImageOps.exif_transpose(image)
+    upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    upright.thumbnail((longest, longest))
+    return upright
+
+
+def _has_metadata(image: Image) -> bool:
+    """Whether a file holds more than its pixels: how the camera was held, where and when."""
     texts = getattr(image, "text", None)  # those of a PNG
     return bool(texts or image.getexif() or any(name in image.info for name in METADATA))
 
@@ -126,46 +154,11 @@ def _read_heic() -> None:
     register_heif_opener()
 
 
-def _bomb() -> OpenRouterError:
+def _too_many_pixels() -> OpenRouterError:
     return OpenRouterError(
         Code.TOO_LARGE,
         f"unpacks to more than {MOST_PIXELS:,} pixels. Give a smaller image.",
     )
-
-
-LARGEST_SIDE = 768
-LARGEST_PREVIEW = 200_000
-"""Bytes of a preview before they become base64."""
-MOST_PREVIEWED_PIXELS = 120_000_000
-"""Pixels above which an image is taken for a decompression bomb."""
-QUALITIES = (85, 70, 50, 30)
-SMALLER = 0.7
-
-
-def preview(data: bytes) -> ImageContent | None:
-    """An image small enough to look at in a conversation; None for what cannot be shown. Blocks."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MOST_PREVIEWED_PIXELS:
-                return None
-            image.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
-            small = _small(image)
-            encoded, mime = _encoded_preview(small)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None
-    return ImageContent(type="image", data=base64.b64encode(encoded).decode(), mime_type=mime)
-
-
-def _small(image: Image) -> Image:
-    """The image upright, at most 768 pixels a side, without what the file says about it."""
-    from PIL import ImageOps
-
-    upright = ImageOps.exif_transpose(image)
-    upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    transparent = "A" in upright.getbands() or "transparency" in upright.info
-    return upright.convert("RGBA" if transparent else "RGB")
 
 
 def _encoded_preview(image: Image) -> tuple[bytes, str]:

@@ -9,8 +9,23 @@ from typing import Literal
 
 from openrouter_mcp.settings import Settings
 
+HEAD = 8192
+"""First bytes that show what a file is."""
 SIGNATURE_HEAD = 1024
-"""First bytes that are looked at."""
+"""Those of them that can hold a signature."""
+SAMPLE = 65_536  # bytes that show an encoding
+# The longer first: the mark of UTF-32 begins like that of UTF-16.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
+
+KindName = Literal["image", "audio", "video", "pdf"]
+SizeLimit = Literal["max_bytes", "max_download_bytes", "max_data_url_bytes"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,14 @@ class MediaType:
     def format(self) -> str:
         """OpenRouter's word for it, as `mp3`."""
         return self.suffix.removeprefix(".")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of media that models take."""
+
+    name: KindName
+    type: MediaType
 
 
 PNG = MediaType(".png", "image/png")
@@ -73,6 +96,12 @@ SIGNATURES = (
     (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg.*?)?<svg[\s>]", SVG),
 )
 _COMPILED = [(re.compile(pattern, re.DOTALL), found) for pattern, found in SIGNATURES]
+NEITHER = (
+    (rb"PK\x03\x04", "a ZIP archive or an Office document"),
+    (rb"\x1f\x8b", "a gzip archive"),
+    (rb"\x1aE\xdf\xa3(?!.{,60}webm)", "Matroska video"),
+    (rb"....ftyp3g", "3GP video"),
+)
 
 
 def media_type(data: bytes) -> MediaType | None:
@@ -81,16 +110,48 @@ def media_type(data: bytes) -> MediaType | None:
     return next((found for pattern, found in _COMPILED if pattern.match(head)), None)
 
 
-SAMPLE = 65_536  # bytes that show an encoding
-# The longer first: the mark of UTF-32 begins like that of UTF-16.
-BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
+def kind_of(head: bytes) -> Kind | None:
+    """The kind of media that begins with these bytes; None for text and for everything else."""
+    found = media_type(head)
+    if found is PDF:
+        return Kind("pdf", found)
+    # What is text whatever its first letters say: a note that begins with ID3, a drawing in SVG.
+    if found is None or found is SVG or is_text(head) or _neither(head):
+        return None
+    for name in ("image", "audio", "video"):
+        if found.mime.startswith(name):
+            return Kind(name, found)
+    return None
+
+
+def other_kind(data: bytes, *, sure: bool = False) -> str:
+    """What it is that no model takes ("a gzip archive").
+
+    Empty for what may be text, unless `sure` it is not.
+    """
+    if may_be_text(data) and not sure:
+        return ""
+    return _neither(data) or "binary data"
+
+
+def _neither(data: bytes) -> str:
+    looks = (words for pattern, words in NEITHER if re.match(pattern, data, re.DOTALL))
+    return next(looks, "")
+
+
+def byte_limit(kind: Kind | None, size_limit: SizeLimit) -> str:
+    """The field of the settings that says how many bytes such a file may have."""
+    if kind is None:
+        return "max_file_bytes"
+    if kind.name == "pdf":
+        return "pdf_max_bytes" if size_limit == "max_bytes" else f"video_{size_limit}"
+    return f"{kind.name}_{size_limit}"
+
+
+def fetch_seconds(settings: Settings, kind: Kind | None) -> float:
+    """How long fetching such a file may take."""
+    name = {None: "image", "pdf": "video"}.get(kind and kind.name, kind and kind.name)
+    return getattr(settings, f"{name}_fetch_timeout_ms") / 1000
 
 
 def may_be_text(head: bytes) -> bool:
@@ -139,68 +200,3 @@ def _guess_encoding(data: bytes) -> str:
         sample = sample.rpartition(b"\n")[0] or sample
     best = from_bytes(sample).best()
     return best.encoding if best else ""
-
-
-HEAD = 8192
-"""First bytes that show what a file is."""
-Name = Literal["image", "audio", "video", "pdf"]
-Way = Literal["max_bytes", "max_download_bytes", "max_data_url_bytes"]
-
-NEITHER = (
-    (rb"PK\x03\x04", "a ZIP archive or an Office document"),
-    (rb"\x1f\x8b", "a gzip archive"),
-    (rb"\x1aE\xdf\xa3(?!.{,60}webm)", "Matroska video"),
-    (rb"....ftyp3g", "3GP video"),
-)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of media that models take."""
-
-    name: Name
-    type: MediaType
-
-
-def kind_of(head: bytes) -> Kind | None:
-    """The kind of media that begins with these bytes; None for text and for everything else."""
-    found = media_type(head)
-    if found is PDF:
-        return Kind("pdf", found)
-    # What is text whatever its first letters say: a note that begins with ID3, a drawing in SVG.
-    if found is None or found is SVG or is_text(head) or _neither(head):
-        return None
-    for name in ("image", "audio", "video"):
-        if found.mime.startswith(name):
-            return Kind(name, found)
-    return None
-
-
-def other_kind(data: bytes, *, sure: bool = False) -> str:
-    """What it is that no model takes ("a gzip archive").
-
-    Empty for what may be text, unless `sure` it is not.
-    """
-    if may_be_text(data) and not sure:
-        return ""
-    return _neither(data) or "binary data"
-
-
-def _neither(data: bytes) -> str:
-    looks = (words for pattern, words in NEITHER if re.match(pattern, data, re.DOTALL))
-    return next(looks, "")
-
-
-def byte_limit(kind: Kind | None, way: Way) -> str:
-    """The field of the settings that says how many bytes such a file may have."""
-    if kind is None:
-        return "max_file_bytes"
-    if kind.name == "pdf":
-        return "pdf_max_bytes" if way == "max_bytes" else f"video_{way}"
-    return f"{kind.name}_{way}"
-
-
-def fetch_seconds(settings: Settings, kind: Kind | None) -> float:
-    """How long fetching such a file may take."""
-    name = {None: "image", "pdf": "video"}.get(kind and kind.name, kind and kind.name)
-    return getattr(settings, f"{name}_fetch_timeout_ms") / 1000

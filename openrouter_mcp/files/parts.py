@@ -11,7 +11,7 @@ from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch, images
 from openrouter_mcp.files.images import Fit
-from openrouter_mcp.files.kinds import Kind, Name
+from openrouter_mcp.files.kinds import Kind, KindName
 from openrouter_mcp.settings import Settings
 
 ORIGINAL = "original"
@@ -35,7 +35,7 @@ class Purpose:
     """OpenRouter's: with "original" images are sent as they are."""
     fit: Fit = Fit.SEEN
     """How images are fitted otherwise."""
-    kinds: tuple[Name, ...] = ()
+    kinds: tuple[KindName, ...] = ()
     """The only kinds of media that it takes; none = all, and texts."""
     most: int = 0
     """Most files; 0 = as many as the settings allow."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from openrouter_mcp.files import parts as media_parts
+from openrouter_mcp.files import parts
 from openrouter_mcp.models.model import Model, PriceOverride
 from openrouter_mcp.money import MILLION
 
@@ -75,10 +75,9 @@ def count_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
     for message in messages:
         overhead += TOKENS_PER_MESSAGE
         content = message.get("content")
-        parts = content if isinstance(content, list) else [{"text": content}]
-        for part in parts:
+        for part in content if isinstance(content, list) else [{"text": content}]:
             size += len(str(part.get("text") or "").encode("utf-8", "replace"))
-            overhead += media_parts.tokens(part)
+            overhead += parts.tokens(part)
         for call in message.get("tool_calls") or []:
             size += len(str(call).encode("utf-8", "replace"))
     return -(-size // BYTES_PER_TOKEN) + overhead

@@ -18,8 +18,7 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import images as previews
-from openrouter_mcp.files import parts
+from openrouter_mcp.files import images, parts
 from openrouter_mcp.files.kinds import SVG, media_type
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.files.save import Destination, Save, destination
@@ -376,7 +375,7 @@ def save_image(save: Save, data: bytes) -> SavedFile:
         return _noted(save(data, ".bin", UNKNOWN_TYPE), "This is no image of a known kind.")
     saved = save(data, found.suffix, found.mime)
     if found is not SVG:
-        return replace(saved, preview=previews.preview(data))
+        return replace(saved, preview=images.preview(data))
     if ACTIVE.search(data):
         return _noted(saved, "It holds scripts: open it with care.")
     return saved

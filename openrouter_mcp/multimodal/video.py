@@ -15,7 +15,7 @@ from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import parts
-from openrouter_mcp.files.kinds import Name
+from openrouter_mcp.files.kinds import KindName
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.models import choose
@@ -195,7 +195,7 @@ SUFFIXES = (".mp4", ".webm", ".mov")
 HIGHEST_PRICE = Decimal("0.5")
 """USD for a second of video, above which a model is not chosen unasked."""
 STEM_WORDS = 6
-REFERENCES: tuple[Name, ...] = ("image", "audio", "video")
+REFERENCES: tuple[KindName, ...] = ("image", "audio", "video")
 INPUTS = "input_references"
 NAME_ANOTHER = "Name a finished one with extend (get_job lists them)."
 MIME = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import attach as file_selection
-from openrouter_mcp.files import attach as file_weights
-from openrouter_mcp.files import walk
+from openrouter_mcp.files import sandbox, walk
 from openrouter_mcp.files.attach import Attachments, Files
 from openrouter_mcp.files.kinds import decode
 from openrouter_mcp.settings import Settings
@@ -43,6 +41,9 @@ def write(path: Path, content: str | bytes = "text") -> Path:
 def make(folder: Path, *names: str) -> None:
     for name in names:
         write(folder / name)
+
+
+MODULE = "openrouter_mcp.files.attach"
 
 
 async def attach(*names: str, **fields) -> Attachments:
@@ -461,7 +462,7 @@ async def test_too_many_bytes_are_refused_before_a_file_is_read(
 ):
     write(work / "small.txt", "x" * 40)
     write(work / "large.txt", "x" * 61)
-    monkeypatch.setattr(file_selection, "decode", lambda data: pytest.fail("it was read"))
+    monkeypatch.setattr(f"{MODULE}.decode", lambda data: pytest.fail("it was read"))
     error = await refused("small.txt", "large.txt", max_files_bytes=100)
     assert error.code == Code.TOO_LARGE
     for part in ("101 bytes", "large.txt, has 61", "OPENROUTER_MAX_FILES_BYTES allows 100"):
@@ -494,7 +495,7 @@ async def test_a_file_too_large_that_was_only_found_is_skipped_by_name(name: str
 
 async def test_a_file_that_grows_meanwhile_is_refused(work: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(work / "a.txt", "x" * 100)
-    monkeypatch.setattr(file_weights, "other_kind", lambda head: write(path, "x" * 101) and "")
+    monkeypatch.setattr(f"{MODULE}.other_kind", lambda head: write(path, "x" * 101) and "")
     error = await refused("a.txt", max_file_bytes=100)
     assert error.code == Code.TOO_LARGE
     assert "101 bytes" in error.message
@@ -544,14 +545,14 @@ async def test_a_path_through_a_file_is_not_found(work: Path):
 
 async def test_a_file_of_someone_else_is_refused(work: Path, monkeypatch: pytest.MonkeyPatch):
     make(work, "a.txt", "b.txt")
-    open_file = file_selection.open_file
+    open_file = sandbox.open_file
 
     def forbidding(real: Path):
         if real.name == "a.txt":
             raise PermissionError(13, "Permission denied")
         return open_file(real)
 
-    monkeypatch.setattr(file_selection, "open_file", forbidding)
+    monkeypatch.setattr(f"{MODULE}.open_file", forbidding)
     assert "Permission denied" in (await refused("a.txt")).message
     assert (await attach(".")).notes == ["Skipped 1 unreadable file (a.txt)."]
 
