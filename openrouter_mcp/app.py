@@ -54,7 +54,7 @@ class App:
         from openrouter_mcp.state.document_cache import DocumentCache
 
         address = quote(self.settings.base_url, safe="")
-        return DocumentCache(self.settings.state_dir / "cache" / address)
+        return DocumentCache(self.settings.state_dir / "cache" / address, self.timing)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -75,7 +75,7 @@ class App:
         """The state that outlives this process."""
         from openrouter_mcp.state.store import Store
 
-        return Store(self.settings.state_dir)
+        return Store(self.settings.state_dir, self.timing)
 
     @cached_property
     def budget(self) -> Budget:
@@ -106,7 +106,7 @@ class App:
         """The user's other MCP servers, for models that work with them."""
         from openrouter_mcp.mcp_client.servers import McpServers
 
-        return McpServers(self.settings)
+        return McpServers(self.settings, self.timing)
 
     async def aclose(self) -> None:
         """Stop what runs in the background and close the connections."""

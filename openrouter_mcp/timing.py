@@ -14,3 +14,24 @@ class Timing:
 
     longest_retry_wait: float = 20.0
     """A request that OpenRouter lets wait longer fails instead: whether to wait is the caller's."""
+
+    look_up: float = 10.0
+    """A look-up of a call that has more to tell is left out of its reply after this."""
+
+    statistics: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0)
+    """The waits for a generation whose statistics OpenRouter is still writing."""
+
+    server_start: float = 30.0
+    """Another MCP server has this to start and to list its tools; the first npx takes a while."""
+
+    server_exit: float = 0.5
+    """It has this to exit once its input is closed, and again once it is told to.
+
+    Twice that is less than hosts give us to exit: what is left when we are killed goes on for ever.
+    """
+
+    document_lock: float = 30.0
+    """Another process has this to fetch a document of the cache."""
+
+    store_lock: float = 10.0
+    """Other processes have this to finish with the file of the store."""

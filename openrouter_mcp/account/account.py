@@ -18,10 +18,7 @@ from openrouter_mcp.money import parse_usd
 from openrouter_mcp.text import duration
 
 SETTLING_TIME = 5.0
-PATIENCE = 10.0
-"""Seconds: for what earlier processes left open, and for one look-up of a call that must answer."""
-STATISTICS_DELAYS = (0.5, 1.0, 2.0, 3.0)
-"""Seconds between looks for a generation whose statistics OpenRouter is still writing."""
+"""Seconds for what earlier processes left open."""
 KEY_FIELDS = (
     "label",
     "limit",
@@ -155,12 +152,12 @@ async def _settled(app: App) -> None:
 async def _quickly(app: App, path: str, *, management: bool = False) -> Any:
     """Look something up for as long as a call that has more to tell can wait for it."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(app.timing.look_up):
             return await app.client.get(path, management=management)
     except TimeoutError:
         raise OpenRouterError(
             Code.UPSTREAM_TIMEOUT,
-            f"OpenRouter did not answer within {duration(PATIENCE)}. Call again later.",
+            f"OpenRouter did not answer within {duration(app.timing.look_up)}. Call again later.",
             retryable=True,
         ) from None
 
@@ -222,13 +219,13 @@ async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
 
 
 async def _statistics(app: App, generation_id: str) -> Mapping[str, Any]:
-    for delay in (*STATISTICS_DELAYS, None):
+    for delay in (*app.timing.statistics, None):
         try:
             reply = await app.client.get("/generation", params={"id": generation_id})
         except OpenRouterError as error:
             if error.code is not Code.NOT_FOUND or delay is None:
                 raise
-            await asyncio.sleep(delay)
+            await app.timing.sleep(delay)
         else:
             return responses.mapping(reply, "data")
     raise AssertionError("the last look either returned or raised")

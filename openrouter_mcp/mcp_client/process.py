@@ -31,17 +31,13 @@ from mcp.os.win32.utilities import (
 from mcp.shared.message import SessionMessage
 
 from openrouter_mcp.text import clean
+from openrouter_mcp.timing import Timing
 
 LONGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message of the server; one that sends more is stopped."""
 STDERR_TAIL = 2000
 TELLING = re.compile(r"^(?:npm (?:error|ERR!) .+|[\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
 """Lines that say why a program failed: npm and Node.js end with others."""
-LEAVING = 0.5
-"""Seconds that a server has to exit once its input is closed, and again once it is told to.
-
-Twice that is less than hosts give us to exit: what is left when we are killed goes on for ever.
-"""
 REAPING = 2.0
 """Seconds until a process that was killed is surely gone."""
 WATCH_EVERY = 0.25
@@ -62,10 +58,16 @@ class StdioProcess(ClientTransport):
     """
 
     def __init__(
-        self, command: str, args: tuple[str, ...], env: Mapping[str, str], cwd: str
+        self,
+        command: str,
+        args: tuple[str, ...],
+        env: Mapping[str, str],
+        cwd: str,
+        timing: Timing,
     ) -> None:
         self._command = [command, *args]
         self._env = {**get_default_environment(), **env}
+        self._timing = timing
         self._cwd = str(Path(cwd).expanduser()) if cwd else None
         self._last_words = b""
         self.ended = False
@@ -172,7 +174,7 @@ class StdioProcess(ClientTransport):
     async def _watch(self, process: Process | FallbackProcess) -> None:
         """When it ends, end all that it started, which may hold its output open."""
         await _exited(process, WATCH_EVERY)
-        await _end_tree(process)
+        await _end_tree(process, self._timing.server_exit)
 
     async def _stop(self, process: Process | FallbackProcess) -> None:
         """Close its input, wait, end it with all that it started."""
@@ -181,9 +183,9 @@ class StdioProcess(ClientTransport):
             if process.stdin is not None:
                 with contextlib.suppress(anyio.BrokenResourceError, OSError):
                     await process.stdin.aclose()
-            with anyio.move_on_after(LEAVING):
+            with anyio.move_on_after(self._timing.server_exit):
                 await _exited(process)
-            await _end_tree(process)
+            await _end_tree(process, self._timing.server_exit)
         finally:
             _alive.discard(process)
             # A native cancellation passes every shield.
@@ -216,12 +218,12 @@ async def _exited(process: Process | FallbackProcess, every: float = 0.01) -> No
         await anyio.sleep(every)
 
 
-async def _end_tree(process: Process | FallbackProcess) -> None:
-    """End a process with all that it started."""
+async def _end_tree(process: Process | FallbackProcess, seconds: float) -> None:
+    """End a process with all that it started; it has some seconds to end by itself."""
     if sys.platform == "win32":
         await terminate_windows_process_tree(process)
     elif isinstance(process, Process):
-        await terminate_posix_process_tree(process, LEAVING)
+        await terminate_posix_process_tree(process, seconds)
 
 
 def _kill(process: Process | FallbackProcess) -> None:

@@ -27,9 +27,8 @@ from openrouter_mcp.mcp_client.config import ITSELF, ServerConfig
 from openrouter_mcp.mcp_client.process import StdioProcess
 from openrouter_mcp.settings import NAME, Settings, variable
 from openrouter_mcp.text import clean, duration, nearest
+from openrouter_mcp.timing import Timing
 
-START_LIMIT = 30.0
-"""Seconds that a server has to start and to list its tools; the first npx or uvx takes a while."""
 SLACK = 5.0
 """Seconds after which a limit of the SDK that did not work is enforced."""
 FAILURES = (
@@ -58,8 +57,9 @@ class ServerError(Exception):
 class McpServer:
     """One server of the configuration. Nothing is started before it is needed."""
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, timing: Timing = Timing()) -> None:
         self.config = config
+        self._timing = timing
         self._transport: ClientTransport | None = None
         self._opening: asyncio.Task[Client] | None = None
 
@@ -86,11 +86,11 @@ class McpServer:
         """What it offers, after starting it, again if it has died since. Raises `ServerError`."""
         warm = self._opening is not None
         try:
-            return await self._asked(Client.list_tools, START_LIMIT)
+            return await self._asked(Client.list_tools, self._timing.server_start)
         except ServerError:
             if not warm or self._opening is not None:
                 raise
-        return await self._asked(Client.list_tools, START_LIMIT)
+        return await self._asked(Client.list_tools, self._timing.server_start)
 
     async def call(
         self, tool: str, arguments: dict[str, Any], seconds: float, *, as_task: bool = False
@@ -163,22 +163,24 @@ class McpServer:
             raise
 
     async def _open(self) -> Client:
-        transport = self._transport = _transport(self.config)
+        transport = self._transport = _transport(self.config, self._timing)
         client = Client(
             transport,
-            init_timeout=START_LIMIT,
+            init_timeout=self._timing.server_start,
             client_info=mt.Implementation(name=NAME, version=__version__),
             log_handler=_ignore,
         )
         begun = time.monotonic()
         try:
             # The client's own limit is gentler, and does not hold for a connection that hangs.
-            async with asyncio.timeout(START_LIMIT + SLACK):
+            async with asyncio.timeout(self._timing.server_start + SLACK):
                 await client.__aenter__()
         except FAILURES as error:
             with suppress(*FAILURES):
                 await client.close()
-            reason = _reason(transport, error, time.monotonic() - begun)
+            limit = self._timing.server_start
+            late = f"it said nothing within {duration(limit)}"
+            reason = _reason(transport, error, late if time.monotonic() - begun >= limit else "")
             raise ServerError(f"{self.name} did not start: {reason}.") from None
         # However it was started, and wherever it runs.
         if client.server_info and client.server_info.name == NAME:
@@ -187,10 +189,11 @@ class McpServer:
         return client
 
 
-def _transport(config: ServerConfig) -> ClientTransport:
+def _transport(config: ServerConfig, timing: Timing) -> ClientTransport:
     if config.command:
         marker = {variable("inside_agent"): "1"}
-        return StdioProcess(config.command, config.args, {**config.env, **marker}, config.cwd)
+        env = {**config.env, **marker}
+        return StdioProcess(config.command, config.args, env, config.cwd, timing)
     kind = SSETransport if config.sse else StreamableHttpTransport
     return kind(config.url, headers=dict(config.headers))
 
@@ -214,12 +217,12 @@ async def _result_of_task(
     )
 
 
-def _reason(transport: ClientTransport, error: BaseException, seconds: float) -> str:
-    """Why a server did not start, after so many seconds."""
+def _reason(transport: ClientTransport, error: BaseException, late: str) -> str:
+    """Why a server did not start; `late` says that it took too long, if it did."""
     if isinstance(transport, StdioProcess) and transport.ended:
         return transport.farewell()
-    if seconds >= START_LIMIT:
-        return f"it said nothing within {duration(START_LIMIT)}"
+    if late:
+        return late
     while error.__cause__:
         error = error.__cause__
     return _said(error) or type(error).__name__
@@ -252,8 +255,9 @@ async def _ignore(_message: LogMessage) -> None:
 class McpServers:
     """All servers of the configuration, which is read again for each run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timing: Timing = Timing()) -> None:
         self._settings = settings
+        self._timing = timing
         self._servers: dict[str, McpServer] = {}
 
     async def named(self, names: Sequence[str]) -> list[McpServer]:
@@ -280,7 +284,7 @@ class McpServers:
             return known
         if known is not None:
             await known.aclose()
-        server = self._servers[config.name] = McpServer(config)
+        server = self._servers[config.name] = McpServer(config, self._timing)
         return server
 
 

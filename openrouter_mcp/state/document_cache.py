@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.timing import Timing
 
 if TYPE_CHECKING:
     from filelock import AsyncFileLock
 
 logger = logging.getLogger("openrouter_mcp")
 
-# Seconds: how long to wait for another process's fetch, and to leave a failing server alone.
-LOCK_TIMEOUT = 30.0
+# Seconds: how long to leave a failing server alone.
 RETRY_AFTER_FAILURE = 60.0
 
 Signature = tuple[int, int, int] | None
@@ -50,8 +50,15 @@ class _Entry:
 class DocumentCache:
     """JSON documents in one directory, shared by every process of the user."""
 
-    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        timing: Timing = Timing(),
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._directory = directory
+        self._lock_timeout = timing.document_lock
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._access: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -167,7 +174,7 @@ class DocumentCache:
         """Return the lock, held; None where files cannot be written, and so not locked."""
         from filelock import AsyncFileLock  # loads sqlite3: not on the way to the handshake
 
-        lock = AsyncFileLock(self._path(name, ".lock"), timeout=LOCK_TIMEOUT, mode=0o600)
+        lock = AsyncFileLock(self._path(name, ".lock"), timeout=self._lock_timeout, mode=0o600)
         try:
             await asyncio.to_thread(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
             await lock.acquire()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from openrouter_mcp.state.migrations import NewerVersionError, migrate
 from openrouter_mcp.state.presence import Presence
+from openrouter_mcp.timing import Timing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,7 +77,6 @@ def fault(error: sqlite3.Error) -> Literal["busy", "damaged", "unusable", ""]:
 logger = logging.getLogger("openrouter_mcp")
 
 # Seconds: to wait for other processes, and for our own work at the end.
-PATIENCE = 10.0
 CLOSING_TIME = 1.0
 
 WRITE_BEHIND = 0.05
@@ -102,7 +102,14 @@ class Store:
     with a copy in memory. What `run` and `read` raise is what their work raised.
     """
 
-    def __init__(self, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        timing: Timing = Timing(),
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._lock_timeout = timing.store_lock
         self._warning = ""
         self._durable = True
         self._directory = directory
@@ -189,7 +196,7 @@ class Store:
     def _transact(self, mode: Mode, work: Work[T]) -> T:
         import sqlite3
 
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._lock_timeout
         suspect = False
         while True:
             try:
@@ -240,7 +247,7 @@ class Store:
 
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(self._directory / "state.lock", mode=0o600, fallback_to_soft=False)
-        with lock.acquire(timeout=PATIENCE, cancel_check=lambda: self._closing):
+        with lock.acquire(timeout=self._lock_timeout, cancel_check=lambda: self._closing):
             alone = self._presence.alone()
             self._presence.appear()
             try:

@@ -16,11 +16,12 @@ from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_http_headers
 
 from openrouter_mcp.mcp_client import process as mcp_process
-from openrouter_mcp.mcp_client import servers
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
-from tests.support.processes import PEER, runs
+from openrouter_mcp.timing import Timing
+from tests.support.processes import PEER, runs, until
 
+QUICK = Timing(server_exit=0.1)
 LEAK = "sk-or-v1-" + "0" * 64
 
 
@@ -29,9 +30,9 @@ async def start():
     """Servers that are stopped at the end."""
     started: list[McpServer] = []
 
-    def make(kind: str = "", **fields) -> McpServer:
+    def make(kind: str = "", timing: Timing = QUICK, **fields) -> McpServer:
         fields = {"command": sys.executable, "args": (PEER, kind), **fields}
-        started.append(McpServer(ServerConfig("peer", **fields)))
+        started.append(McpServer(ServerConfig("peer", **fields), timing))
         return started[-1]
 
     yield make
@@ -65,23 +66,19 @@ async def test_this_server_itself_is_recognised_however_it_was_started(start, en
         await server.tools()
 
 
-async def test_what_a_server_started_ends_with_it(start, monkeypatch) -> None:
-    monkeypatch.setattr(mcp_process, "LEAVING", 0.1)
+async def test_what_a_server_started_ends_with_it(start) -> None:
     server = start()
     child = int(await said(server, "parent"))
     assert runs(child)
     await server.aclose()
-    while runs(child):
-        await asyncio.sleep(0.005)
+    await until(lambda: not runs(child))
 
 
-async def test_what_a_server_started_ends_when_it_dies(start, monkeypatch) -> None:
-    monkeypatch.setattr(mcp_process, "LEAVING", 0.1)
+async def test_what_a_server_started_ends_when_it_dies(start) -> None:
     server = start()
     child, process = int(await said(server, "parent")), int(await said(server, "process_id"))
     os.kill(process, 9)
-    while runs(child):
-        await asyncio.sleep(0.005)
+    await until(lambda: not runs(child))
     assert await server.tools()
 
 
@@ -107,8 +104,7 @@ async def test_a_server_that_died_between_two_runs_is_started_again(start) -> No
     server = start()
     process = int(await said(server, "process_id"))
     os.kill(process, 9)
-    while runs(process):
-        await asyncio.sleep(0.005)
+    await until(lambda: not runs(process))
     assert await server.tools()
 
 
@@ -122,10 +118,9 @@ async def test_the_line_that_tells_most_is_told(start) -> None:
         await start("npm").tools()
 
 
-async def test_a_server_that_hangs_at_start_is_given_up(start, monkeypatch) -> None:
-    monkeypatch.setattr(servers, "START_LIMIT", 0.3)
+async def test_a_server_that_hangs_at_start_is_given_up(start) -> None:
     with pytest.raises(ServerError, match="said nothing within"):
-        await start("hang").tools()
+        await start("hang", Timing(server_start=0.3)).tools()
 
 
 async def test_garbage_on_stdout_is_skipped_and_counted(start) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_mcp.mcp_client import servers
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer
 from openrouter_mcp.simulator import demo_files
@@ -48,13 +47,10 @@ async def test_the_server_from_the_registry_is_used_where_npx_starts_it(npx, tmp
     ("fields", "reason"),
     [
         ({"kind": "npm"}, "npm error code E404"),
-        ({"kind": "hang"}, "said nothing"),
         ({"tool": "write"}, "no write that declares itself read-only"),
     ],
 )
 async def test_otherwise_the_demo_has_its_own(npx, tmp_path, monkeypatch, fields, reason) -> None:
-    if fields.get("kind") == "hang":
-        monkeypatch.setattr(servers, "START_LIMIT", 0.3)
     npx(**fields)
     server, _ = await chosen(tmp_path)
     assert server.command == sys.executable

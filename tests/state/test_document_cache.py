@@ -9,6 +9,7 @@ import pytest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.state import document_cache as cache_module
 from openrouter_mcp.state.document_cache import RETRY_AFTER_FAILURE, DocumentCache
+from openrouter_mcp.timing import Timing
 from tests.support.clock import Clock
 from tests.support.processes import PROCESSES
 
@@ -260,18 +261,16 @@ async def test_a_full_disk_means_memory_only(cache, source, monkeypatch, tmp_pat
     assert "No space left on device" in caplog.text
 
 
-async def test_a_process_that_waits_too_long_serves_what_it_has(
-    cache, source, clock, tmp_path, monkeypatch
-):
-    await cache.get("models", source, HOUR)
+async def test_a_process_that_waits_too_long_serves_what_it_has(source, clock, tmp_path):
+    impatient = DocumentCache(tmp_path / "cache", Timing(document_lock=0.01), clock=clock)
+    await impatient.get("models", source, HOUR)
     clock.now += HOUR
-    monkeypatch.setattr(cache_module, "LOCK_TIMEOUT", 0.01)
     stuck = DocumentCache(tmp_path / "cache", clock=clock)
     slow = Source()
     slow.gate.clear()
     waiter = asyncio.create_task(stuck.get("models", slow, HOUR, stale_while_revalidate=0))
     await slow.asked.wait()
-    document = await cache.get("models", source, HOUR, stale_while_revalidate=0)
+    document = await impatient.get("models", source, HOUR, stale_while_revalidate=0)
     assert document.data == {"number": 1}
     assert document.stale
     assert source.fetches == 1
@@ -279,16 +278,14 @@ async def test_a_process_that_waits_too_long_serves_what_it_has(
     await waiter
 
 
-async def test_a_process_that_waits_too_long_with_nothing_asks_for_itself(
-    cache, source, clock, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(cache_module, "LOCK_TIMEOUT", 0.01)
+async def test_a_process_that_waits_too_long_with_nothing_asks_for_itself(source, clock, tmp_path):
+    impatient = DocumentCache(tmp_path / "cache", Timing(document_lock=0.01), clock=clock)
     stuck = DocumentCache(tmp_path / "cache", clock=clock)
     slow = Source()
     slow.gate.clear()
     waiter = asyncio.create_task(stuck.get("models", slow, HOUR))
     await slow.asked.wait()
-    assert (await cache.get("models", source, HOUR)).data == {"number": 1}
+    assert (await impatient.get("models", source, HOUR)).data == {"number": 1}
     assert not (tmp_path / "cache" / "models.json").exists()
     slow.gate.set()
     await waiter

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from openrouter_mcp.state import store as store_module
 from openrouter_mcp.state.migrations import MIGRATIONS
 from openrouter_mcp.state.store import Store
+from openrouter_mcp.timing import Timing
 from tests.support.processes import PROCESSES
 
 OPEN = "INSERT INTO threads(id, turns) VALUES (?, 0)"
@@ -200,8 +200,8 @@ async def test_the_event_loop_runs_on_while_another_process_holds_the_lock(store
     await finish(process)
 
 
-async def test_a_lock_that_is_never_released_leads_to_memory(store, directory, monkeypatch):
-    monkeypatch.setattr(store_module, "PATIENCE", 0.0)
+async def test_a_lock_that_is_never_released_leads_to_memory(directory):
+    store = Store(directory, Timing(store_lock=0.0))
     await store.run(begin("a"))
     holder = sqlite3.connect(directory / "state.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -210,6 +210,7 @@ async def test_a_lock_that_is_never_released_leads_to_memory(store, directory, m
     assert not store.durable
     assert "database is locked" in store.warning
     holder.close()
+    await store.aclose()
 
 
 async def test_closing_does_not_wait_for_a_lock(store, directory):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -15,11 +16,6 @@ from tests.support.eras import both_eras
 from tests.support.results import ERROR, text
 from tests.support.timing import FAST
 from tests.support.upstream import AUTO
-
-
-@pytest.fixture(autouse=True)
-def _impatient(configure, monkeypatch) -> None:
-    monkeypatch.setattr(account, "STATISTICS_DELAYS", (0.001, 0.001))
 
 
 async def account_of(client) -> dict:
@@ -69,11 +65,10 @@ async def test_a_bad_key_and_no_network_are_told_and_do_not_fail(configure, conn
         assert (await account_of(client))["openrouter"]["reachable"] is False
 
 
-async def test_an_openrouter_that_hangs_is_told_soon(configure, connect, simulator, monkeypatch):
-    monkeypatch.setattr(account, "PATIENCE", 0.2)
+async def test_an_openrouter_that_hangs_is_told_soon(configure, connect, simulator):
     configure(OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
     simulator.fail("stall_before_headers", times=None)
-    async with connect() as client:
+    async with connect(replace(FAST, look_up=0.2)) as client:
         async with asyncio.timeout(5):
             told = await account_of(client)
             used = (await client.call_tool("get_usage", {})).structured_content
