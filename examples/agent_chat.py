@@ -18,12 +18,13 @@ from openrouter_mcp.agent.loop import SYSTEM, Agent, Limits, Step, Watch
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox, opened
 from openrouter_mcp.app import App
+from openrouter_mcp.chat.exchange import pay
 from openrouter_mcp.completions.answer import Answer, Listener
-from openrouter_mcp.completions.request import Ask, ChatRequest, compose
+from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.progress import silent
-from openrouter_mcp.spending.paid_request import pay
+from openrouter_mcp.spending.paid_request import Purchase
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -58,8 +59,8 @@ class Chat:
         """One question, and all that the model does until it has answered."""
         asked = [*self._history, {"role": "user", "content": text}]
         system = f"{SYSTEM}\n\n{self._box.manual}"
-        ask = Ask(messages=asked, system=system, options={"tools": self._box.definitions})
-        model = await self._app.resolve(self._model)
+        ask = CallerRequest(messages=asked, system=system, options={"tools": self._box.definitions})
+        model = await self._app.catalogue.resolve(self._model)
         request = compose(ask, model, [], self._app.settings)
         watch = Watch(silent, self._grown, stepped, self._transcript)
         run = await Agent(request, self._box, self._pay, self._limits, watch).work()
@@ -71,7 +72,8 @@ class Chat:
 
     async def _pay(self, request: ChatRequest, listener: Listener) -> Answer:
         self._shown, app = 0, self._app
-        return await pay(app.client, app.budget, "agent_chat", request, None, listener)
+        purchase = Purchase(app.settings, app.client, app.budget, "agent_chat", None, silent)
+        return await pay(purchase, request, listener)
 
     def _grown(self, answer: Answer) -> None:
         show(answer.text[self._shown :], end="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmcp import FastMCP
 from fastmcp.server.lifespan import lifespan
@@ -19,6 +19,11 @@ from openrouter_mcp.settings import NAME, Settings
 from openrouter_mcp.text import storable_json
 from openrouter_mcp.timing import Timing
 from openrouter_mcp.tools import account, chat, models, multimodal, resources
+
+if TYPE_CHECKING:
+    from fastmcp.tools import ToolResult
+
+    from openrouter_mcp.jobs.handle import Handle
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,16 @@ TOOLS: list[Callable[..., Any]] = [
 INDISPENSABLE = "get_job"
 """A call of any tool may become a job, so this one is offered whatever OPENROUTER_TOOLS says."""
 
+
+async def _resume_video(app: App, handle: Handle, job_id: str) -> ToolResult:
+    from openrouter_mcp.multimodal import video_job
+
+    return await video_job.resume(app, handle, job_id)
+
+
+RESUMERS = {"generate_video": _resume_video}
+"""Who goes on with the jobs of a tool when their server died while OpenRouter was at work."""
+
 INSTRUCTIONS = """\
 Ask: chat (files, web, schema, thread_id), compare_models; run_agent works with other MCP servers.
 Media, as file paths: analyze_media, transcribe_audio, generate_image, generate_audio, \
@@ -71,7 +86,7 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
 
     @lifespan
     async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
-        app = App(settings, timing)
+        app = App(settings, timing, RESUMERS)
         try:
             yield {"app": app}
         finally:

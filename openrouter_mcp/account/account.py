@@ -15,6 +15,7 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import parse_usd
+from openrouter_mcp.spending.paid_request import settle_leftovers
 from openrouter_mcp.text import duration
 
 SETTLING_TIME = 5.0
@@ -66,7 +67,7 @@ async def overview(app: App) -> dict[str, Any]:
     """Whether everything works and what is left; where something does not, why. USD, ms."""
     await _settled(app)
     (key, latency), balance = await asyncio.gather(_key(app), _credits(app))
-    left = await app.budget.left()
+    left = await app.budget.remaining()
     budgets = {name: _usd(value) for name, value in asdict(left).items()}
     return {
         "version": __version__,
@@ -144,7 +145,7 @@ async def _settled(app: App) -> None:
     """Conclude what earlier processes left open, as far as that is quick."""
     try:
         async with asyncio.timeout(SETTLING_TIME):
-            await app.settle()
+            await settle_leftovers(app.client, app.budget)
     except TimeoutError:
         return
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import SequenceMatcher
+from functools import partial
 from heapq import nlargest
 from typing import Any
 
@@ -22,19 +23,24 @@ from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import replies
-from openrouter_mcp.completions.answer import Answer, Listener
-from openrouter_mcp.completions.request import Ask, ChatRequest, compose
+from openrouter_mcp.chat.exchange import pay
+from openrouter_mcp.completions.answer import Answer
+from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.jobs.jobs import Handle
+from openrouter_mcp.files import save
+from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import parse_usd
 from openrouter_mcp.progress import Progress, Report, silent
-from openrouter_mcp.settings import variable
+from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import consent as spending
 from openrouter_mcp.spending import estimate
-from openrouter_mcp.spending.paid_request import after_cancelling, cost_of, pay
+from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
+from openrouter_mcp.spending.paid_request import MAY_BILL, Purchase, statistics_in_time
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import clean
 from openrouter_mcp.threads import history
@@ -45,8 +51,6 @@ NEAREST = 3
 SHOWN_TASK = 200
 ASKING = 10.0
 """Seconds that servers have to start before the user is asked; the rest is withheld unasked."""
-LOOK_UPS = (0.5, 1.0, 2.0)
-"""Seconds before each question what a turn cost that was cut off."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,11 @@ class Task:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-class Delegation:
+class Delegation(PaidCall):
     """One task, checked before anything is started, and paid for only then."""
+
+    tool = TOOL
+    less = LOWER_MAX_TOKENS
 
     def __init__(self, app: App, servers: McpServers, task: Task) -> None:
         self._app = app
@@ -80,9 +87,18 @@ class Delegation:
             continuations=settings.max_continuations,
             dollars_per_call=settings.max_cost_per_call,
         )
+        self.limit = self._limits.dollars
+        self._model = Resolution(task.model, None, "")
+        self._allowed: frozenset[str] = frozenset()
+        """The withheld tools that the user allows for this run."""
 
-    async def check(self) -> Resolution:
-        """The model of the run. Raises what the arguments and the settings rule out."""
+    @property
+    def title(self) -> str:
+        """The model."""
+        return self._model.id
+
+    async def check(self) -> None:
+        """Find the model of the run. Raises what the arguments and the settings rule out."""
         if self._app.settings.inside_agent:
             raise OpenRouterError(
                 Code.INVALID_INPUT,
@@ -92,35 +108,36 @@ class Delegation:
         if not self._task.task.strip():
             raise OpenRouterError(Code.INVALID_INPUT, "task is empty. Say what is to be done.")
         await self._servers.named(self._task.servers)
-        model = await self._app.resolve(self._task.model)
+        model = await self._app.catalogue.resolve(self._task.model)
         row = model.model
         if row and not row.is_router and not supports(row, "tools"):
             raise await self._without_tools(model)
-        return model
+        self._model = model
 
-    async def consent(
-        self, model: Resolution, progress: Progress
-    ) -> frozenset[str] | InputRequiredResult:
-        """The withheld tools that the user allows for this run; asked only for what is named.
+    async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
+        """Ask the user to allow withheld tools that the caller names, and the cost above the limit.
 
-        Where the cost needs a yes too, it is one question. Raises `BUDGET_EXCEEDED` for a no to it.
+        It is one question for both. Raises `BUDGET_EXCEEDED` for a no to the cost.
         """
+        model = self._model
         names = await self._named_but_withheld()
         listed = f"use these tools, which may change something: {', '.join(sorted(names))}"
         task = clean(self._task.task, SHOWN_TASK)
         if self._is_dear:
             tools = f", which can {listed}," if names else ""
             what = f"{TOOL} with {model.id} ({task}){tools}"
-            settings, most = self._app.settings, self._limits.dollars
-            return await spending.question(settings, progress, what, most, None) or names
+            question = await spending.question(settings, progress, what, self.limit, None)
+            self._allowed = names
+            return question
         if not names:
-            return names
+            return None
         digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
         question = f"Let {model.id} {listed}? For this run only. Its task: {task}"
         answer = await progress.confirm(f"tools-{digest}", question)
         if isinstance(answer, InputRequiredResult):
             return answer
-        return names if answer else frozenset()
+        self._allowed = names if answer else frozenset()
+        return None
 
     @property
     def _is_dear(self) -> bool:
@@ -137,7 +154,7 @@ class Delegation:
         except TimeoutError:
             return frozenset()
 
-    async def dry_run(self, model: Resolution) -> ToolResult:
+    async def dry_run(self) -> ToolResult:
         """The first request and what the run may cost. Servers are started, nothing is paid.
 
         Raises `INVALID_INPUT` when there is no tool to work with.
@@ -145,7 +162,7 @@ class Delegation:
         box = await self._opened(silent)
         if not box.offered:
             raise _no_tools(box)
-        request = self._compose(model, box, [])
+        request = self._compose(box, [])
         limits, now = self._limits, datetime.now(UTC)
         if limits.dollars is not None:
             request = estimate.within(request, limits.dollars, now, limits.dollars_per_call)
@@ -153,31 +170,25 @@ class Delegation:
         request = replace(request, notes=(*request.notes, steps, *box.notes()))
         return replies.dry_run(request, estimate.estimate(request, now), [])
 
-    async def work(
-        self, model: Resolution, allowed: frozenset[str], progress: Progress
-    ) -> ToolResult:
-        """Run the task, as a job when it takes long."""
-
-        async def work(handle: Handle) -> ToolResult:
-            box = (await self._opened(handle.report)).with_allowed(allowed)
-            if not box.offered:
-                raise _no_tools(box)
-            if not self._app.settings.threads:
-                return await self._run(model, box, handle, None)
-            async with self._app.threads.open(self._task.thread_id or NEW) as thread:
-                return await self._run(model, box, handle, thread)
-
-        return await self._app.jobs.run(TOOL, model.id, work, progress)
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Run the task, within its thread where conversations are kept."""
+        box = (await self._opened(handle.report)).with_allowed(self._allowed)
+        if not box.offered:
+            raise _no_tools(box)
+        if not self._app.settings.threads:
+            return await self._run(purchase, box, handle, None)
+        async with self._app.threads.open(self._task.thread_id or NEW) as thread:
+            return await self._run(purchase, box, handle, thread)
 
     async def _run(
-        self, model: Resolution, box: Toolbox, handle: Handle, thread: Thread | None
+        self, purchase: Purchase, box: Toolbox, handle: Handle, thread: Thread | None
     ) -> ToolResult:
         app = self._app
         earlier, notes = await history.restored(thread.messages if thread else [], app.files.parts)
         if self._task.max_steps > self._limits.steps:
             most = variable("agent_max_steps")
             notes.append(f"max_steps is {self._limits.steps} at most; {most} says so.")
-        request = self._compose(model, box, earlier)
+        request = self._compose(box, earlier)
         transcript = Transcript(
             app.settings.state_dir / "transcripts", days=app.settings.thread_ttl_days
         )
@@ -187,48 +198,42 @@ class Delegation:
         def stepped(step: Step) -> None:
             handle.text += f"\n{step.line()}"
 
-        def grown(answer: Answer) -> None:
-            handle.billing_note = after_cancelling(answer.provider)
+        def grown(_answer: Answer) -> None:
+            handle.billing_note = MAY_BILL
 
         watch = Watch(handle.report, grown, stepped, transcript)
-        run = await Agent(request, box, self._pay, self._limits, watch).work()
+        run = await Agent(request, box, partial(pay, purchase), self._limits, watch).work()
         run.receipts = [await self._settled(receipt) for receipt in run.receipts]
         kept = await self._keep(thread, run)
-        return await self._reply(run, transcript, kept, [*notes, *box.notes()])
-
-    async def _pay(self, request: ChatRequest, listener: Listener) -> Answer:
-        """Pay for one turn, within the caps."""
-        app = self._app
-        return await pay(app.client, app.budget, TOOL, request, self._limits.dollars, listener)
+        return await self._reply(purchase, run, transcript, kept, [*notes, *box.notes()])
 
     async def _settled(self, receipt: Receipt) -> Receipt:
         """The receipt with its cost, which OpenRouter tells of what was cut off after a while."""
+        if not receipt.cost_pending:
+            return receipt
         app = self._app
-        for wait in LOOK_UPS if receipt.cost_pending else ():
-            await asyncio.sleep(wait)
-            try:
-                cost = await cost_of(app.client, receipt.generation_id)
-            except OpenRouterError:
-                break
-            if cost is not None:
-                await app.budget.settle(receipt.generation_id, cost)
-                return replace(receipt, cost=cost, cost_pending=False)
-        return receipt
+        try:
+            found = await statistics_in_time(app.client, receipt.generation_id)
+        except OpenRouterError:
+            return receipt
+        cost = parse_usd(found.get("total_cost")) if found else None
+        if cost is None:
+            return receipt
+        await app.budget.settle(receipt.generation_id, cost)
+        return replace(receipt, cost=cost, cost_pending=False)
 
     async def _opened(self, report: Report) -> Toolbox:
         servers = await self._servers.named(self._task.servers)
         allow = self._app.settings.agent_allow
         return await toolbox.opened(servers, self._task.tools, allow, report)
 
-    def _compose(
-        self, model: Resolution, box: Toolbox, earlier: Sequence[history.Message]
-    ) -> ChatRequest:
+    def _compose(self, box: Toolbox, earlier: Sequence[history.Message]) -> ChatRequest:
         task, options = self._task, dict(self._task.options)
         options["tools"] = [*box.definitions, *(options.get("tools") or [])]
         messages = [*earlier, {"role": "user", "content": task.task}]
         system = "\n\n".join(part for part in (loop.SYSTEM, task.system, box.manual) if part)
-        ask = Ask(messages=messages, system=system, options=options)
-        return compose(ask, model, [], self._app.settings)
+        asked = CallerRequest(tool=TOOL, messages=messages, system=system, options=options)
+        return compose(asked, self._model, [], self._app.settings)
 
     async def _keep(self, thread: Thread | None, run: Run) -> str:
         """Keep the run as a turn of its thread; returns the thread's id."""
@@ -244,12 +249,13 @@ class Delegation:
         return thread.id
 
     async def _reply(
-        self, run: Run, transcript: Transcript, thread_id: str, notes: list[str]
+        self, purchase: Purchase, run: Run, transcript: Transcript, thread_id: str, notes: list[str]
     ) -> ToolResult:
         app, receipt = self._app, run.receipt
         if receipt:
-            app.audit(TOOL, receipt, self._task.task)
-        text, more = await app.shortened(run.text, receipt.generation_id if receipt else TOOL)
+            purchase.audit(receipt, self._task.task)
+        name = receipt.generation_id if receipt else TOOL
+        text, more = await save.shown_text(app.settings, run.text, name)
         problems = [transcript.problem] if transcript.problem else []
         return agent_replies.finished(
             run,
@@ -259,7 +265,7 @@ class Delegation:
             thread_id=thread_id,
             transcript=str(transcript.path),
             notes=[*more, *notes, *problems, *app.warnings()],
-            budget=await app.budget_line(),
+            budget=await app.budget.line(),
         )
 
     async def _without_tools(self, model: Resolution) -> OpenRouterError:

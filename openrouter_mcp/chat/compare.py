@@ -19,18 +19,22 @@ from mcp.types import InputRequiredResult, TextContent
 
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import conversation, replies
-from openrouter_mcp.chat.conversation import Call
-from openrouter_mcp.chat.exchange import Exchange
-from openrouter_mcp.completions.request import Ask, ChatRequest
+from openrouter_mcp.chat.exchange import Exchange, ask
+from openrouter_mcp.completions.request import NO_FILES, CallerRequest, ChatRequest
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.jobs.jobs import Handle
+from openrouter_mcp.files import save
+from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import dollars
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import ESTIMATE_META, UNTRUSTED_META, tool_result
+from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import consent, estimate, receipts
+from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
+from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.spending.receipts import Receipt
 
 FEWEST, MOST = 2, 8
@@ -75,6 +79,10 @@ class Candidate:
     def text(self) -> str:
         """What it answered, as far as it did."""
         return self.exchange.text if self.exchange else ""
+
+    def listen(self, text: str) -> None:
+        """Take what it has said so far."""
+        self.so_far = text
 
 
 @dataclass(frozen=True)
@@ -196,85 +204,198 @@ PACE = 0.5
 """Seconds between two looks at what has been answered so far."""
 
 
-class _Share(Handle):
-    """The handle of one model's answer, which shows in the text of the whole comparison."""
+class Comparison(PaidCall):
+    """Every model is asked the same, and their answers are laid side by side."""
 
-    def __init__(self, candidate: Candidate, whole: _Whole) -> None:
-        super().__init__(candidate.model, whole.handle.keep)
-        self._candidate = candidate
-        self._whole = whole
+    less = LOWER_MAX_TOKENS
 
-    async def report(self, message: str) -> None:
-        """Tell it among the others' news."""
-        self._candidate.so_far = self.text
-        await self._whole.report(message)
+    def __init__(
+        self,
+        app: App,
+        asked: CallerRequest,
+        requests: Sequence[ChatRequest],
+        share: Decimal | None,
+        judging: CallerRequest | None,
+        notes: Sequence[str],
+    ) -> None:
+        self.tool = asked.tool
+        self.limit = asked.limit
+        self._app = app
+        self._asked = asked
+        self._requests = requests
+        self._share = share
+        """USD that each model may cost, and the judge."""
+        self._judging = judging
+        """What the judge is asked, but for the answers."""
+        self._notes = notes
 
+    @property
+    def title(self) -> str:
+        """How many models there are."""
+        return f"{len(self._requests)} models"
 
-class _Whole:
-    """What all models have answered so far, as the text of one job."""
+    async def dry_run(self) -> ToolResult:
+        """What comparing would send and cost, model by model."""
+        each = [await conversation.dry_run_of(self._app, request) for request in self._requests]
+        content = [block for result in each for block in result.content]
+        if self._judging:
+            judge = self._judging.model
+            told = f"Beside these, {judge} reads the question and all answers as the judge."
+            content.append(TextContent(type="text", text=told))
+        estimates = [(result.meta or {})[ESTIMATE_META] for result in each]
+        return tool_result(content, meta={ESTIMATE_META: estimates})
 
-    def __init__(self, handle: Handle, candidates: Sequence[Candidate]) -> None:
-        self.handle = handle
-        self._candidates = candidates
-        self._shown_at = 0.0
+    async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
+        """Ask the user once for all of them."""
+        now = datetime.now(UTC)
+        each = [estimate.estimate(request, now).most for request in self._requests]
+        known = [most for most in each if most is not None]
+        most = sum(known, Decimal(0)) if len(known) == len(each) else None
+        if self._judging:
+            # What the judge reads is not known yet; its share of the limit bounds it.
+            most = self.limit
+        what = f"{self.tool} with {self.title}"
+        return await consent.question(settings, progress, what, most, self.limit)
+
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Ask them all, have the answers judged, and reply. Raises when not one has answered."""
+        candidates = await self._ask_all(purchase, handle)
+        verdict = await self._judged(purchase, candidates, handle)
+        return await self._reply(purchase, candidates, verdict)
+
+    async def _ask_all(self, purchase: Purchase, handle: Handle) -> list[Candidate]:
+        """Every model's answer or failure; one that is slow or fails holds up no other."""
+        candidates = [Candidate(request.model.id) for request in self._requests]
         handle.billing_note = "Some of the providers may bill the whole answer."
+        shown_at = 0.0
 
-    async def report(self, message: str) -> None:
-        """Show it now and then: there may be many news."""
-        if time.monotonic() - self._shown_at >= PACE:
-            await self.show(message)
+        async def show(message: str = "") -> None:
+            nonlocal shown_at
+            shown_at = time.monotonic()
+            done = sum(1 for each in candidates if each.exchange or each.error)
+            handle.text = answers(candidates)
+            told = f"{done} of {len(candidates)} models have answered"
+            await handle.report(f"{told}; {message}" if message else told)
 
-    async def show(self, message: str = "") -> None:
-        """Show what there is, and how many have answered."""
-        self._shown_at = time.monotonic()
-        done = sum(1 for each in self._candidates if each.exchange or each.error)
-        self.handle.text = answers(self._candidates)
-        told = f"{done} of {len(self._candidates)} models have answered"
-        await self.handle.report(f"{told}; {message}" if message else told)
+        async def report(message: str) -> None:
+            # There may be many news.
+            if time.monotonic() - shown_at >= PACE:
+                await show(message)
+
+        async def ask_one(candidate: Candidate, request: ChatRequest) -> None:
+            own = replace(purchase, limit=self._share, report=report)
+            try:
+                candidate.exchange = await ask(own, request, candidate.listen)
+                own.audit(candidate.exchange.receipt, request.preview())
+            except OpenRouterError as error:
+                candidate.error = error
+            await show()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for candidate, request in zip(candidates, self._requests, strict=True):
+                    group.create_task(ask_one(candidate, request))
+        except asyncio.CancelledError:
+            await show()
+            raise
+        return candidates
+
+    async def _judged(
+        self, purchase: Purchase, candidates: Sequence[Candidate], handle: Handle
+    ) -> Verdict | None:
+        """The ranking by a model that does not know who wrote what; None where nobody judges."""
+        if self._judging is None:
+            return None
+        judge = self._judging.model
+        answered = shuffled(candidates, random.SystemRandom())
+        if len(answered) < FEWEST:
+            return Verdict(judge, error="Fewer than two models answered: nothing to judge.")
+        asked = replace(self._judging, prompt=brief(self._asked.prompt, answered))
+        own = replace(purchase, limit=asked.limit)
+        try:
+            request = await conversation.compose_for(self._app, asked)
+            await handle.report(f"{request.model.id} judges the answers")
+            exchange = await ask(own, request, conversation.written_to(handle))
+        except OpenRouterError as error:
+            return Verdict(judge, error=error.message)
+        own.audit(exchange.receipt, "judge")
+        if exchange.error:
+            return Verdict(judge, exchange=exchange, error=exchange.error.message)
+        ranked = ranking(exchange.value, answered)
+        if not ranked:
+            return Verdict(judge, exchange=exchange, error="It ranked none of the answers.")
+        return Verdict(judge, ranked, exchange)
+
+    async def _reply(
+        self, purchase: Purchase, candidates: Sequence[Candidate], verdict: Verdict | None
+    ) -> ToolResult:
+        paid: list[Exchange] = [each.exchange for each in candidates if each.exchange]
+        if verdict and verdict.exchange:
+            paid.append(verdict.exchange)
+        if not paid:
+            first = next(each.error for each in candidates if each.error)
+            raise OpenRouterError(
+                first.code, f"None of the models answered. The first: {first.message}"
+            )
+        receipt: Receipt = receipts.together([exchange.receipt for exchange in paid])
+        total = replace(
+            receipt,
+            model=self.title,
+            provider="",
+            why="",
+            seconds=max(exchange.receipt.seconds for exchange in paid),
+            budget=await purchase.budget.line(),
+        )
+        settings, attached = purchase.settings, self._asked.attached
+        text = answers(candidates)
+        body, saved = await save.shown_text(settings, text, receipt.generation_id)
+        head = [table(candidates), *([told(verdict)] if verdict else [])]
+        notes = [*self._notes, *attached.notes, *saved, *self._app.warnings()]
+        each = [exchange.receipt for exchange in paid]
+        result = replies.compared([*head, body], notes, total, each)
+        if attached.untrusted and result.meta is not None:
+            result.meta[UNTRUSTED_META] = True
+        return result
 
 
-async def compare(
-    app: App, call: Call, models: Sequence[str], judge: str, progress: Progress
-) -> ToolResult | InputRequiredResult:
-    """Ask every model the same and lay the answers side by side, within one `max_cost`.
+async def plan_comparison(
+    app: App, asked: CallerRequest, models: Sequence[str], judge: str
+) -> Comparison:
+    """The comparison that is asked for; `max_cost` is shared equally by the models and the judge.
 
-    Raises what concerns all of them before anything is paid: `INVALID_INPUT`, `MODEL_NOT_FOUND`,
-    `BUDGET_EXCEEDED`.
+    Raises what concerns all of them: `INVALID_INPUT`, `MODEL_NOT_FOUND`, `BUDGET_EXCEEDED`.
     """
-    chosen, notes = await _chosen(app, call, models)
-    calls, judging = _shared(call, chosen, judge)
-    requests = await _composed(app, calls, judge)
-    if question := await _question(app, call, requests, judge, progress):
-        return question
-
-    async def work(handle: Handle) -> ToolResult:
-        candidates = await _ask_all(app, calls, requests, handle)
-        verdict = await _judged(app, judging, candidates, handle) if judge else None
-        return await _reply(app, call, candidates, verdict, notes)
-
-    return await app.jobs.run(call.tool, f"{len(chosen)} models", work, progress)
-
-
-async def dry_run(app: App, call: Call, models: Sequence[str], judge: str) -> ToolResult:
-    """What comparing would send and cost, model by model."""
-    chosen, _ = await _chosen(app, call, models)
-    calls, _ = _shared(call, chosen, judge)
-    requests = await _composed(app, calls, judge)
-    each = [await conversation.dry_run_of(app, request) for request in requests]
-    content = [block for result in each for block in result.content]
+    chosen, notes = await _chosen(app, asked, models)
+    shares = len(chosen) + bool(judge)
+    share = asked.max_cost / shares
+    judging = None
     if judge:
-        told = f"Beside these, {judge} reads the question and all answers as the judge."
-        content.append(TextContent(type="text", text=told))
-    return tool_result(
-        content,
-        meta={ESTIMATE_META: [(result.meta or {})[ESTIMATE_META] for result in each]},
-    )
+        await app.catalogue.resolve(judge)
+        judging = replace(asked, model=judge, max_cost=share, system=JUDGE, schema=VERDICT)
+        judging = replace(judging, attached=NO_FILES, options={})
+    try:
+        requests = [
+            await conversation.compose_for(app, replace(asked, model=model, max_cost=share))
+            for model in chosen
+        ]
+    except OpenRouterError as error:
+        if error.code is not Code.BUDGET_EXCEEDED:
+            raise
+        raise OpenRouterError(
+            error.code,
+            f"Each of the {shares} calls has an equal share of max_cost. {error.message} For all "
+            f"of them together max_cost is {shares} times that.",
+        ) from error
+    limit = replace(asked, max_cost=share).limit
+    return Comparison(app, asked, requests, limit, judging, notes)
 
 
-async def _chosen(app: App, call: Call, models: Sequence[str]) -> tuple[list[str], list[str]]:
+async def _chosen(
+    app: App, asked: CallerRequest, models: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """The models to ask, and why these, when the caller named none."""
     if not models:
-        needed = choose.of_parts(call.attached.parts)
+        needed = choose.of_parts(asked.attached.parts)
         chosen = spread(await app.catalogue.models(), needed)
         return [model for model, _ in chosen], [f"{model}: {reason}" for model, reason in chosen]
     if not FEWEST <= len(models) <= MOST:
@@ -284,129 +405,3 @@ async def _chosen(app: App, call: Call, models: Sequence[str]) -> tuple[list[str
             "many, or none to compare a sensible spread.",
         )
     return list(models), []
-
-
-def _shared(call: Call, models: Sequence[str], judge: str) -> tuple[list[Call], Call]:
-    """One call for each model and one for the judge, each with an equal share of `max_cost`."""
-    share = call.max_cost / (len(models) + bool(judge))
-    calls = [replace(call, model=model, max_cost=share) for model in models]
-    return calls, replace(call, model=judge, max_cost=share)
-
-
-async def _composed(app: App, calls: Sequence[Call], judge: str) -> list[ChatRequest]:
-    """Every model's request. Raises what is wrong with any of them, or with the judge's name."""
-    if judge:
-        await app.resolve(judge)
-    try:
-        return [await conversation.compose_for(app, each) for each in calls]
-    except OpenRouterError as error:
-        if error.code is not Code.BUDGET_EXCEEDED:
-            raise
-        shares = len(calls) + bool(judge)
-        raise OpenRouterError(
-            error.code,
-            f"Each of the {shares} calls has an equal share of max_cost. {error.message} For all "
-            f"of them together max_cost is {shares} times that.",
-        ) from error
-
-
-async def _question(
-    app: App, call: Call, requests: Sequence[ChatRequest], judge: str, progress: Progress
-) -> InputRequiredResult | None:
-    """What to ask the user before all of them are paid; None = nothing."""
-    now = datetime.now(UTC)
-    each = [estimate.estimate(request, now).most for request in requests]
-    known = [most for most in each if most is not None]
-    most = sum(known, Decimal(0)) if len(known) == len(each) else None
-    if judge:
-        # What it reads is not known yet; its share of the limit bounds it.
-        most = call.limit
-    what = f"{call.tool} with {len(requests)} models"
-    return await consent.question(app.settings, progress, what, most, call.limit)
-
-
-async def _ask_all(
-    app: App, calls: Sequence[Call], requests: Sequence[ChatRequest], handle: Handle
-) -> list[Candidate]:
-    """Every model's answer or failure; one that is slow or fails holds up no other."""
-    candidates = [Candidate(request.model.id) for request in requests]
-    whole = _Whole(handle, candidates)
-
-    async def one(candidate: Candidate, call: Call, request: ChatRequest) -> None:
-        try:
-            share = _Share(candidate, whole)
-            candidate.exchange = await conversation.ask(app, call, request, share)
-            app.audit(call.tool, candidate.exchange.receipt, request.preview())
-        except OpenRouterError as error:
-            candidate.error = error
-        await whole.show()
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for each in zip(candidates, calls, requests, strict=True):
-                group.create_task(one(*each))
-    except asyncio.CancelledError:
-        await whole.show()
-        raise
-    return candidates
-
-
-async def _judged(app: App, call: Call, candidates: Sequence[Candidate], handle: Handle) -> Verdict:
-    """The ranking by a model that does not know who wrote what."""
-    answered = shuffled(candidates, random.SystemRandom())
-    if len(answered) < FEWEST:
-        return Verdict(call.model, error="Fewer than two models answered: nothing to judge.")
-    asked = Ask(
-        prompt=brief(call.ask.prompt, answered),
-        system=JUDGE,
-        schema=VERDICT,
-    )
-    call = replace(call, ask=asked, fallbacks=())
-    try:
-        request = await conversation.compose_for(app, call)
-        await handle.report(f"{request.model.id} judges the answers")
-        exchange = await conversation.ask(app, call, request, handle)
-    except OpenRouterError as error:
-        return Verdict(call.model, error=error.message)
-    app.audit(call.tool, exchange.receipt, "judge")
-    if exchange.error:
-        return Verdict(call.model, exchange=exchange, error=exchange.error.message)
-    ranked = ranking(exchange.value, answered)
-    if not ranked:
-        return Verdict(call.model, exchange=exchange, error="It ranked none of the answers.")
-    return Verdict(call.model, ranked, exchange)
-
-
-async def _reply(
-    app: App,
-    call: Call,
-    candidates: Sequence[Candidate],
-    verdict: Verdict | None,
-    notes: Sequence[str],
-) -> ToolResult:
-    paid: list[Exchange] = [each.exchange for each in candidates if each.exchange]
-    if verdict and verdict.exchange:
-        paid.append(verdict.exchange)
-    if not paid:
-        first = next(each.error for each in candidates if each.error)
-        raise OpenRouterError(
-            first.code, f"None of the models answered. The first: {first.message}"
-        )
-    receipt: Receipt = receipts.together([exchange.receipt for exchange in paid])
-    slowest = max(exchange.receipt.seconds for exchange in paid)
-    total = replace(
-        receipt,
-        model=f"{len(candidates)} models",
-        provider="",
-        why="",
-        seconds=slowest,
-        budget=await app.budget_line(),
-    )
-    body, saved = await app.shortened(answers(candidates), receipt.generation_id)
-    head = [table(candidates), *([told(verdict)] if verdict else [])]
-    sentences = [*notes, *call.ask.notes, *saved, *app.warnings()]
-    each = [exchange.receipt for exchange in paid]
-    result = replies.compared([*head, body], sentences, total, each)
-    if call.attached.untrusted and result.meta is not None:
-        result.meta[UNTRUSTED_META] = True
-    return result

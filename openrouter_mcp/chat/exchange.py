@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.completions import json_output
-from openrouter_mcp.completions.answer import Answer
+from openrouter_mcp.completions.answer import Answer, Listener, complete
 from openrouter_mcp.completions.request import CHAT, ChatRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.spending import estimate, receipts
+from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.spending.receipts import Receipt
 
 CONTINUE = (
@@ -58,6 +59,40 @@ class Exchange:
     def spent(self) -> Decimal:
         """USD so far, as far as OpenRouter has told."""
         return self.receipt.cost or Decimal(0)
+
+
+async def pay(purchase: Purchase, request: ChatRequest, listener: Listener) -> Answer:
+    """Send one chat request for what may be spent on it, and read its answer.
+
+    Raises `BUDGET_EXCEEDED` before anything is sent, and what `complete` raises.
+    """
+    async with purchase.request(request.model, estimate.chat_bound(request)) as paid:
+
+        async def on_generation(generation_id: str) -> None:
+            await paid.identify(generation_id)
+            await listener.on_generation(generation_id)
+
+        bounded = replace(request, body=dict(paid.body))
+        hearing = replace(listener, on_generation=on_generation)
+        answer = await complete(purchase.client, bounded, hearing)
+        paid.receipt = receipts.of_chat(bounded, answer)
+        return answer
+
+
+async def ask(purchase: Purchase, request: ChatRequest, on_text: Callable[[str], None]) -> Exchange:
+    """Send the request and what makes its answer whole; `on_text` takes the text so far."""
+    said: list[str] = []
+
+    def on_delta(answer: Answer) -> None:
+        on_text("".join([*said, answer.text]))
+
+    async def send(request: ChatRequest) -> Answer:
+        answer = await pay(purchase, request, Listener(purchase.report, on_delta=on_delta))
+        said.append(answer.text)
+        return answer
+
+    turns = purchase.settings.max_continuations
+    return await converse(request, send, continuations=turns, limit=purchase.limit)
 
 
 async def converse(

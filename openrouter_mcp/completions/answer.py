@@ -115,11 +115,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who hears of an answer while it comes: a sentence for people, its id, its text so far."""
+    """What to call while an answer comes."""
 
     report: Report = silent
-    started: Callable[[str], Awaitable[None]] = silent
-    grown: Callable[[Answer], None] = lambda _answer: None
+    """Takes a sentence for the person who waits."""
+    on_generation: Callable[[str], Awaitable[None]] = silent
+    """Takes the generation id, as soon as OpenRouter tells it."""
+    on_delta: Callable[[Answer], None] = lambda _answer: None
+    """Takes the answer so far, after each chunk of it."""
 
 
 async def complete(
@@ -163,7 +166,7 @@ async def _read(
     ) as stream:
         async for chunk in stream:
             answer.add(chunk)
-            listener.grown(answer)
+            listener.on_delta(answer)
             await listener.report(_progress(answer, who))
         return stream.done
 
@@ -178,7 +181,7 @@ async def _identify(answer: Answer, listener: Listener, headers: Mapping[str, st
     answer.headers = headers
     if generation_id := headers.get("x-generation-id", ""):
         answer.generation_id = generation_id
-        await listener.started(generation_id)
+        await listener.on_generation(generation_id)
 
 
 def _conclude(answer: Answer, *, whole: bool) -> None:

@@ -1,9 +1,13 @@
-"""What a caller asked, as the body and headers of `POST /chat/completions`. Pure."""
+"""What a caller of a tool asks, and the request to OpenRouter that it means. Pure.
+
+Source: `POST /chat/completions`, `POST /completions`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.completions.json_output import response_format
@@ -17,6 +21,7 @@ from openrouter_mcp.completions.options import (
 )
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import parts
+from openrouter_mcp.files.attach import Attachments
 from openrouter_mcp.models.catalogue import Resolution
 from openrouter_mcp.settings import Settings
 
@@ -27,23 +32,44 @@ SEARCH_TOOL = "openrouter:web_search"
 SEARCH = {"max_results": 5, "max_uses": 3}
 
 
+NO_FILES = Attachments([], [], [])
+
+
 @dataclass(frozen=True)
-class Ask:
-    """The arguments of one chat, as the caller gave them."""
+class CallerRequest:
+    """What the caller of a tool asks a model, as its arguments say. `max_cost` is USD, 0 = none."""
 
     prompt: str = ""
     messages: Sequence[Mapping[str, Any]] = ()
     system: str = ""
     effort: str = ""
     max_tokens: int = 0
+    tool: str = "chat"
     options: Mapping[str, Any] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
     web: bool = False
-    attachments: Sequence[Mapping[str, Any]] = ()
-    """Content parts that stand before the question."""
+    stop: Sequence[str] = ()
+    model: str = ""
+    fallbacks: Sequence[str] = ()
+    max_cost: float = 0
+    thread_id: str = ""
+    attached: Attachments = NO_FILES
+    """The files that go with the question."""
     history: Sequence[Mapping[str, Any]] = ()
     """Earlier messages of the thread that goes on."""
-    notes: Sequence[str] = ()
+    history_notes: Sequence[str] = ()
+    how: str = ""
+    """How the model was chosen where the caller named none."""
+
+    @property
+    def limit(self) -> Decimal | None:
+        """USD that the caller allows it to cost; None if no limit was given."""
+        return Decimal(str(self.max_cost)) if self.max_cost else None
+
+    @property
+    def named_model(self) -> str:
+        """The model that the arguments name, by the argument or the option."""
+        return self.model or str(self.options.get("model") or "")
 
 
 @dataclass(frozen=True)
@@ -86,67 +112,61 @@ class ChatRequest:
 
 
 def compose(
-    ask: Ask, model: Resolution, fallbacks: Sequence[Resolution], settings: Settings
+    asked: CallerRequest, model: Resolution, fallbacks: Sequence[Resolution], settings: Settings
 ) -> ChatRequest:
     """Build the request; raises `INVALID_INPUT` for what OpenRouter would refuse or ignore.
 
     The order of the keys is fixed, since OpenRouter's response cache compares bodies literally.
     """
-    options = checked(ask.options)
+    options = checked(asked.options)
     sent_headers = headers(options, settings)
     show_reasoning = bool(options.pop("include_reasoning", settings.include_reasoning))
     # It is for whoever reads the files.
     options.pop("image_detail", None)
-    body: dict[str, Any] = {"model": model.id, "messages": _messages(ask)}
+    body: dict[str, Any] = {"model": model.id, "messages": _messages(asked)}
     options.pop("model", None)
     if fallbacks:
         body["models"] = [fallback.id for fallback in fallbacks]
         options.pop("models", None)
-    body |= _limits(ask, options, settings)
-    if reasoning := _reasoning(ask, options, model):
+    body |= _limits(asked, options, settings)
+    if reasoning := _reasoning(asked, options, model):
         body["reasoning"] = reasoning
     routing = provider(options, settings)
-    if ask.schema:
-        options["response_format"] = response_format(ask.schema)
+    if asked.schema:
+        options["response_format"] = response_format(asked.schema)
         routing.setdefault("require_parameters", True)
-    if ask.web:
+    if asked.web:
         _add_search(options, model)
     if routing:
         body["provider"] = routing
     notes = (
-        *ask.notes,
-        *_parsing(ask, options, model),
-        *_without_reasoning(ask, model),
+        *asked.attached.notes,
+        *asked.history_notes,
+        *_parsing(asked, options, model),
+        *_without_reasoning(asked, model),
         *doubts(options),
     )
     body |= sorted(options.items())
     body["stream"] = True
     return ChatRequest(
-        body, sent_headers, model, tuple(fallbacks), dict(ask.schema), show_reasoning, notes
+        body, sent_headers, model, tuple(fallbacks), dict(asked.schema), show_reasoning, notes
     )
 
 
-def compose_text(
-    prompt: str,
-    model: Resolution,
-    max_tokens: int,
-    stop: Sequence[str],
-    given: Mapping[str, Any],
-    settings: Settings,
-) -> ChatRequest:
-    """The request for raw text that goes on where `prompt` ends, of `POST /completions`."""
-    if not prompt:
+def compose_text(asked: CallerRequest, model: Resolution, settings: Settings) -> ChatRequest:
+    """The request for raw text that goes on where the prompt ends, of `POST /completions`."""
+    if not asked.prompt:
         raise OpenRouterError(Code.INVALID_INPUT, "prompt is empty. Give the text to complete.")
-    options = checked(given)
+    options = checked(asked.options)
     sent_headers = headers(options, settings)
     options.pop("include_reasoning", None)
-    body: dict[str, Any] = {"model": model.id, "prompt": prompt}
+    body: dict[str, Any] = {"model": model.id, "prompt": asked.prompt}
     options.pop("model", None)
     given_limit = output_limit(options)
-    if limit := max_tokens or given_limit or settings.max_tokens:
+    if limit := asked.max_tokens or given_limit or settings.max_tokens:
         body["max_tokens"] = limit
-    if stop:
-        options["stop"] = list(stop)
+    if asked.stop:
+        options["stop"] = list(asked.stop)
     if routing := provider(options, settings):
         body["provider"] = routing
     notes = tuple(doubts(options))
@@ -164,14 +184,14 @@ def compose_text(
     )
 
 
-def _messages(ask: Ask) -> list[dict[str, Any]]:
-    if bool(ask.prompt.strip()) == bool(ask.messages):
+def _messages(asked: CallerRequest) -> list[dict[str, Any]]:
+    if bool(asked.prompt.strip()) == bool(asked.messages):
         raise OpenRouterError(
             Code.INVALID_INPUT,
             "Give either prompt or messages, and not both. Put the question into prompt, or the "
             "whole conversation into messages.",
         )
-    messages = [dict(message) for message in ask.messages]
+    messages = [dict(message) for message in asked.messages]
     for position, message in enumerate(messages):
         if str(message.get("role")) not in ROLES:
             raise OpenRouterError(
@@ -187,15 +207,15 @@ def _messages(ask: Ask) -> list[dict[str, Any]]:
                     f"messages[{position}].{name} takes {kind}, each an object with a type. "
                     "Correct that and call again.",
                 )
-    if ask.prompt.strip():
-        messages = [{"role": "user", "content": ask.prompt}]
-    if ask.attachments:
-        messages[-1] = _attached(messages[-1], ask.attachments)
-    earlier = [dict(message) for message in ask.history]
-    if not ask.system:
+    if asked.prompt.strip():
+        messages = [{"role": "user", "content": asked.prompt}]
+    if asked.attached.parts:
+        messages[-1] = _attached(messages[-1], asked.attached.parts)
+    earlier = [dict(message) for message in asked.history]
+    if not asked.system:
         return [*earlier, *messages]
     earlier = [message for message in earlier if message["role"] != "system"]
-    return [{"role": "system", "content": ask.system}, *earlier, *messages]
+    return [{"role": "system", "content": asked.system}, *earlier, *messages]
 
 
 def _are_objects(value: object) -> bool:
@@ -214,12 +234,12 @@ def _attached(message: dict[str, Any], attachments: Sequence[Mapping[str, Any]])
     return {**message, "content": [*texts, *own, *media]}
 
 
-def _parsing(ask: Ask, options: Mapping[str, Any], model: Resolution) -> list[str]:
+def _parsing(asked: CallerRequest, options: Mapping[str, Any], model: Resolution) -> list[str]:
     """What turns PDFs into text for a model that does not read them itself, if that costs."""
     row = model.model
     chosen = any(plugin.get("id") == "file-parser" for plugin in options.get("plugins") or [])
     reads = row is None or row.is_router or "file" in row.input_modalities
-    if chosen or reads or all(part["type"] != "file" for part in ask.attachments):
+    if chosen or reads or all(part["type"] != "file" for part in asked.attached.parts):
         return []
     return [
         f"{model.id} reads no PDF: OpenRouter parses it with mistral-ocr ($2 for 1,000 pages). "
@@ -227,11 +247,11 @@ def _parsing(ask: Ask, options: Mapping[str, Any], model: Resolution) -> list[st
     ]
 
 
-def _without_reasoning(ask: Ask, model: Resolution) -> list[str]:
+def _without_reasoning(asked: CallerRequest, model: Resolution) -> list[str]:
     """That an effort changes nothing, with a model that does not reason."""
     row = model.model
     reasons = row is None or row.is_alias or row.is_router or not row.supported_parameters
-    if reasons or ask.effort in {"", "none"} or "reasoning" in row.supported_parameters:
+    if reasons or asked.effort in {"", "none"} or "reasoning" in row.supported_parameters:
         return []
     return [f"{model.id} does not reason: effort changes nothing."]
 
@@ -254,16 +274,16 @@ def _add_search(options: dict[str, Any], model: Resolution) -> None:
     options["tools"] = tools
 
 
-def _limits(ask: Ask, options: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _limits(asked: CallerRequest, options: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The output limit under the name that is not deprecated; the argument wins, then options."""
     given = output_limit(options)
-    limit = ask.max_tokens or given or settings.max_tokens
+    limit = asked.max_tokens or given or settings.max_tokens
     return {"max_completion_tokens": limit} if limit else {}
 
 
-def _reasoning(ask: Ask, options: dict[str, Any], model: Resolution) -> dict[str, Any]:
+def _reasoning(asked: CallerRequest, options: dict[str, Any], model: Resolution) -> dict[str, Any]:
     reasoning = dict(mapping(options, "reasoning"))
-    if not ask.effort:
+    if not asked.effort:
         return reasoning
     options.pop("reasoning_effort", None)
     reasoning.pop("max_tokens", None)
@@ -273,13 +293,13 @@ def _reasoning(ask: Ask, options: dict[str, Any], model: Resolution) -> dict[str
     supported = known.get("supported_efforts") or []
     if (
         supported
-        and ask.effort not in supported
-        and not (ask.effort == "none" and not known.get("mandatory"))
+        and asked.effort not in supported
+        and not (asked.effort == "none" and not known.get("mandatory"))
     ):
         raise OpenRouterError(
             Code.INVALID_INPUT,
-            f"{model.id} does not reason with effort {ask.effort}. Use one of "
+            f"{model.id} does not reason with effort {asked.effort}. Use one of "
             f"{', '.join(supported)}, or leave effort out.",
             suggestions=supported,
         )
-    return {"effort": ask.effort, **{k: v for k, v in reasoning.items() if k != "effort"}}
+    return {"effort": asked.effort, **{k: v for k, v in reasoning.items() if k != "effort"}}

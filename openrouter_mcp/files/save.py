@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import itertools
+import json
 import os
 import re
 import secrets
 import shutil
 import time
 import unicodedata
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings, variable
+from openrouter_mcp.text import storable
 
 LONGEST_STEM = 100
 """Bytes of a file name without its suffix; file systems allow 255 with it."""
@@ -166,6 +169,44 @@ def _lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+async def shown_text(settings: Settings, text: str, name: str) -> tuple[str, list[str]]:
+    """What to show of a reply, and where the whole is when that is not all of it."""
+    shown = settings.max_reply_chars
+    if len(text) <= shown:
+        return text, []
+    path, problem = await _save_whole(settings, text, name, ".md")
+    if not path:
+        return text, [problem]
+    return text[:shown], [f"These are {shown:,} of {len(text):,} characters; all are in {path}"]
+
+
+async def shown_rows(
+    settings: Settings, rows: Sequence[dict[str, Any]], name: str
+) -> tuple[Sequence[dict[str, Any]], list[str]]:
+    """The first rows of data, as many as a reply may hold, and where all are."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    ends = itertools.accumulate(len(line) + 1 for line in lines)
+    fitting = sum(end <= settings.max_reply_chars for end in ends)
+    if fitting == len(rows):
+        return rows, []
+    path, problem = await _save_whole(settings, "\n".join(lines), name, ".jsonl")
+    if not path:
+        return rows, [problem]
+    return rows[:fitting], [f"These are {fitting:,} of {len(rows):,}; all are in {path}"]
+
+
+async def _save_whole(settings: Settings, text: str, name: str, suffix: str) -> tuple[str, str]:
+    """Where a long reply is saved; else nothing, and why not."""
+    directory = settings.output_dir
+    try:
+        data = storable(text).encode()
+        path = await asyncio.to_thread(save, data, directory, name or "reply", suffix)
+    except OSError as error:
+        reason = f"could not be saved in {directory} ({error.strerror})"
+        return "", f"The reply has {len(text):,} characters and {reason}."
+    return str(path), ""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Handle:
         uri = f"openrouter://jobs/{self.job_id}"
         return SavedFile(Path(name), len(data), mime_type, note, in_memory_of=uri)
 
-    def go_on(self, text: str, upstream_id: str, details: str) -> None:
+    def resume(self, text: str, upstream_id: str, details: str) -> None:
         """Be what the handle of a process that died was."""
         self.text, self.upstream_id, self.details = text, upstream_id, details
         self.lasting = True

@@ -106,7 +106,7 @@ class Jobs:
             while True:
                 row = await self.find(job_id)
                 if row.unfinished:
-                    await self.go_on(row, place)
+                    await self.resume(row, place)
                 left = deadline - time.monotonic()
                 if job := self._running.get(row.id):
                     await self._wait(job, left, progress)
@@ -118,7 +118,7 @@ class Jobs:
                 await asyncio.sleep(min(LOOK_EVERY, left))
         return self._reply(row)
 
-    async def go_on(self, row: JobRow, place: Destination | None) -> bool:
+    async def resume(self, row: JobRow, place: Destination | None) -> bool:
         """Run a job that nobody runs and OpenRouter has; False if it has no such job.
 
         Its files are saved in `place`, or where they were to be.
@@ -128,7 +128,7 @@ class Jobs:
         if leased := await self._table.lease(row):
             resumer = self._resumers[row.tool]
             job = self._start(leased, lambda handle: resumer(handle, row.upstream_id))
-            job.handle.go_on(row.text, row.upstream_id, row.details)
+            job.handle.resume(row.text, row.upstream_id, row.details)
             job.handle.place = place
             self._follow(job)
         return True
@@ -154,7 +154,7 @@ class Jobs:
         rows = {row.id: await self._as_it_stands(row) for row in await self._table.recent()}
         return sorted((rows | own).values(), key=lambda row: row.created, reverse=True)
 
-    def resume(self, tool: str, resumer: Resumer) -> None:
+    def register_resumer(self, tool: str, resumer: Resumer) -> None:
         """Go on with this tool's jobs whose server died while OpenRouter was at work."""
         self._resumers[tool] = resumer
 

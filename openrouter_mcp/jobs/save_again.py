@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from fastmcp.tools import ToolResult
 from mcp.types import ResourceLink, TextContent
@@ -15,39 +15,40 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
 from openrouter_mcp.files.save import Destination, destination, safe_stem
 from openrouter_mcp.jobs import replies
+from openrouter_mcp.jobs.jobs import Jobs
 from openrouter_mcp.jobs.table import JobRow, State
+from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import SavedFile, receipt_line
+from openrouter_mcp.settings import Settings
 from openrouter_mcp.text import storable
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
-    from openrouter_mcp.progress import Progress
 
 HEAD = 200
 """Characters that tell whether a reply shows the beginning of a text."""
 MIME = {".md": "text/markdown", ".json": "application/json"}
 
 
-async def save(app: App, job_id: str, save_to: str, wait: float, progress: Progress) -> ToolResult:
+async def save(
+    settings: Settings, jobs: Jobs, job_id: str, save_to: str, wait: float, progress: Progress
+) -> ToolResult:
     """Wait for a job as `Jobs.get` does, then save what it gave, by the rules of `destination`.
 
     A video that is gone here, or was cancelled, is fetched from OpenRouter. Raises `NOT_FOUND`,
     also for files that are gone, `UNSAFE_PATH`, and `INVALID_INPUT` where nothing can be written.
     """
-    place = await asyncio.to_thread(destination, app.settings, save_to, "")
-    row = await app.jobs.find(job_id)
+    place = await asyncio.to_thread(destination, settings, save_to, "")
+    row = await jobs.find(job_id)
     if row.state is State.CANCELLED:
-        await app.jobs.go_on(row, place)
-    told = await app.jobs.get(job_id, wait, progress, place)
-    row = await app.jobs.find(job_id)
+        await jobs.resume(row, place)
+    told = await jobs.get(job_id, wait, progress, place)
+    row = await jobs.find(job_id)
     links = _links(row)
     if row.state.ended and links:
-        in_memory = app.jobs.in_memory.get(row.id, {})
+        in_memory = jobs.in_memory.get(row.id, {})
         files, gone = await asyncio.to_thread(_copied, links, place, in_memory)
-        if not gone or not await app.jobs.go_on(row, place):
+        if not gone or not await jobs.resume(row, place):
             return replies.saved(row, files, _missing(row, files, gone))
-        told = await app.jobs.get(job_id, wait, progress)
-        row = await app.jobs.find(job_id)
+        told = await jobs.get(job_id, wait, progress)
+        row = await jobs.find(job_id)
     if not row.state.ended:
         return replies.pending(row, save_to)
     if links or not (text := _text(row)):

@@ -79,10 +79,13 @@ class Snapshot:
 class Catalogue:
     """The models that OpenRouter offers now. `max_age` is seconds."""
 
-    def __init__(self, client: Client, cache: DocumentCache, max_age: float) -> None:
+    def __init__(
+        self, client: Client, cache: DocumentCache, max_age: float, default_model: str = ""
+    ) -> None:
         self._client = client
         self._cache = cache
         self._max_age = max_age
+        self._default_model = default_model
         self._indexing = asyncio.Lock()
         self._indexed: tuple[Any, Snapshot] | None = None
 
@@ -101,6 +104,21 @@ class Catalogue:
             if self._indexed is None or self._indexed[0] is not document.data:
                 self._indexed = document.data, await asyncio.to_thread(Snapshot.of, document)
         return replace(self._indexed[1], stale=document.stale)
+
+    async def resolve(self, name: str) -> Resolution:
+        """The model that `name` means, the default model if it is empty.
+
+        While the catalogue cannot be had, a full id is taken at its word. Raises
+        `MODEL_NOT_FOUND`.
+        """
+        name = name.strip() or self._default_model
+        try:
+            snapshot = await self.models()
+        except OpenRouterError:
+            if "/" not in name:
+                raise
+            return Resolution(name, None, "")
+        return snapshot.resolve(name)
 
     async def endpoints(self, model_id: str) -> list[dict[str, Any]]:
         """Return a model's endpoints, at most 5 minutes old unless OpenRouter is out of reach.

@@ -6,19 +6,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.models.catalogue import Snapshot
+from openrouter_mcp.models.catalogue import Catalogue, Snapshot
 from openrouter_mcp.models.datasets import Market
 from openrouter_mcp.models.endpoints import is_healthy
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
-from openrouter_mcp.settings import variable
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
+from openrouter_mcp.settings import Settings, variable
 
 MODALITIES = {
     "image_url": "image",
@@ -85,7 +82,7 @@ def any_endpoint(_endpoint: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Requirements:
     """What a model must be able to do, and for what price it may be chosen without being named."""
 
     output: tuple[str, ...]
@@ -105,114 +102,123 @@ class Wanted:
     """What else a model must do that is chosen, or suggested, without being named."""
 
 
-async def choose(app: App, name: str, wanted: Wanted) -> Resolution:
-    """The model that `name` means; without a name the default, else a popular one of the catalogue.
+class Chooser:
+    """Chooses a model for work that is no chat, from what OpenRouter offers now."""
 
-    How it was chosen is in `how`, for the receipt. Raises `MODEL_NOT_FOUND`, and `INVALID_INPUT`
-    with models that can when the named one cannot do what is wanted.
-    """
-    snapshot = await app.catalogue.models()
-    default = str(getattr(app.settings, wanted.default)) if wanted.default else ""
-    if name.strip():
-        return await _named(app, snapshot, name.strip(), wanted)
-    if default:
-        found = await _named(app, snapshot, default, wanted)
-        return replace(found, how=f"named by {variable(wanted.default)}")
-    return await _popular(app, snapshot, wanted)
+    def __init__(self, settings: Settings, catalogue: Catalogue, market: Market) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._market = market
+
+    async def choose(self, name: str, required: Requirements) -> Resolution:
+        """The model that `name` means; without a name the default, else a popular one.
+
+        How it was chosen is in `how`, for the receipt. Raises `MODEL_NOT_FOUND`, and
+        `INVALID_INPUT` with models that can when the named one cannot do what is wanted.
+        """
+        snapshot = await self._catalogue.models()
+        default = str(getattr(self._settings, required.default)) if required.default else ""
+        if name.strip():
+            return await self._named(snapshot, name.strip(), required)
+        if default:
+            found = await self._named(snapshot, default, required)
+            return replace(found, how=f"named by {variable(required.default)}")
+        return await self._popular(snapshot, required)
+
+    async def _named(self, snapshot: Snapshot, name: str, required: Requirements) -> Resolution:
+        found = snapshot.resolve(name, _output_of(snapshot, name, required))
+        if found.model is None:
+            return found
+        if _can(found.model, required) and any(
+            map(required.endpoint, await self._endpoints(found.model))
+        ):
+            return found
+        makes = " and ".join(sorted(found.model.output_modalities)) or "something else"
+        wants = " or ".join(required.output) + (
+            f" with {required.ability}" if required.ability else ""
+        )
+        able = []
+        for model in snapshot.models:
+            if len(able) < SUGGESTED and _offered(model, required):
+                able += [model.id] * any(map(required.endpoint, await self._endpoints(model)))
+        there_are = "No model of the catalogue can. Ask for something else."
+        if able:
+            there_are = (
+                f"These can: {', '.join(able)}. Name one of them, or none to have one chosen."
+            )
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{found.id} makes {makes}, and what is wanted here is {wants}. {there_are}",
+            suggestions=able,
+        )
+
+    async def _popular(self, snapshot: Snapshot, required: Requirements) -> Resolution:
+        """The most used healthy model below the price; one without a price if there is none."""
+        kind = " or ".join(required.output)
+        offered = [model for model in snapshot.models if _offered(model, required)]
+        if not offered:
+            raise OpenRouterError(
+                Code.MODEL_UNAVAILABLE,
+                f"No {kind} model takes all that is asked for. Ask for less, or name a model to "
+                f"learn what that one takes (find_models, output={required.output[0]}).",
+            )
+        ranked = await self._by_use(offered)
+        unpriced = []
+        for model in ranked:
+            price = await required.price(model)
+            if price is None:
+                unpriced.append(model)
+            elif price <= required.below and await self._healthy(model, required):
+                how = f"most used below {dollars(required.below)} for {required.unit}"
+                return Resolution(model.id, model, how)
+        for model in unpriced:
+            if await self._healthy(model, required):
+                return Resolution(model.id, model, "most used, its price is not listed")
+        raise OpenRouterError(
+            Code.MODEL_UNAVAILABLE,
+            f"No healthy {kind} model that can do this costs less than {dollars(required.below)} "
+            f"for {required.unit}. Name a model (find_models, output={required.output[0]}).",
+            suggestions=[model.id for model in ranked[:SUGGESTED]],
+        )
+
+    async def _by_use(self, models: Sequence[Model]) -> list[Model]:
+        """The most used first; the newest first while OpenRouter does not tell its order."""
+        try:
+            order = await self._market.listed(sort="most-popular")
+        except OpenRouterError:
+            order = []
+        rank = {id_: place for place, id_ in enumerate(order)}
+        return sorted(models, key=lambda model: (rank.get(model.id, len(rank)), -model.created))
+
+    async def _healthy(self, model: Model, required: Requirements) -> bool:
+        """Whether an endpoint that can do the work is up."""
+        rows = await self._endpoints(model)
+        return any(is_healthy(row) and required.endpoint(row) for row in rows)
+
+    async def _endpoints(self, model: Model) -> Sequence[Mapping[str, Any]]:
+        """Who serves a model; one that nothing is known of where that cannot be had."""
+        try:
+            return await self._catalogue.endpoints(model.id) or [{}]
+        except OpenRouterError:
+            return [{}]
 
 
-async def _named(app: App, snapshot: Snapshot, name: str, wanted: Wanted) -> Resolution:
-    found = snapshot.resolve(name, _output_of(snapshot, name, wanted))
-    if found.model is None:
-        return found
-    if _can(found.model, wanted) and any(map(wanted.endpoint, await _endpoints(app, found.model))):
-        return found
-    makes = " and ".join(sorted(found.model.output_modalities)) or "something else"
-    wants = " or ".join(wanted.output) + (f" with {wanted.ability}" if wanted.ability else "")
-    able = []
-    for model in snapshot.models:
-        if len(able) < SUGGESTED and _offered(model, wanted):
-            able += [model.id] * any(map(wanted.endpoint, await _endpoints(app, model)))
-    there_are = "No model of the catalogue can. Ask for something else."
-    if able:
-        there_are = f"These can: {', '.join(able)}. Name one of them, or none to have one chosen."
-    raise OpenRouterError(
-        Code.INVALID_INPUT,
-        f"{found.id} makes {makes}, and what is wanted here is {wants}. {there_are}",
-        suggestions=able,
-    )
-
-
-def _output_of(snapshot: Snapshot, name: str, wanted: Wanted) -> str:
+def _output_of(snapshot: Snapshot, name: str, required: Requirements) -> str:
     """The first of the outputs under which a loose name means anything."""
-    for output in wanted.output:
+    for output in required.output:
         try:
             snapshot.resolve(name, output)
         except OpenRouterError:
             continue
         return output
-    return wanted.output[0]
+    return required.output[0]
 
 
-async def _popular(app: App, snapshot: Snapshot, wanted: Wanted) -> Resolution:
-    """The most used healthy model below the price; one without a price if there is none."""
-    kind = " or ".join(wanted.output)
-    offered = [model for model in snapshot.models if _offered(model, wanted)]
-    if not offered:
-        raise OpenRouterError(
-            Code.MODEL_UNAVAILABLE,
-            f"No {kind} model takes all that is asked for. Ask for less, or name a model to learn "
-            f"what that one takes (find_models, output={wanted.output[0]}).",
-        )
-    ranked = await _by_use(app, offered)
-    unpriced = []
-    for model in ranked:
-        price = await wanted.price(model)
-        if price is None:
-            unpriced.append(model)
-        elif price <= wanted.below and await _healthy(app, model, wanted):
-            how = f"most used below {dollars(wanted.below)} for {wanted.unit}"
-            return Resolution(model.id, model, how)
-    for model in unpriced:
-        if await _healthy(app, model, wanted):
-            return Resolution(model.id, model, "most used, its price is not listed")
-    raise OpenRouterError(
-        Code.MODEL_UNAVAILABLE,
-        f"No healthy {kind} model that can do this costs less than {dollars(wanted.below)} for "
-        f"{wanted.unit}. Name a model (find_models, output={wanted.output[0]}).",
-        suggestions=[model.id for model in ranked[:SUGGESTED]],
-    )
+def _can(model: Model, required: Requirements) -> bool:
+    return not model.output_modalities.isdisjoint(required.output) and required.fits(model)
 
 
-def _can(model: Model, wanted: Wanted) -> bool:
-    return not model.output_modalities.isdisjoint(wanted.output) and wanted.fits(model)
-
-
-def _offered(model: Model, wanted: Wanted) -> bool:
+def _offered(model: Model, required: Requirements) -> bool:
     """Whether a model may be chosen unasked: a plain row; free ones keep what they are sent."""
     plain = not (model.is_alias or model.is_router or model.variant)
-    return plain and _can(model, wanted) and wanted.suits(model)
-
-
-async def _by_use(app: App, models: Sequence[Model]) -> list[Model]:
-    """The most used first; the newest first while OpenRouter does not tell its order."""
-    try:
-        order = await Market(app.client, app.cache).listed(sort="most-popular")
-    except OpenRouterError:
-        order = []
-    rank = {id_: place for place, id_ in enumerate(order)}
-    return sorted(models, key=lambda model: (rank.get(model.id, len(rank)), -model.created))
-
-
-async def _healthy(app: App, model: Model, wanted: Wanted) -> bool:
-    """Whether an endpoint that can do the work is up."""
-    rows = await _endpoints(app, model)
-    return any(is_healthy(row) and wanted.endpoint(row) for row in rows)
-
-
-async def _endpoints(app: App, model: Model) -> Sequence[Mapping[str, Any]]:
-    """Who serves a model; one that nothing is known of where that cannot be had."""
-    try:
-        return await app.catalogue.endpoints(model.id) or [{}]
-    except OpenRouterError:
-        return [{}]
+    return plain and _can(model, required) and required.suits(model)

@@ -6,7 +6,7 @@ requests a minute and 500 a day.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,6 +19,9 @@ CATEGORIES = (
     *("translation", "legal", "finance", "health", "trivia", "academia"),
 )
 """The use cases by which OpenRouter sorts what models are used for."""
+
+UPSCALER_PARAMETERS = ("creativity", "upscale_factor")
+"""What only models that enlarge videos take."""
 
 MAX_AGE = 3600.0
 STALE_WHILE_REVALIDATE = 86_400.0
@@ -129,3 +132,8 @@ def _whole(reply: object) -> dict[str, Any]:
     rows = _rows(reply)
     meta = reply.get("meta") if isinstance(reply, dict) else None
     return {"data": rows, "meta": meta if isinstance(meta, dict) else {}}
+
+
+def is_upscaler(row: Mapping[str, Any]) -> bool:
+    """Whether a row of `GET /videos/models` enlarges videos instead of making them."""
+    return any(row.get(name) is not None for name in UPSCALER_PARAMETERS)

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-from openrouter_mcp.chat.conversation import Call
-from openrouter_mcp.completions.request import Ask
+from openrouter_mcp.app import App
+from openrouter_mcp.chat.conversation import ChatCall
+from openrouter_mcp.completions.request import CallerRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch
-from openrouter_mcp.files.attach import Attachments
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import Snapshot
-from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import MILLION
 from openrouter_mcp.settings import variable
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
 
 HIGHEST_PRICE = Decimal(2)
 """USD for a million tokens of input, above which a model is not chosen unasked."""
@@ -30,12 +26,13 @@ YOUTUBE_PROVIDER = "google-ai-studio"
 """The only provider that reads YouTube."""
 
 
-async def call_for(app: App, attached: Attachments, ask: Ask, model: str, max_cost: float) -> Call:
-    """The chat that answers the question, with the named model or one that takes all the files.
+async def plan_analysis(app: App, asked: CallerRequest) -> ChatCall:
+    """The chat that answers a question about files, with the named model or one that takes them.
 
     Raises `INVALID_INPUT` where there is nothing to look at, `MODEL_NOT_FOUND`,
     `MODEL_UNAVAILABLE`.
     """
+    attached = asked.attached
     if not attached.parts:
         raise OpenRouterError(Code.INVALID_INPUT, "files is empty. Name the files to look at.")
     if all(map(_is_empty, attached.parts)):
@@ -44,17 +41,15 @@ async def call_for(app: App, attached: Attachments, ask: Ask, model: str, max_co
         )
     needed = choose.of_parts(attached.parts)
     youtube = any(_is_youtube(path) for path in attached.paths)
-    ask = replace(ask, attachments=attached.parts, notes=attached.notes)
-    if youtube and "provider" not in ask.options:
+    if youtube and "provider" not in asked.options:
         routing = {"provider": {"only": [YOUTUBE_PROVIDER]}}
-        ask = replace(ask, options={**ask.options, **routing})
+        asked = replace(asked, options={**asked.options, **routing})
     snapshot = await app.catalogue.models()
-    named = model or str(ask.options.get("model") or "")
-    if named:
-        found = snapshot.resolve(named)
+    if asked.named_model:
+        found = snapshot.resolve(asked.named_model)
     else:
         found = await _chosen(app, snapshot, needed, youtube=youtube)
-    return Call("analyze_media", ask, found.id, max_cost=max_cost, attached=attached, how=found.how)
+    return ChatCall(app, replace(asked, model=found.id, how=found.how))
 
 
 async def _chosen(
@@ -74,7 +69,7 @@ async def _chosen(
             and (not youtube or row.author == "google")
         )
 
-    wanted = Wanted(
+    required = Requirements(
         output=("text",),
         default="",
         price=_price,
@@ -82,7 +77,7 @@ async def _chosen(
         unit="a million tokens",
         fits=fits,
     )
-    return await choose.choose(app, "", wanted)
+    return await app.chooser.choose("", required)
 
 
 async def _price(model: Model) -> Decimal | None:

@@ -10,11 +10,10 @@ from typing import Any
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.responses import cut_stream
 from openrouter_mcp.completions.answer import Answer
+from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.spending.paid_request import Bill, Purchase
+from openrouter_mcp.spending.paid_request import PaidRequest, Purchase
 from openrouter_mcp.text import clean
-
-PATH = "/chat/completions"
 
 
 @dataclass
@@ -44,20 +43,20 @@ class ChatMedia:
                 ) from None
 
 
-async def receive(purchase: Purchase, bill: Bill, body: Mapping[str, Any]) -> ChatMedia:
+async def receive(purchase: Purchase, paid: PaidRequest) -> ChatMedia:
     """Send a chat inside a paid request and collect the media of its answer.
 
     Raises `OpenRouterError`, also for an answer that broke off or that has no media.
     """
     media = ChatMedia()
-    async with purchase.app.client.stream(
-        PATH, {**body, "stream": True}, on_headers=bill.identify, report=purchase.report
+    async with purchase.client.stream(
+        CHAT, {**paid.body, "stream": True}, on_headers=paid.on_headers, report=purchase.report
     ) as stream:
         async for chunk in stream:
             media.add(chunk)
-            bill.read_chunk(media.answer)
+            paid.read_answer(media.answer)
             if media.audio:
-                await purchase.report(f"{body['model']}: {len(media.audio):,} bytes of sound")
+                await purchase.report(f"{paid.model.id}: {len(media.audio):,} bytes of sound")
         whole = stream.done
     answer = media.answer
     if answer.error:

@@ -13,31 +13,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import sandbox
+from openrouter_mcp.files import sandbox, save
 from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.handle import Handle
-from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
-from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import MILLION
 from openrouter_mcp.multimodal import replies
 from openrouter_mcp.multimodal.documents import Document, Documents, count_tokens
+from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.spending.paid_request import Plan, Purchase
+from openrouter_mcp.spending import estimate
+from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import storable
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
 
 JSONL = ".jsonl"
 NPY = ".npy"
@@ -239,8 +238,8 @@ HIGHEST_PRICE = Decimal("0.2")
 """USD for a million tokens, above which a model is not chosen unasked."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EmbedPlan(Plan):
+@dataclass(kw_only=True)
+class EmbedPlan(MediaPlan):
     """The requests for all texts, ready to be sent."""
 
     texts: Sequence[str]
@@ -254,8 +253,53 @@ class EmbedPlan(Plan):
     destination: Destination | None
     """Where the new vectors are saved; None if they only serve the query."""
 
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Pay for the vectors, then save or search them. Raises `OpenRouterError`.
 
-async def plan(
+        When a later batch fails, what was paid before is saved or searched all the same.
+        """
+        if self.destination:
+            await asyncio.to_thread(self.destination.prepare)
+        rows: list[Vector] = []
+        error: OpenRouterError | None = None
+        for batch in batches(self.texts):
+            await purchase.report(f"{self.model.id}: {len(rows):,} of {len(self.texts):,} texts")
+            try:
+                rows += await _embed(self, batch, purchase)
+            except OpenRouterError as failure:
+                if len(rows) < (2 if self.query else 1):
+                    raise
+                error = failure
+                break
+        receipt = await purchase.receipt(f"{len(rows):,} text{'s' if len(rows) != 1 else ''}")
+        queries = rows[:1] if self.query else []
+        made = Vectors(
+            self.model.id, rows[len(queries) :], self.documents[: len(rows) - len(queries)]
+        )
+        saved = await asyncio.to_thread(_save, self, made, handle)
+        if queries:
+            results, count = await asyncio.to_thread(_nearest, self, queries[0], made)
+            results, more = await save.shown_rows(purchase.settings, results, receipt.generation_id)
+            notes = [*self.notes, *more, *(file.note for file in saved if file.note)]
+            if error:
+                notes.append(
+                    f"Only {len(made.rows)} of {len(self.documents)} texts: {error.message}"
+                )
+            found = {"results": results, "documents": count}
+            if saved:
+                found["saved"] = [str(file.path) for file in saved]
+            return replies.data(found, receipt, notes=notes, saved=saved, error=error)
+        return replies.files(
+            f"{len(made.rows):,} of {len(self.documents):,} texts as vectors of "
+            f"{made.dimensions:,} dimensions, by {self.model.id}:",
+            saved,
+            receipt,
+            notes=self.notes,
+            error=error,
+        )
+
+
+async def plan_embedding(
     app: App,
     documents: Documents,
     saved: Vectors | None,
@@ -264,6 +308,7 @@ async def plan(
     top_k: int,
     model: str,
     save_to: str,
+    max_cost: float,
     options: Mapping[str, Any],
 ) -> EmbedPlan:
     """The requests for these arguments. Raises what `selection` and `destination` raise."""
@@ -284,7 +329,8 @@ async def plan(
         model=chosen,
         path=PATH,
         request={**body, "input": f"{len(texts):,} texts in {len([*batches(texts)])} requests"},
-        most=estimate(chosen.model, texts),
+        most=embedding_cost(chosen.model, texts),
+        limit=limit_of(app, max_cost),
         subject=query or documents.items[0].text,
         notes=tuple(documents.notes),
         texts=texts,
@@ -306,7 +352,7 @@ def _body(app: App, extra: dict[str, Any], model: Resolution) -> dict[str, Any]:
 
 async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
     """The model that is wanted; only the one that made the saved vectors can search them."""
-    wanted = Wanted(
+    wanted = Requirements(
         output=("embeddings",),
         default="default_embedding_model",
         price=_price_per_million,
@@ -314,8 +360,8 @@ async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
         unit="a million tokens",
     )
     if saved is None:
-        return await choose.choose(app, name, wanted)
-    found = await choose.choose(app, name or saved.model, wanted)
+        return await app.chooser.choose(name, wanted)
+    found = await app.chooser.choose(name or saved.model, wanted)
     if found.id != saved.model:
         raise OpenRouterError(
             Code.INVALID_INPUT,
@@ -326,56 +372,16 @@ async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
     return replace(found, how="" if name else "the model of the saved vectors")
 
 
-async def perform(plan: EmbedPlan, purchase: Purchase, handle: Handle) -> ToolResult:
-    """Pay for the vectors, then save or search them. Raises `OpenRouterError`.
-
-    When a later batch fails, what was paid before is saved or searched all the same.
-    """
-    if plan.destination:
-        await asyncio.to_thread(plan.destination.prepare)
-    rows: list[Vector] = []
-    error: OpenRouterError | None = None
-    for batch in batches(plan.texts):
-        await purchase.report(f"{plan.model.id}: {len(rows):,} of {len(plan.texts):,} texts")
-        try:
-            rows += await _embed(plan, batch, purchase)
-        except OpenRouterError as failure:
-            if len(rows) < (2 if plan.query else 1):
-                raise
-            error = failure
-            break
-    receipt = await purchase.receipt(f"{len(rows):,} text{'s' if len(rows) != 1 else ''}")
-    queries = rows[:1] if plan.query else []
-    made = Vectors(plan.model.id, rows[len(queries) :], plan.documents[: len(rows) - len(queries)])
-    saved = await asyncio.to_thread(_save, plan, made, handle)
-    if queries:
-        results, count = await asyncio.to_thread(_nearest, plan, queries[0], made)
-        results, more = await purchase.app.shortened_rows(results, receipt.generation_id)
-        notes = [*plan.notes, *more, *(file.note for file in saved if file.note)]
-        if error:
-            notes.append(f"Only {len(made.rows)} of {len(plan.documents)} texts: {error.message}")
-        found = {"results": results, "documents": count}
-        if saved:
-            found["saved"] = [str(file.path) for file in saved]
-        return replies.data(found, receipt, notes=notes, saved=saved, error=error)
-    return replies.files(
-        f"{len(made.rows):,} of {len(plan.documents):,} texts as vectors of {made.dimensions:,} "
-        f"dimensions, by {plan.model.id}:",
-        saved,
-        receipt,
-        notes=plan.notes,
-        error=error,
-    )
-
-
 async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> list[Vector]:
     """The vectors of one batch."""
-    async with purchase.request(estimate(plan.model.model, texts)) as bill:
-        reply = await purchase.app.client.post(
-            PATH, {**plan.body, "input": [*texts]}, on_headers=bill.identify, report=purchase.report
+    most = embedding_cost(plan.model.model, texts)
+    bound = estimate.as_it_is({**plan.body, "input": [*texts]}, most)
+    async with purchase.request(plan.model, bound) as paid:
+        reply = await purchase.client.post(
+            PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
         )
         if isinstance(reply, dict):
-            bill.read(reply)
+            paid.read(reply)
     # Its model's name may be a dated one; what is compared is the id that can be called.
     return await asyncio.to_thread(_rows, reply, len(texts))
 
@@ -438,7 +444,7 @@ def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[begun:]
 
 
-def estimate(model: Model | None, texts: Sequence[str]) -> Decimal | None:
+def embedding_cost(model: Model | None, texts: Sequence[str]) -> Decimal | None:
     """USD that the vectors can cost at most; None where the catalogue lists no price."""
     if model and model.is_free:
         return Decimal(0)

@@ -10,30 +10,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
+from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
+from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import images, parts
 from openrouter_mcp.files.kinds import SVG, media_type
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.files.save import Destination, Save, destination
 from openrouter_mcp.jobs.handle import Handle
-from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
-from openrouter_mcp.models.choose import Wanted, any_model
-from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.choose import Requirements, any_model
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal import chat_media, image_parameters, replies
+from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
-from openrouter_mcp.spending.paid_request import Plan, Purchase
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
+from openrouter_mcp.spending import estimate
+from openrouter_mcp.spending.estimate import Bound
+from openrouter_mcp.spending.paid_request import Purchase
 
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".svg": "svg"}
 MOST_REFERENCES = 16
@@ -48,7 +49,7 @@ ROUTING = frozenset({"only", "order", "ignore", "sort", "allow_fallbacks", "opti
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class ImageRequest:
     """What a caller wants; empty and 0 mean that it does not matter."""
 
     prompt: str
@@ -62,6 +63,7 @@ class Ask:
     background: str = ""
     seed: int = 0
     save_to: str = ""
+    max_cost: float = 0
     options: Mapping[str, Any]
 
     def parameters(self) -> dict[str, Any]:
@@ -97,11 +99,11 @@ def count(n: int, options: dict[str, Any]) -> int:
     return wanted
 
 
-def check(ask: Ask) -> None:
+def check(request: ImageRequest) -> None:
     """Refuse what no model can do. Raises `INVALID_INPUT`."""
-    if not ask.prompt.strip():
+    if not request.prompt.strip():
         raise OpenRouterError(Code.INVALID_INPUT, "prompt is empty. Say what to draw.")
-    if "size" in ask.options and (ask.resolution or ask.aspect_ratio):
+    if "size" in request.options and (request.resolution or request.aspect_ratio):
         raise OpenRouterError(
             Code.INVALID_INPUT,
             "options.size says the same as resolution and aspect_ratio. Give one or the other.",
@@ -144,13 +146,13 @@ def fit(
 
 
 def image_bodies(
-    body: Mapping[str, Any], ask: Ask, references: Sequence[Part], most: int
+    body: Mapping[str, Any], request: ImageRequest, references: Sequence[Part], most: int
 ) -> list[dict[str, Any]]:
     """As few requests as the model needs for all the images."""
-    shared = {**body, "prompt": ask.prompt}
+    shared = {**body, "prompt": request.prompt}
     if references:
         shared["input_references"] = [_plain(part) for part in references]
-    counts = [most] * (ask.n // most) + ([ask.n % most] if ask.n % most else [])
+    counts = [most] * (request.n // most) + ([request.n % most] if request.n % most else [])
     made = []
     for place, count in enumerate(counts):
         number = {"n": count} if count > 1 else {}
@@ -161,14 +163,14 @@ def image_bodies(
 
 
 def chat_bodies(
-    body: Mapping[str, Any], model: Model | None, ask: Ask, references: Sequence[Part]
+    body: Mapping[str, Any], model: Model | None, request: ImageRequest, references: Sequence[Part]
 ) -> list[dict[str, Any]]:
     """One chat for each image."""
     names = {"aspect_ratio": "aspect_ratio", "resolution": "image_size"}
     config = {names[name]: body[name] for name in names if name in body}
     rest = {name: value for name, value in body.items() if name not in names}
     writes = model is None or "text" in model.output_modalities
-    content = [{"type": "text", "text": ask.prompt}, *references]
+    content = [{"type": "text", "text": request.prompt}, *references]
     chat = {
         **rest,
         "messages": [{"role": "user", "content": content}],
@@ -176,8 +178,8 @@ def chat_bodies(
         **({"image_config": config} if config else {}),
     }
     if "seed" not in body:
-        return [chat] * ask.n
-    return [{**chat, "seed": body["seed"] + place} for place in range(ask.n)]
+        return [chat] * request.n
+    return [{**chat, "seed": body["seed"] + place} for place in range(request.n)]
 
 
 def _plain(part: Part) -> Part:
@@ -193,34 +195,63 @@ ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IG
 """What an SVG has that is more than a drawing."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImagePlan(Plan):
+@dataclass(kw_only=True)
+class ImagePlan(MediaPlan):
     """The requests for all images, ready to be sent."""
 
     bodies: Sequence[Mapping[str, Any]]
     images: int
     destination: Destination
 
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Pay for the images, save and show them. Raises `OpenRouterError` where there is none.
 
-async def plan(app: App, ask: Ask) -> ImagePlan:
+        When some of several requests fail, the images of the others are saved all the same.
+        """
+        await asyncio.to_thread(self.destination.prepare)
+        await purchase.report(f"{self.model.id}: drawing {_count(self.images)}")
+        most = None if self.most is None else self.most / len(self.bodies)
+        send = _drawn if self.path == PATH else _drawn_in_chat
+        bounds = [estimate.as_it_is(body, most) for body in self.bodies]
+        tasks = [send(purchase, self.model, bound) for bound in bounds]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        drawn = [data for outcome in outcomes if isinstance(outcome, list) for data in outcome]
+        if unforeseen := [error for error in errors if not isinstance(error, OpenRouterError)]:
+            raise unforeseen[0]
+        if not drawn:
+            raise errors[0]
+        save = partial(handle.save, self.destination)
+        files = [await asyncio.to_thread(save_image, save, data) for data in drawn]
+        receipt = await purchase.receipt(_count(len(files)))
+        error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
+        head = _count(len(files)) + (f" of {self.images}" if len(files) < self.images else "")
+        return replies.files(
+            f"{head} by {self.model.id}:", files, receipt, notes=self.notes, error=error
+        )
+
+
+async def plan_image(app: App, request: ImageRequest) -> ImagePlan:
     """The requests for what is asked; nothing is sent, but references are read.
 
     Raises `INVALID_INPUT` with the right values for a wrong one, and what `Files.references`,
     `destination` and `selection.choose` raise.
     """
-    check(ask)
-    extra = request_options.checked(ask.options)
+    check(request)
+    extra = request_options.checked(request.options)
     asked = {name: extra.pop(name) for name in NAMES if name in extra}
-    asked |= ask.parameters()
-    stem = " ".join(ask.prompt.split()[:STEM_WORDS])
+    asked |= request.parameters()
+    stem = " ".join(request.prompt.split()[:STEM_WORDS])
     known = SUFFIXES
-    place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *known)
+    place = await asyncio.to_thread(destination, app.settings, request.save_to, stem, *known)
     detail = parts.take_detail(extra)
-    sent = await app.files.references(ask.references, ("image",), MOST_REFERENCES, detail)
+    sent = await app.files.references(request.references, ("image",), MOST_REFERENCES, detail)
     names = [*map(parts.name, sent.parts)]
-    ask = replace(ask, references=names, n=count(ask.n, extra))
-    named = ask.model or str(extra.pop("model", ""))
-    found = await choose.choose(app, named, await _wanted(app, ask, {} if named else asked))
+    request = replace(request, references=names, n=count(request.n, extra))
+    named = request.model or str(extra.pop("model", ""))
+    found = await app.chooser.choose(
+        named, await _requirements(app, request, {} if named else asked)
+    )
     endpoints = await _endpoints(app, found.id)
     body: dict[str, Any] = {**extra, **asked, "model": found.id}
     provider = request_options.provider(extra, app.settings)
@@ -228,51 +259,54 @@ async def plan(app: App, ask: Ask) -> ImagePlan:
         body["provider"] = provider
     if endpoints:
         able = fit(found.id, endpoints, asked, place.suffix, body)
-        bodies = image_bodies(body, ask, sent.parts, image_parameters.most_images(able))
-        most = _estimate(able, ask, len(bodies))
+        bodies = image_bodies(body, request, sent.parts, image_parameters.most_images(able))
+        most = _cost(able, request, len(bodies))
     else:
         fit(found.id, [image_parameters.ON_CHAT], asked, "", {})
-        bodies = chat_bodies(body, found.model, ask, sent.parts)
-        most = image_parameters.estimate_on_chat(found.model, ask.prompt, ask.n)
+        bodies = chat_bodies(body, found.model, request, sent.parts)
+        most = image_parameters.chat_image_cost(found.model, request.prompt, request.n)
     return ImagePlan(
         tool="generate_image",
         model=found,
-        path=PATH if endpoints else chat_media.PATH,
-        request={"prompt": ask.prompt, "n": ask.n, **_sources(ask), **body},
+        path=PATH if endpoints else CHAT,
+        request={"prompt": request.prompt, "n": request.n, **_sources(request), **body},
         most=most,
-        subject=ask.prompt,
+        limit=limit_of(app, request.max_cost),
+        subject=request.prompt,
         notes=tuple(sent.notes),
         bodies=bodies,
-        images=ask.n,
+        images=request.n,
         destination=place,
     )
 
 
-def _sources(ask: Ask) -> dict[str, Any]:
-    return {"references": ask.references} if ask.references else {}
+def _sources(request: ImageRequest) -> dict[str, Any]:
+    return {"references": request.references} if request.references else {}
 
 
-def _estimate(endpoints: Sequence[Mapping[str, Any]], ask: Ask, requests: int) -> Decimal | None:
-    return image_parameters.estimate(
+def _cost(
+    endpoints: Sequence[Mapping[str, Any]], request: ImageRequest, requests: int
+) -> Decimal | None:
+    return image_parameters.image_cost(
         endpoints,
-        prompt=ask.prompt,
-        images=ask.n,
-        references=len(ask.references),
+        prompt=request.prompt,
+        images=request.n,
+        references=len(request.references),
         requests=requests,
-        resolution=ask.resolution.strip().upper(),
+        resolution=request.resolution.strip().upper(),
     )
 
 
-async def _wanted(app: App, ask: Ask, asked: Mapping[str, Any]) -> Wanted:
+async def _requirements(app: App, request: ImageRequest, asked: Mapping[str, Any]) -> Requirements:
     """`asked` are the parameters that a model which is chosen must take."""
-    rows = await Market(app.client, app.cache).image_models() if asked else []
+    rows = await app.market.image_models() if asked else []
     known = {str(row.get("id")): row for row in rows}
 
     async def price(model: Model) -> Decimal | None:
         endpoints = await _endpoints(app, model.id)
         if not endpoints:
-            return image_parameters.estimate_on_chat(model, ask.prompt, 1)
-        return _estimate(endpoints, replace(ask, n=1), 1)
+            return image_parameters.chat_image_cost(model, request.prompt, 1)
+        return _cost(endpoints, replace(request, n=1), 1)
 
     def takes_images(model: Model) -> bool:
         return "image" in model.input_modalities
@@ -281,14 +315,14 @@ async def _wanted(app: App, ask: Ask, asked: Mapping[str, Any]) -> Wanted:
         row = known.get(model.id, image_parameters.ON_CHAT)
         return not known or bool(image_parameters.able([row], asked))
 
-    return Wanted(
+    return Requirements(
         output=("image",),
         default="default_image_model",
         price=price,
         below=HIGHEST_PRICE,
         unit="an image",
-        fits=takes_images if ask.references else any_model,
-        ability="images as input" if ask.references else "",
+        fits=takes_images if request.references else any_model,
+        ability="images as input" if request.references else "",
         suits=suits,
     )
 
@@ -296,63 +330,34 @@ async def _wanted(app: App, ask: Ask, asked: Mapping[str, Any]) -> Wanted:
 async def _endpoints(app: App, model_id: str) -> list[dict[str, Any]]:
     """Who draws with a model on `/images`; none where it draws in a chat only."""
     try:
-        return await Market(app.client, app.cache).image_endpoints(model_id)
+        return await app.market.image_endpoints(model_id)
     except OpenRouterError as error:
         if error.code is Code.NOT_FOUND:
             return []
         raise
 
 
-async def perform(plan: ImagePlan, purchase: Purchase, handle: Handle) -> ToolResult:
-    """Pay for the images, save and show them. Raises `OpenRouterError` where there is none.
-
-    When some of several requests fail, the images of the others are saved all the same.
-    """
-    await asyncio.to_thread(plan.destination.prepare)
-    await purchase.report(f"{plan.model.id}: drawing {_count(plan.images)}")
-    most = None if plan.most is None else plan.most / len(plan.bodies)
-    send = _drawn if plan.path == PATH else _drawn_in_chat
-    tasks = [send(purchase, body, most) for body in plan.bodies]
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    drawn = [data for outcome in outcomes if isinstance(outcome, list) for data in outcome]
-    if unforeseen := [error for error in errors if not isinstance(error, OpenRouterError)]:
-        raise unforeseen[0]
-    if not drawn:
-        raise errors[0]
-    save = partial(handle.save, plan.destination)
-    files = [await asyncio.to_thread(save_image, save, data) for data in drawn]
-    receipt = await purchase.receipt(_count(len(files)))
-    error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
-    head = _count(len(files)) + (f" of {plan.images}" if len(files) < plan.images else "")
-    return replies.files(
-        f"{head} by {plan.model.id}:", files, receipt, notes=plan.notes, error=error
-    )
-
-
-async def _drawn(purchase: Purchase, body: Mapping[str, Any], most: Decimal | None) -> list[bytes]:
+async def _drawn(purchase: Purchase, model: Resolution, bound: Bound) -> list[bytes]:
     """The images of one request to `/images`."""
-    async with purchase.request(most) as bill:
-        bill.name_provider = True
-        drawn = await purchase.app.client.post(
+    async with purchase.request(model, bound) as paid:
+        paid.name_provider = True
+        reply = await purchase.client.post(
             PATH,
-            body,
+            paid.body,
             read_timeout=MEDIA_READ_TIMEOUT,
-            on_headers=bill.identify,
+            on_headers=paid.on_headers,
             report=purchase.report,
         )
-        drawn = drawn if isinstance(drawn, dict) else {}
-        bill.read(drawn)
+        drawn = reply if isinstance(reply, dict) else {}
+        paid.read(drawn)
     encoded = [responses.text(row, "b64_json") for row in responses.mappings(drawn, "data")]
     return await asyncio.to_thread(_decoded, encoded)
 
 
-async def _drawn_in_chat(
-    purchase: Purchase, body: Mapping[str, Any], most: Decimal | None
-) -> list[bytes]:
+async def _drawn_in_chat(purchase: Purchase, model: Resolution, bound: Bound) -> list[bytes]:
     """The images of one chat."""
-    async with purchase.request(most) as bill:
-        media = await chat_media.receive(purchase, bill, body)
+    async with purchase.request(model, bound) as paid:
+        media = await chat_media.receive(purchase, paid)
     encoded = [url.partition(";base64,")[2] for url in media.images]
     return await asyncio.to_thread(_decoded, encoded)
 

@@ -104,7 +104,7 @@ def most_images(endpoints: Iterable[Mapping[str, Any]]) -> int:
     return max(1, min((int(each.get("max") or 1) for each in ranges), default=1))
 
 
-def estimate(
+def image_cost(
     endpoints: Iterable[Mapping[str, Any]],
     *,
     prompt: str,
@@ -142,7 +142,7 @@ def estimate(
     return max(costs, default=None)
 
 
-def estimate_on_chat(model: Model | None, prompt: str, images: int) -> Decimal | None:
+def chat_image_cost(model: Model | None, prompt: str, images: int) -> Decimal | None:
     """USD at most for images that are drawn in a chat; None where no price is listed."""
     rates = model.pricing if model else {}
     rate = max(rates.get("image_output", Decimal(0)), rates.get("completion", Decimal(0)))

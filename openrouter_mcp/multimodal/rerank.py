@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import save
 from openrouter_mcp.jobs.handle import Handle
-from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
-from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal import replies
 from openrouter_mcp.multimodal.documents import Documents, count_tokens
-from openrouter_mcp.spending.paid_request import Plan, Purchase
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
+from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
+from openrouter_mcp.spending import estimate
+from openrouter_mcp.spending.paid_request import Purchase
 
 PATH = "/rerank"
 CHUNK_TOKENS = 500
@@ -32,7 +32,7 @@ HIGHEST_PRICE = Decimal("0.01")
 """USD for one search unit, above which a model is not chosen unasked."""
 
 
-def estimate(model: Model | None, units: int, tokens: int) -> Decimal | None:
+def rerank_cost(model: Model | None, units: int, tokens: int) -> Decimal | None:
     """USD that the order can cost at most; None where the catalogue lists no price."""
     if model is None:
         return None
@@ -44,10 +44,10 @@ def estimate(model: Model | None, units: int, tokens: int) -> Decimal | None:
 
 
 async def _price_per_unit(model: Model) -> Decimal | None:
-    return estimate(model, 1, CHUNK_TOKENS * CHUNKS_PER_UNIT)
+    return rerank_cost(model, 1, CHUNK_TOKENS * CHUNKS_PER_UNIT)
 
 
-WANTED = Wanted(
+REQUIREMENTS = Requirements(
     output=("rerank",),
     default="default_rerank_model",
     price=_price_per_unit,
@@ -56,8 +56,8 @@ WANTED = Wanted(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RerankPlan(Plan):
+@dataclass(kw_only=True)
+class RerankPlan(MediaPlan):
     """A rerank request, ready to be sent."""
 
     documents: Documents
@@ -65,14 +65,33 @@ class RerankPlan(Plan):
     units: int
     """Search units that it counts as at most."""
 
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:  # noqa: ARG002
+        """Pay for the order and show it. Raises `OpenRouterError`."""
+        bound = estimate.priced_per_unit(self.body, self.most, self.units)
+        async with purchase.request(self.model, bound) as paid:
+            reply = await purchase.client.post(
+                PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
+            )
+            if not isinstance(reply, dict):
+                raise unreadable("the order of the documents")
+            paid.read(reply)
+        order = _order(reply.get("results"), len(self.documents.items))
+        receipt = await purchase.receipt()
+        rows, more = await save.shown_rows(
+            purchase.settings, _rows(self, order), receipt.generation_id
+        )
+        found = {"results": rows, "documents": len(self.documents.items)}
+        return replies.data(found, receipt, notes=[*self.notes, *more])
 
-async def plan(
+
+async def plan_rerank(
     app: App,
     query: str,
     documents: Documents,
     *,
     top_n: int,
     model: str,
+    max_cost: float,
     options: Mapping[str, Any],
 ) -> RerankPlan:
     """The request for these arguments; nothing is sent.
@@ -85,7 +104,7 @@ async def plan(
         )
     extra = request_options.checked(options)
     named = model or str(extra.pop("model", ""))
-    chosen = await choose.choose(app, named, WANTED)
+    chosen = await app.chooser.choose(named, REQUIREMENTS)
     body = _body(app, extra, chosen, query, documents, top_n)
     sizes = [count_tokens(query) + document.tokens for document in documents.items]
     units = search_units(sizes)
@@ -94,7 +113,8 @@ async def plan(
         model=chosen,
         path=PATH,
         request={**body, "documents": f"{len(documents.items):,} texts"},
-        most=estimate(chosen.model, units, sum(sizes)),
+        most=rerank_cost(chosen.model, units, sum(sizes)),
+        limit=limit_of(app, max_cost),
         subject=query,
         notes=tuple(documents.notes),
         documents=documents,
@@ -122,23 +142,6 @@ def _body(
     if provider := request_options.provider(extra, app.settings):
         body["provider"] = provider
     return body
-
-
-async def perform(plan: RerankPlan, purchase: Purchase, _handle: Handle) -> ToolResult:
-    """Pay for the order and show it. Raises `OpenRouterError`."""
-    body, most = await purchase.bounded(plan.body, plan.most, plan.units)
-    async with purchase.request(most) as bill:
-        reply = await purchase.app.client.post(
-            PATH, body, on_headers=bill.identify, report=purchase.report
-        )
-        if not isinstance(reply, dict):
-            raise unreadable("the order of the documents")
-        bill.read(reply)
-    order = _order(reply.get("results"), len(plan.documents.items))
-    receipt = await purchase.receipt()
-    rows, more = await purchase.app.shortened_rows(_rows(plan, order), receipt.generation_id)
-    found = {"results": rows, "documents": len(plan.documents.items)}
-    return replies.data(found, receipt, notes=[*plan.notes, *more])
 
 
 def _rows(plan: RerankPlan, order: Sequence[tuple[int, float]]) -> list[dict[str, Any]]:

@@ -16,23 +16,25 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
+from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
+from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.kinds import AAC, AIFF, FLAC, MP3, OGG, WAV, MediaType, media_type
 from openrouter_mcp.files.save import Destination, Save, destination
 from openrouter_mcp.jobs.handle import Handle
-from openrouter_mcp.models import choose
-from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal import chat_media, replies
+from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
-from openrouter_mcp.spending.paid_request import Plan, Purchase
+from openrouter_mcp.spending import estimate
+from openrouter_mcp.spending.estimate import Bound
+from openrouter_mcp.spending.paid_request import Purchase
 
 if TYPE_CHECKING:
     import httpx2
-
-    from openrouter_mcp.app import App
 
 PAUSES = (
     re.compile(r"\n\s*\n"),
@@ -128,7 +130,7 @@ CHAT_VOICE = "alloy"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class SpeechRequest:
     """What a caller wants to hear; what is empty does not matter."""
 
     text: str
@@ -137,9 +139,10 @@ class Ask:
     format: str = ""
     instructions: str = ""
     save_to: str = ""
+    max_cost: float = 0
     options: Mapping[str, Any]
 
-    def completed(self, options: dict[str, Any]) -> Ask:
+    def completed(self, options: dict[str, Any]) -> SpeechRequest:
         """The same with voice and format from the options, out of which they are taken."""
         voice, kind = options.pop("voice", ""), options.pop("response_format", "")
         return replace(self, voice=self.voice or str(voice), format=self.format or str(kind))
@@ -181,24 +184,28 @@ def voice_of(model: Model | None, asked: str, *, speaks: bool) -> tuple[str, lis
 
 
 def speech_bodies(
-    shared: Mapping[str, Any], ask: Ask, voice: str, wanted: MediaType
+    shared: Mapping[str, Any], request: SpeechRequest, voice: str, wanted: MediaType
 ) -> list[dict[str, Any]]:
     """One request for each piece; what is joined or wrapped afterwards comes as samples."""
-    parts = pieces(ask.text, LONGEST_PIECE)
+    parts = pieces(request.text, LONGEST_PIECE)
     body = {**shared, "response_format": "mp3" if wanted is MP3 and len(parts) == 1 else "pcm"}
     if voice:
         body["voice"] = voice
-    if ask.instructions.strip():
-        body["instructions"] = ask.instructions.strip()
+    if request.instructions.strip():
+        body["instructions"] = request.instructions.strip()
     return [{**body, "input": part} for part in parts]
 
 
 def chat_body(
-    shared: Mapping[str, Any], model: Model | None, ask: Ask, voice: str, wanted: MediaType
+    shared: Mapping[str, Any],
+    model: Model | None,
+    request: SpeechRequest,
+    voice: str,
+    wanted: MediaType,
 ) -> dict[str, Any]:
     """A chat whose answer is sound. OpenAI's models stream samples only."""
     converses = model is not None and "audio" in model.input_modalities
-    told = ask.instructions.strip()
+    told = request.instructions.strip()
     if converses:
         told = f"{READ_ALOUD} Read it like this: {told}" if told else READ_ALOUD
     samples = wanted is WAV or str(shared["model"]).startswith("openai/")
@@ -206,7 +213,7 @@ def chat_body(
     messages = [{"role": "system", "content": told}] if told else []
     return {
         **shared,
-        "messages": [*messages, {"role": "user", "content": ask.text}],
+        "messages": [*messages, {"role": "user", "content": request.text}],
         "modalities": ["text", "audio"],
         "audio": {**audio, "voice": voice} if voice else audio,
     }
@@ -226,20 +233,16 @@ class Sound:
     transcript: str = ""
 
 
-async def fetch(
-    purchase: Purchase, path: str, body: Mapping[str, Any], most: Decimal | None
-) -> Sound:
+async def fetch(purchase: Purchase, model: Resolution, bound: Bound) -> Sound:
     """Pay for one piece of sound. Raises `OpenRouterError`, also for an error in place of sound."""
-    async with purchase.request(most) as bill:
-        bill.name_provider = True
-        async with purchase.app.client.open(
-            "post", path, body, read_timeout=MEDIA_READ_TIMEOUT, report=purchase.report
+    async with purchase.request(model, bound) as paid:
+        paid.name_provider = True
+        async with purchase.client.open(
+            "post", PATH, paid.body, read_timeout=MEDIA_READ_TIMEOUT, report=purchase.report
         ) as response:
-            await bill.identify(response.headers)
+            await paid.on_headers(response.headers)
             kind = response.headers.get("content-type", "")
-            data = await responses.translating_errors(
-                lambda: _read(response, purchase, str(body["model"]))
-            )
+            data = await responses.translating_errors(lambda: _read(response, purchase, model.id))
             if not kind.lower().startswith(("audio/", "application/octet-stream")):
                 responses.parsed(data, response.headers)
                 raise unreadable()
@@ -284,8 +287,8 @@ PROVIDER = frozenset({"options", "zdr", "data_collection"})
 """The routing preferences that `/audio/speech` knows."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpeechPlan(Plan):
+@dataclass(kw_only=True)
+class SpeechPlan(MediaPlan):
     """The requests for the pieces of a text, ready to be sent."""
 
     bodies: Sequence[Mapping[str, Any]]
@@ -293,44 +296,87 @@ class SpeechPlan(Plan):
     voice: str
     destination: Destination
 
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Pay for the sound and save it. Raises `OpenRouterError` where there is none.
 
-async def plan(app: App, ask: Ask) -> SpeechPlan:
+        When a later piece fails, what comes before it is saved all the same.
+        """
+        await asyncio.to_thread(self.destination.prepare)
+        most = None if self.most is None else self.most / len(self.bodies)
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def piece(body: Mapping[str, Any]) -> Sound:
+            async with slots:
+                if self.path == PATH:
+                    return await fetch(purchase, self.model, estimate.as_it_is(body, most))
+                return await _chatted(purchase, self.model, body, most)
+
+        outcomes = await asyncio.gather(*map(piece, self.bodies), return_exceptions=True)
+        sounds: list[Sound] = []
+        failure: BaseException | None = None
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                failure = outcome
+                break
+            sounds.append(outcome)
+        if failure and not (sounds and isinstance(failure, OpenRouterError)):
+            raise failure
+        files, seconds = await asyncio.to_thread(
+            _made, partial(handle.save, self.destination), sounds
+        )
+        receipt = await purchase.receipt(f"{self.characters:,} characters")
+        told = "".join(sound.transcript for sound in sounds).strip()
+        notes = [*self.notes, f"The model said: {told[:500]}" if told else ""]
+        voice = f", voice {self.voice}" if self.voice else ""
+        length = f"{seconds:.1f} s of sound" if seconds else "Sound"
+        part = f" (the first {len(sounds)} of {len(self.bodies)} pieces)" if failure else ""
+        return replies.files(
+            f"{length}{part} by {self.model.id}{voice}:",
+            files,
+            receipt,
+            notes=notes,
+            error=failure if isinstance(failure, OpenRouterError) else None,
+        )
+
+
+async def plan_speech(app: App, request: SpeechRequest) -> SpeechPlan:
     """The requests for what is asked; nothing is sent.
 
     Raises `INVALID_INPUT` with the right voices for a wrong one, `UNSAFE_PATH`,
     `MODEL_NOT_FOUND`, `MODEL_UNAVAILABLE`.
     """
-    if not ask.text.strip():
+    if not request.text.strip():
         raise OpenRouterError(Code.INVALID_INPUT, "text is empty. Say what is to be heard.")
-    extra = request_options.checked(ask.options)
-    ask = ask.completed(extra)
-    stem = " ".join(ask.text.split()[:STEM_WORDS])
+    extra = request_options.checked(request.options)
+    request = request.completed(extra)
+    stem = " ".join(request.text.split()[:STEM_WORDS])
     suffixes = [kind.suffix for kind in FORMATS.values()]
-    place = await asyncio.to_thread(destination, app.settings, ask.save_to, stem, *suffixes)
-    wanted = media_format(ask.format, place.suffix)
-    if ask.format.strip():
+    place = await asyncio.to_thread(destination, app.settings, request.save_to, stem, *suffixes)
+    wanted = media_format(request.format, place.suffix)
+    if request.format.strip():
         place = replace(place, suffix=wanted.suffix)
-    named = ask.model or str(extra.pop("model", ""))
-    found = await choose.choose(app, named, _wanted(app, ask.voice, named))
+    named = request.model or str(extra.pop("model", ""))
+    found = await app.chooser.choose(named, _requirements(app, request.voice, named))
     row = found.model
     speaks = row is None or "speech" in row.output_modalities
-    voice, notes = voice_of(row, ask.voice, speaks=speaks)
+    voice, notes = voice_of(row, request.voice, speaks=speaks)
     shared = _shared(app, extra, found, speaks=speaks)
-    bodies = [chat_body(shared, row, ask, voice, wanted)]
+    bodies = [chat_body(shared, row, request, voice, wanted)]
     if speaks:
-        bodies = speech_bodies(shared, ask, voice, wanted)
+        bodies = speech_bodies(shared, request, voice, wanted)
         if wanted is MP3 and len(bodies) > 1:
             notes.append("The text is long: its pieces are joined as WAV.")
     return SpeechPlan(
         tool="generate_audio",
         model=found,
-        path=PATH if speaks else chat_media.PATH,
+        path=PATH if speaks else CHAT,
         request={**bodies[0], "requests": len(bodies)},
-        most=estimate(row, len(ask.text)),
-        subject=ask.text,
+        most=speech_cost(row, len(request.text)),
+        limit=limit_of(app, request.max_cost),
+        subject=request.text,
         notes=tuple(notes),
         bodies=bodies,
-        characters=len(ask.text.strip()),
+        characters=len(request.text.strip()),
         voice=voice,
         destination=place,
     )
@@ -345,7 +391,7 @@ def _shared(app: App, extra: dict[str, Any], model: Resolution, *, speaks: bool)
     return {**body, "provider": provider} if provider else body
 
 
-def _wanted(app: App, voice: str, named: str) -> Wanted:
+def _requirements(app: App, voice: str, named: str) -> Requirements:
     by_name = bool(named or app.settings.default_speech_model)
 
     def has_voice(model: Model) -> bool:
@@ -353,9 +399,9 @@ def _wanted(app: App, voice: str, named: str) -> Wanted:
         return by_name or not voice.strip() or voice.strip().casefold() in voices
 
     async def price(model: Model) -> Decimal | None:
-        return estimate(model, 1000)
+        return speech_cost(model, 1000)
 
-    return Wanted(
+    return Requirements(
         output=("speech", "audio") if by_name else ("speech",),
         default="default_speech_model",
         price=price,
@@ -366,51 +412,11 @@ def _wanted(app: App, voice: str, named: str) -> Wanted:
     )
 
 
-async def perform(plan: SpeechPlan, purchase: Purchase, handle: Handle) -> ToolResult:
-    """Pay for the sound and save it. Raises `OpenRouterError` where there is none.
-
-    When a later piece fails, what comes before it is saved all the same.
-    """
-    await asyncio.to_thread(plan.destination.prepare)
-    most = None if plan.most is None else plan.most / len(plan.bodies)
-    slots = asyncio.Semaphore(AT_ONCE)
-
-    async def piece(body: Mapping[str, Any]) -> Sound:
-        async with slots:
-            if plan.path == PATH:
-                return await fetch(purchase, PATH, body, most)
-            return await _chatted(purchase, body, most)
-
-    outcomes = await asyncio.gather(*map(piece, plan.bodies), return_exceptions=True)
-    sounds: list[Sound] = []
-    failure: BaseException | None = None
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            failure = outcome
-            break
-        sounds.append(outcome)
-    if failure and not (sounds and isinstance(failure, OpenRouterError)):
-        raise failure
-    files, seconds = await asyncio.to_thread(_made, partial(handle.save, plan.destination), sounds)
-    receipt = await purchase.receipt(f"{plan.characters:,} characters")
-    told = "".join(sound.transcript for sound in sounds).strip()
-    notes = [*plan.notes, f"The model said: {told[:500]}" if told else ""]
-    voice = f", voice {plan.voice}" if plan.voice else ""
-    length = f"{seconds:.1f} s of sound" if seconds else "Sound"
-    part = f" (the first {len(sounds)} of {len(plan.bodies)} pieces)" if failure else ""
-    return replies.files(
-        f"{length}{part} by {plan.model.id}{voice}:",
-        files,
-        receipt,
-        notes=notes,
-        error=failure if isinstance(failure, OpenRouterError) else None,
-    )
-
-
-async def _chatted(purchase: Purchase, body: Mapping[str, Any], most: Decimal | None) -> Sound:
-    body, most = await purchase.bounded(body, most)
-    async with purchase.request(most) as bill:
-        media = await chat_media.receive(purchase, bill, body)
+async def _chatted(
+    purchase: Purchase, model: Resolution, body: Mapping[str, Any], most: Decimal | None
+) -> Sound:
+    async with purchase.request(model, estimate.priced_per_unit(body, most)) as paid:
+        media = await chat_media.receive(purchase, paid)
     if not media.audio:
         raise unreadable()
     kind = "audio/pcm" if body["audio"]["format"] == "pcm16" else "audio/*"
@@ -445,7 +451,7 @@ def _samples(sound: Sound) -> Pcm:
     return of_content_type(sound.data, sound.content_type)
 
 
-def estimate(model: Model | None, characters: int) -> Decimal | None:
+def speech_cost(model: Model | None, characters: int) -> Decimal | None:
     """USD that the sound of a text can cost at most; None where the catalogue lists no price."""
     if model is None:
         return None

@@ -15,29 +15,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp.api import streamed_body
 from openrouter_mcp.api.streamed_body import Encoded
+from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import save
 from openrouter_mcp.files.attach import Files
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
-from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.multimodal import replies, subtitles
+from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
 from openrouter_mcp.multimodal.subtitles import Spoken
 from openrouter_mcp.results import UNTRUSTED_META, SavedFile
-from openrouter_mcp.spending.paid_request import Plan, Purchase
+from openrouter_mcp.spending import estimate
+from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
 
 # Only what is in the file itself: a playlist could name other files and addresses.
 COMMON = ("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe")
@@ -283,8 +283,8 @@ PROVIDER = frozenset({"options", "zdr", "data_collection"})
 """The routing preferences that `/audio/transcriptions` knows."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TranscriptionPlan(Plan):
+@dataclass(kw_only=True)
+class TranscriptionPlan(MediaPlan):
     """The request for each part of a recording; its bytes are put in when it is sent."""
 
     recording: Recording
@@ -292,8 +292,40 @@ class TranscriptionPlan(Plan):
     timestamps: str
     destination: Destination | None
 
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Pay for the transcript, show it, and save it where that is wanted.
 
-async def plan(
+        Raises `OpenRouterError`; when a later part fails, what came before it is shown.
+        """
+        if self.destination:
+            await asyncio.to_thread(self.destination.prepare)
+        done, seconds, parts, error = await _all_parts(self, purchase)
+        notes = [*self.notes]
+        if parts > 1:
+            notes.append(f"It was written down in {parts} parts, cut where nobody speaks.")
+            if self.body.get("diarize"):
+                notes.append("Each part counts its speakers anew.")
+        if error:
+            notes.append(f"Only {len(done)} of {parts} parts could be written down.")
+        whole = subtitles.joined(done)
+        receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
+        made = await asyncio.to_thread(_made, self, whole, notes, handle)
+        text, more = await save.shown_text(
+            purchase.settings,
+            subtitles.lines(whole, self.timestamps) or "[Nothing was said.]",
+            receipt.generation_id,
+        )
+        return replies.files(
+            text,
+            made,
+            receipt,
+            notes=[*notes, *more],
+            error=error,
+            meta={UNTRUSTED_META: True},
+        )
+
+
+async def plan_transcription(
     app: App,
     file: str,
     *,
@@ -302,6 +334,7 @@ async def plan(
     timestamps: str,
     speakers: bool,
     save_to: str,
+    max_cost: float,
     options: Mapping[str, Any],
 ) -> TranscriptionPlan:
     """The request for these arguments. Raises what `recordings.find` and `destination` raise."""
@@ -313,7 +346,7 @@ async def plan(
     if save_to:
         place = await asyncio.to_thread(destination, app.settings, save_to, stem, *MIME)
     named = model or str(extra.pop("model", ""))
-    found = await choose.choose(app, named, _wanted(speakers=speakers))
+    found = await app.chooser.choose(named, _requirements(speakers=speakers))
     body = {**extra, "model": found.id}
     if spoken:
         body["language"] = spoken
@@ -325,7 +358,8 @@ async def plan(
         model=found,
         path=PATH,
         request={**body, "input_audio": f"{recording.name} ({recording.data.size:,} bytes)"},
-        most=estimate(found.model, recording.seconds),
+        most=transcription_cost(found.model, recording.seconds),
+        limit=limit_of(app, max_cost),
         subject=recording.name,
         recording=recording,
         body=body,
@@ -360,14 +394,14 @@ def _detail(timestamps: str, *, speakers: bool, subtitled: bool) -> dict[str, An
     return {**detail, "diarize": True} if speakers else detail
 
 
-def _wanted(*, speakers: bool) -> Wanted:
+def _requirements(*, speakers: bool) -> Requirements:
     async def price(model: Model) -> Decimal | None:
-        return estimate(model, HOUR)
+        return transcription_cost(model, HOUR)
 
     def tells_speakers(endpoint: Mapping[str, Any]) -> bool:
         return endpoint.get("supports_diarization", True) is True
 
-    return Wanted(
+    return Requirements(
         output=("transcription",),
         default="default_transcription_model",
         price=price,
@@ -375,37 +409,6 @@ def _wanted(*, speakers: bool) -> Wanted:
         unit="an hour",
         endpoint=tells_speakers if speakers else choose.any_endpoint,
         ability="telling speakers apart" if speakers else "",
-    )
-
-
-async def perform(plan: TranscriptionPlan, purchase: Purchase, handle: Handle) -> ToolResult:
-    """Pay for the transcript, show it, and save it where that is wanted.
-
-    Raises `OpenRouterError`; when a later part fails, what came before it is shown all the same.
-    """
-    if plan.destination:
-        await asyncio.to_thread(plan.destination.prepare)
-    done, seconds, parts, error = await _all_parts(plan, purchase)
-    notes = [*plan.notes]
-    if parts > 1:
-        notes.append(f"It was written down in {parts} parts, cut where nobody speaks.")
-        if plan.body.get("diarize"):
-            notes.append("Each part counts its speakers anew.")
-    if error:
-        notes.append(f"Only {len(done)} of {parts} parts could be written down.")
-    whole = subtitles.joined(done)
-    receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
-    made = await asyncio.to_thread(_made, plan, whole, notes, handle)
-    text, more = await purchase.app.shortened(
-        subtitles.lines(whole, plan.timestamps) or "[Nothing was said.]", receipt.generation_id
-    )
-    return replies.files(
-        text,
-        made,
-        receipt,
-        notes=[*notes, *more],
-        error=error,
-        meta={UNTRUSTED_META: True},
     )
 
 
@@ -437,21 +440,18 @@ async def _written_down(
     plan: TranscriptionPlan, recording: Recording, purchase: Purchase, parts: int
 ) -> tuple[Spoken, float]:
     """The transcript of one part, and the seconds that are billed for it (0 = not told)."""
-    body = streamed_body.streamed(
-        {**plan.body, "input_audio": {"data": recording.data, "format": recording.format}}
-    )
-    if body is None:
-        raise AssertionError("a recording is a file")
+    audio = {"data": recording.data, "format": recording.format}
+    body = {**plan.body, "input_audio": audio}
     most = None if plan.most is None else plan.most / parts
-    async with purchase.request(most) as bill:
-        reply = await purchase.app.client.post(
-            PATH, body, on_headers=bill.identify, report=purchase.report
+    async with purchase.request(plan.model, estimate.as_it_is(body, most)) as paid:
+        reply = await purchase.client.post(
+            PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
         )
         if isinstance(reply, dict):
-            bill.read(reply)
+            paid.read(reply)
     if not isinstance(reply, dict) or not isinstance(reply.get("text"), str):
         raise unreadable("the transcript")
-    told = bill.usage.get("seconds")
+    told = paid.usage.get("seconds")
     return subtitles.read(reply), float(told) if isinstance(told, int | float) else 0.0
 
 
@@ -485,7 +485,7 @@ def _json(spoken: Spoken) -> str:
     return json.dumps(about, ensure_ascii=False, indent=1)
 
 
-def estimate(model: Model | None, seconds: float) -> Decimal | None:
+def transcription_cost(model: Model | None, seconds: float) -> Decimal | None:
     """USD that the transcript can cost at most; None where the catalogue lists no price."""
     if model is None:
         return None

@@ -7,27 +7,32 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
+
+from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.streamed_body import Encoded
+from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import parts
 from openrouter_mcp.files.kinds import KindName
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models import choose
-from openrouter_mcp.models.choose import Wanted
-from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.choose import Requirements
+from openrouter_mcp.models.datasets import UPSCALER_PARAMETERS, is_upscaler
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import parse_usd
-from openrouter_mcp.spending.paid_request import Plan
+from openrouter_mcp.multimodal import video_job
+from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
+from openrouter_mcp.multimodal.video_job import PATH, TOOL, Order
+from openrouter_mcp.spending import estimate
+from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
-
-if TYPE_CHECKING:
-    from openrouter_mcp.app import App
 
 FRAMES = ("first_frame", "last_frame")
 LISTS = {
@@ -37,8 +42,6 @@ LISTS = {
     "size": "supported_sizes",
 }
 """Parameters with values of which a model lists those that it takes."""
-SWITCHES = {"generate_audio": "generate_audio", "seed": "seed"}
-UPSCALERS = ("creativity", "upscale_factor")
 RESOLUTION = re.compile(r"\d{3,4}p|[1248]k")
 SILENT = re.compile(r"(?:no|without|non)[-_ ]?audio|silent|audio[-_ ](?:off|false)")
 FROM_IMAGE = re.compile(r"image[-_ ]to[-_ ]video|reference|i2v")
@@ -47,7 +50,7 @@ FLAT = re.compile(r"generate|(?:per[-_ ])?(?:video|generation|request)(?:$|[-_ ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class VideoRequest:
     """What a caller wants; empty and 0 mean that it does not matter."""
 
     prompt: str
@@ -62,6 +65,7 @@ class Ask:
     audio: bool = True
     seed: int = 0
     save_to: str = ""
+    max_cost: float = 0
     options: Mapping[str, Any]
 
     def check(self) -> None:
@@ -115,17 +119,12 @@ def fit(row: Mapping[str, Any], body: dict[str, Any], frames: Sequence[str]) -> 
             raise _wrong(row, "frame", frame, known)
     if "seed" in body and row.get("seed") is False:
         raise _not_taken(row, "seed")
-    for name in UPSCALERS:
+    for name in UPSCALER_PARAMETERS:
         if name in body and name in row and row[name] is None:
             raise _not_taken(row, f"options.{name}")
     # A model without sound makes silent videos anyway.
     if row.get("generate_audio") is False:
         body.pop("generate_audio", None)
-
-
-def is_upscaler(row: Mapping[str, Any]) -> bool:
-    """Whether a row of `GET /videos/models` enlarges videos instead of making them."""
-    return any(row.get(name) is not None for name in UPSCALERS)
 
 
 def _wrong(
@@ -146,7 +145,7 @@ def _not_taken(row: Mapping[str, Any], name: str) -> OpenRouterError:
     )
 
 
-def estimate(row: Mapping[str, Any], body: Mapping[str, Any]) -> Decimal | None:
+def video_cost(row: Mapping[str, Any], body: Mapping[str, Any]) -> Decimal | None:
     """USD that this video can cost at most; None where its price lines cannot be read.
 
     What is not asked for counts at the dearest that the model may choose.
@@ -189,8 +188,6 @@ def _price(
     return price if FLAT.search(name) else None
 
 
-TOOL = "generate_video"
-PATH = "/videos"
 SUFFIXES = (".mp4", ".webm", ".mov")
 HIGHEST_PRICE = Decimal("0.5")
 """USD for a second of video, above which a model is not chosen unasked."""
@@ -201,48 +198,59 @@ NAME_ANOTHER = "Name a finished one with extend (get_job lists them)."
 MIME = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoPlan(Plan):
+@dataclass(kw_only=True)
+class VideoPlan(MediaPlan):
     """A video, ready to be ordered."""
 
+    app: App
     body: Mapping[str, Any]
     destination: Destination
 
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Order the video, wait for it and save it. Raises what `video_job.make` raises."""
+        place = self.destination
+        await asyncio.to_thread(place.prepare)
+        order = Order(self.model.id, self.subject, str(place.directory), place.stem, place.suffix)
+        bound = estimate.as_it_is(self.body, self.most)
+        return await video_job.make(self.app, order, self.model, bound, purchase, handle)
 
-async def plan(app: App, ask: Ask) -> VideoPlan:
+
+async def plan_video(app: App, request: VideoRequest) -> VideoPlan:
     """The request for what is asked; nothing is sent, but frames and references are read.
 
     Raises `INVALID_INPUT` with the right values for a wrong one, `MODEL_NOT_FOUND`,
     `MODEL_UNAVAILABLE`, `UNSAFE_PATH` and what `Files.references` raises.
     """
-    ask.check()
-    extra = request_options.checked(ask.options)
+    request.check()
+    extra = request_options.checked(request.options)
     detail = parts.take_detail(extra)
     _check_retention(app, extra)
-    place = await asyncio.to_thread(_place, app, ask)
-    rows = {str(row.get("id")): row for row in await Market(app.client, app.cache).video_models()}
-    attached = await app.files.references(ask.references, REFERENCES, image_detail=detail)
-    earlier, made_by = await _earlier(app, ask.extend.strip())
-    named = ask.model or str(extra.pop("model", "")) or made_by
-    found = await choose.choose(app, named, _wanted(ask, attached.parts, rows))
-    body: dict[str, Any] = {**extra, "model": found.id, **ask.parameters()}
-    if ask.prompt.strip():
-        body["prompt"] = ask.prompt
+    place = await asyncio.to_thread(_place, app, request)
+    rows = {str(row.get("id")): row for row in await app.market.video_models()}
+    attached = await app.files.references(request.references, REFERENCES, image_detail=detail)
+    earlier, made_by = await _earlier(app, request.extend.strip())
+    named = request.model or str(extra.pop("model", "")) or made_by
+    found = await app.chooser.choose(named, _requirements(request, attached.parts, rows))
+    body: dict[str, Any] = {**extra, "model": found.id, **request.parameters()}
+    if request.prompt.strip():
+        body["prompt"] = request.prompt
     body |= {"previous_job_id": earlier} if earlier else {}
-    shown = {**body, **ask.frames()}
-    if ask.frames():
-        body["frame_images"] = await _frames(app, ask, detail)
+    shown = {**body, **request.frames()}
+    if request.frames():
+        body["frame_images"] = await _frames(app, request, detail)
     if attached.parts:
         body[INPUTS] = [_reference(part) for part in attached.parts]
         shown["references"] = [parts.name(part) for part in attached.parts]
-    most, notes = _priced(rows.get(found.id, {"id": found.id}), body, ask)
+    most, notes = _priced(rows.get(found.id, {"id": found.id}), body, request)
     return VideoPlan(
+        app=app,
         tool=TOOL,
         model=found,
         path=PATH,
         request={name: value for name, value in shown.items() if name != "model"},
         most=most,
-        subject=ask.prompt,
+        limit=limit_of(app, request.max_cost),
+        subject=request.prompt,
         notes=(*attached.notes, *notes),
         body=body,
         destination=place,
@@ -250,18 +258,18 @@ async def plan(app: App, ask: Ask) -> VideoPlan:
 
 
 def _priced(
-    row: Mapping[str, Any], body: dict[str, Any], ask: Ask
+    row: Mapping[str, Any], body: dict[str, Any], request: VideoRequest
 ) -> tuple[Decimal | None, list[str]]:
     """What the checked body can cost at most; the price lines where they cannot be read."""
-    fit(row, body, list(ask.frames()))
-    most = estimate(row, body)
+    fit(row, body, list(request.frames()))
+    most = video_cost(row, body)
     unread = [f"OpenRouter's price lines: {row.get('pricing_skus')}."]
     return most, unread if most is None else []
 
 
-def _place(app: App, ask: Ask) -> Destination:
-    stem = " ".join(ask.prompt.split()[:STEM_WORDS]) or "video"
-    return destination(app.settings, ask.save_to, stem, *SUFFIXES)
+def _place(app: App, request: VideoRequest) -> Destination:
+    stem = " ".join(request.prompt.split()[:STEM_WORDS]) or "video"
+    return destination(app.settings, request.save_to, stem, *SUFFIXES)
 
 
 def _check_retention(app: App, options: Mapping[str, Any]) -> None:
@@ -281,9 +289,11 @@ def _check_retention(app: App, options: Mapping[str, Any]) -> None:
         )
 
 
-def _wanted(ask: Ask, references: Sequence[Part], rows: Mapping[str, Mapping[str, Any]]) -> Wanted:
-    inputs = choose.of_parts(references) | ({"image"} if ask.frames() else set())
-    asked = {**ask.parameters(), **({INPUTS: True} if inputs else {})}
+def _requirements(
+    request: VideoRequest, references: Sequence[Part], rows: Mapping[str, Mapping[str, Any]]
+) -> Requirements:
+    inputs = choose.of_parts(references) | ({"image"} if request.frames() else set())
+    asked = {**request.parameters(), **({INPUTS: True} if inputs else {})}
 
     def takes(model: Model) -> bool:
         return inputs <= model.input_modalities
@@ -291,15 +301,15 @@ def _wanted(ask: Ask, references: Sequence[Part], rows: Mapping[str, Mapping[str
     def suits(model: Model) -> bool:
         row = rows.get(model.id, {})
         try:
-            fit(row, dict(asked), list(ask.frames()))
+            fit(row, dict(asked), list(request.frames()))
         except OpenRouterError:
             return False
         return not is_upscaler(row)
 
     async def price(model: Model) -> Decimal | None:
-        return estimate(rows.get(model.id, {}), {**asked, "duration": 1})
+        return video_cost(rows.get(model.id, {}), {**asked, "duration": 1})
 
-    return Wanted(
+    return Requirements(
         output=("video",),
         default="default_video_gen_model",
         price=price,
@@ -311,9 +321,9 @@ def _wanted(ask: Ask, references: Sequence[Part], rows: Mapping[str, Mapping[str
     )
 
 
-async def _frames(app: App, ask: Ask, detail: str) -> list[Part]:
+async def _frames(app: App, request: VideoRequest, detail: str) -> list[Part]:
     frames = []
-    for name, source in ask.frames().items():
+    for name, source in request.frames().items():
         attached = await app.files.references([source], ("image",), 1, detail)
         frames.append({**_reference(attached.parts[0]), "frame_type": name})
     return frames

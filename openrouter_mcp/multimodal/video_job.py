@@ -21,31 +21,31 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.responses import perhaps_billed, translating_errors
+from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
 from openrouter_mcp.files.save import Destination, Draft
 from openrouter_mcp.jobs import unsaved
+from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
 from openrouter_mcp.multimodal import replies
-from openrouter_mcp.multimodal.video import PATH
 from openrouter_mcp.progress import Report
 from openrouter_mcp.results import SavedFile
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending import receipts
+from openrouter_mcp.spending.estimate import Bound
+from openrouter_mcp.spending.paid_request import PaidRequest, Purchase, audit
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import clean, duration
 
 if TYPE_CHECKING:
     import httpx2
 
-    from openrouter_mcp.app import App
-    from openrouter_mcp.jobs.handle import Handle
-    from openrouter_mcp.multimodal.video import VideoPlan
-    from openrouter_mcp.spending.paid_request import Bill, Purchase
-
+TOOL = "generate_video"
+PATH = "/videos"
 FRUITLESS = 4
 """Attempts in a row that bring nothing, after which a download is given up."""
 PAUSE = 0.5
@@ -54,7 +54,11 @@ RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
 
 
 async def download(
-    app: App, job_id: str, index: int, place: Destination, handle: Handle
+    app: App,
+    job_id: str,
+    index: int,
+    place: Destination,
+    handle: Handle,
 ) -> SavedFile:
     """Save one video of a job; where it cannot be written, where such files are kept.
 
@@ -204,27 +208,26 @@ class Order:
         return Destination(Path(self.directory), self.stem, self.suffix)
 
 
-async def perform(plan: VideoPlan, purchase: Purchase, handle: Handle) -> ToolResult:
-    """Order the video, wait for it and save it.
+async def make(
+    app: App, order: Order, model: Resolution, bound: Bound, purchase: Purchase, handle: Handle
+) -> ToolResult:
+    """Order a video, wait for it and save it.
 
     Raises `JOB_FAILED` with what was billed, and `OpenRouterError` where it is not even begun.
     """
-    app = purchase.app
-    place = plan.destination
-    await asyncio.to_thread(place.prepare)
-    order = Order(plan.model.id, plan.subject, str(place.directory), place.stem, place.suffix)
     handle.details = json.dumps(order.__dict__)
     # A job from the first second: should this process die now, somebody can tell.
     await handle.keep()
-    async with purchase.request(plan.most) as bill:
+    async with purchase.request(model, bound) as paid:
         # From here on nobody's leaving may lose what is paid.
         handle.lasting = True
-        job_id = await _undisturbed(_submit(plan, purchase, bill, handle))
+        job_id = await _undisturbed(_submit(app, paid, handle))
         with _to_go_on(handle):
             ended = await _ended(app, handle, job_id)
-        bill.usage = responses.mapping(ended, "usage")
-        bill.generation_id = responses.text(ended, "generation_id") or job_id
-    return await _deliver(app, order, job_id, ended, await purchase.receipt("1 video"), handle)
+        paid.usage = responses.mapping(ended, "usage")
+        paid.generation_id = responses.text(ended, "generation_id") or job_id
+    receipt = await purchase.receipt("1 video")
+    return await _deliver(app, order, job_id, ended, receipt, handle)
 
 
 async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
@@ -246,21 +249,16 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     )
     if receipt.cost is not None:
         await app.budget.settle(job_id, receipt.cost)
-    receipt = replace(
-        receipt,
-        quantity="1 video",
-        budget=await app.budget_line(),
-        cost_pending=receipt.cost is None,
-    )
-    app.audit("generate_video", receipt, order.subject)
+    receipt = replace(receipt, quantity="1 video", budget=await app.budget.line())
+    audit(app.settings, TOOL, receipt, order.subject)
     return await _deliver(app, order, job_id, ended, receipt, handle)
 
 
-async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handle) -> str:
+async def _submit(app: App, paid: PaidRequest, handle: Handle) -> str:
     """Order it, and keep its id before anything else can fail."""
     try:
-        reply = await purchase.app.client.post(
-            PATH, plan.body, on_headers=bill.identify, report=handle.report
+        reply = await app.client.post(
+            PATH, paid.body, on_headers=paid.on_headers, report=handle.report
         )
     except BaseException:
         handle.lasting = False
@@ -270,7 +268,7 @@ async def _submit(plan: VideoPlan, purchase: Purchase, bill: Bill, handle: Handl
         raise perhaps_billed(unreadable("the video that was ordered"))
     handle.billing_note = BILLED_ON
     # Queued before the job, so that who finds the job finds its money too.
-    await bill.identify({"x-generation-id": job_id})
+    await paid.identify(job_id)
     await handle.upstream(job_id)
     return job_id
 

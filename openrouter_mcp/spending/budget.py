@@ -145,7 +145,7 @@ LookUp = Callable[[str], Awaitable[Decimal | None]]
 
 
 @dataclass(frozen=True)
-class Left:
+class Remaining:
     """What is spent of what may be: USD, reservations of calls under way included.
 
     A cap of 0 means that there is none.
@@ -253,7 +253,11 @@ class Budget:
                 raise
         return Reservation(entry, self._store, self._clock, capped=self._shared)
 
-    async def left(self) -> Left:
+    async def line(self) -> str:
+        """What is spent of the caps, for receipts; empty where there are none."""
+        return (await self.remaining()).line() if self._shared else ""
+
+    async def remaining(self) -> Remaining:
         """What is spent of the caps by now."""
 
         def sums(connection: sqlite3.Connection) -> tuple[Sum, Sum]:
@@ -261,7 +265,7 @@ class Budget:
             return day, ledger.of_session(connection, self._store.owner)
 
         day, session = await self._store.read(sums)
-        return Left(
+        return Remaining(
             day.settled + day.reserved,
             self._settings.max_cost_per_day,
             session.settled + session.reserved,

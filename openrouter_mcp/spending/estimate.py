@@ -1,10 +1,14 @@
-"""What one request would cost, and how to keep it within a limit. Pure."""
+"""What a request can cost at most, and how to keep it within a limit, before it is sent. Pure.
+
+Every body that is paid is priced here: a `Bound` fits it into what may be spent.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -21,6 +25,48 @@ FAR_ABOVE = 10
 """A limit so many times the estimate needs no ceiling, which would make equal requests differ."""
 LEAST_OUTPUT = 16
 """Output tokens below which some providers refuse a request."""
+
+
+@dataclass(frozen=True)
+class PricedBody:
+    """A body that is ready to be sent, and the USD that it can cost at most (None = unbounded)."""
+
+    body: Mapping[str, Any]
+    most: Decimal | None
+
+
+Bound = Callable[[Decimal | None], PricedBody]
+"""Fits a body into what may be spent on it, in USD; None means that nothing limits it."""
+
+
+def chat_bound(request: ChatRequest) -> Bound:
+    """The body of a chat, with an output limit and a `max_price` that the money allows."""
+
+    def bound(allowance: Decimal | None) -> PricedBody:
+        now = datetime.now(UTC)
+        fitted = bounded(request, allowance, now)
+        return PricedBody(fitted.body, estimate(fitted, now).most)
+
+    return bound
+
+
+def as_it_is(body: Mapping[str, Any], most: Decimal | None) -> Bound:
+    """A body whose price nothing in it can lower."""
+    return lambda _allowance: PricedBody(body, most)
+
+
+def priced_per_unit(body: Mapping[str, Any], most: Decimal | None, units: int = 1) -> Bound:
+    """A body that gets a ceiling where the catalogue lists no price: the money for each unit.
+
+    Only for endpoints that know `provider.max_price`. `units` are what is billed.
+    """
+
+    def bound(allowance: Decimal | None) -> PricedBody:
+        if most is not None or allowance is None:
+            return PricedBody(body, most)
+        return PricedBody(_with_max_price(body, {"request": allowance / units}), allowance)
+
+    return bound
 
 
 def estimate(request: ChatRequest, now: datetime) -> Estimate:
@@ -92,17 +138,22 @@ def _priced_at_most(request: ChatRequest, rates: Rates, limit: Decimal) -> ChatR
         return request
     slack = MILLION * limit / most
     ceiling = {"prompt": rates.prompt * slack, "completion": rates.completion * slack}
-    provider = dict(request.body.get("provider") or {})
+    return replace(request, body=_with_max_price(request.body, ceiling))
+
+
+def _with_max_price(body: Mapping[str, Any], prices: Mapping[str, Decimal]) -> dict[str, Any]:
+    """The body with `provider.max_price` at these prices at most; a lower one of its own stays."""
+    provider = body.get("provider") or {}
     own = provider.get("max_price") or {}
-    lower = {kind: min(price, Decimal(own.get(kind, price))) for kind, price in ceiling.items()}
-    provider["max_price"] = {**own, **{kind: _plain(price) for kind, price in lower.items()}}
-    return replace(request, body={**request.body, "provider": provider})
+    lower = {kind: min(price, Decimal(own.get(kind, price))) for kind, price in prices.items()}
+    prices_sent = {**own, **{kind: _plain(price) for kind, price in lower.items()}}
+    return {**body, "provider": {**provider, "max_price": prices_sent}}
 
 
 def bounded(request: ChatRequest, limit: Decimal | None, now: datetime) -> ChatRequest:
     """The request `within` the limit where it fits, else the least that it could be asked for.
 
-    Who reserves the money for that knows best why there is not enough.
+    Reserving the money for that then fails with the reason why there is not enough.
     """
     if limit is None:
         return request
@@ -112,10 +163,7 @@ def bounded(request: ChatRequest, limit: Decimal | None, now: datetime) -> ChatR
         body = {**request.body, request.limit_name: request.output_limit or LEAST_OUTPUT}
         if _rates(request, _demand(request), now) is None:
             ratio, prompt = pricing.COMPLETION_RATIO, pricing.DEAREST_INPUT
-            dearest = {"prompt": f"{prompt:f}", "completion": f"{ratio * prompt:f}"}
-            provider = body.get("provider") or {}
-            own = provider.get("max_price") or {}
-            body["provider"] = {**provider, "max_price": {**dearest, **own}}
+            body = _with_max_price(body, {"prompt": prompt, "completion": ratio * prompt})
         return replace(request, body=body)
 
 
@@ -168,11 +216,7 @@ def _capped_price(
             f"{' after web search' if demand.searches else ''}. Raise "
             f"{PER_CALL if cap and limit >= cap else 'max_cost'}, or ask for less.",
         )
-    provider = dict(request.body.get("provider") or {})
-    own = provider.get("max_price") or {}
-    lower = {kind: min(price, Decimal(own.get(kind, price))) for kind, price in prices.items()}
-    provider["max_price"] = {**own, **{kind: _plain(price) for kind, price in lower.items()}}
-    body = {**request.body, request.limit_name: output, "provider": provider}
+    body = _with_max_price({**request.body, request.limit_name: output}, prices)
     return replace(request, body=_stopping_at(body, limit))
 
 

@@ -136,6 +136,7 @@ def of_usage(
 ) -> Receipt:
     """The receipt of one request that is no chat, from its `usage` under whichever of its names."""
     names = ("prompt_tokens", "input_tokens", "total_tokens")
+    cost = parse_usd(usage.get("cost"))
     reasons = [model.how] if model.how else []
     other = bool(answered) and not _same(model, answered)
     if other:
@@ -149,7 +150,7 @@ def of_usage(
         cached_tokens=0,
         output_tokens=_count(usage, "completion_tokens") or _count(usage, "output_tokens"),
         reasoning_tokens=0,
-        cost=parse_usd(usage.get("cost")),
+        cost=cost,
         upstream_cost=None,
         web_searches=0,
         seconds=seconds,
@@ -158,6 +159,7 @@ def of_usage(
         from_cache=False,
         cache_age=None,
         generation_id=generation_id,
+        cost_pending=cost is None and bool(generation_id),
     )
 
 

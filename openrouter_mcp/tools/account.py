@@ -138,5 +138,5 @@ async def get_job(
     if cancel:
         return await app.jobs.cancel(job_id)
     if save_to:
-        return await save_again.save(app, job_id, save_to, wait, progress)
+        return await save_again.save(app.settings, app.jobs, job_id, save_to, wait, progress)
     return await app.jobs.get(job_id, wait, progress)

@@ -61,13 +61,11 @@ async def chat(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Ask any model on OpenRouter. The last line tells model, provider, tokens and cost."""
-    from openrouter_mcp.chat import conversation
-    from openrouter_mcp.chat.conversation import Call
-    from openrouter_mcp.completions.request import Ask
+    from openrouter_mcp.chat.conversation import ChatCall
+    from openrouter_mcp.completions.request import CallerRequest
     from openrouter_mcp.files import parts
 
-    attached = await app.files.parts(files, image_detail=parts.detail(options))
-    ask = Ask(
+    asked = CallerRequest(
         prompt=prompt,
         messages=messages,
         system=system,
@@ -76,13 +74,13 @@ async def chat(
         options=options,
         schema=schema,
         web=web,
-        attachments=attached.parts,
-        notes=attached.notes,
+        model=model,
+        fallbacks=fallbacks,
+        max_cost=max_cost,
+        thread_id=thread_id,
+        attached=await app.files.parts(files, image_detail=parts.detail(options)),
     )
-    call = Call("chat", ask, model, fallbacks, max_cost, thread_id, attached)
-    if dry_run:
-        return await conversation.dry_run(app, call)
-    return await conversation.answer(app, call, progress)
+    return await app.paid_calls.carry_out(ChatCall(app, asked), progress, dry_run=dry_run)
 
 
 @tool(title="Compare models", tags={"chat"}, annotations=PAID, output_schema=None)
@@ -102,22 +100,19 @@ async def compare_models(
 ) -> ToolResult | InputRequiredResult:
     """One prompt on several models at once: a table of cost, speed, tokens, and the answers."""
     from openrouter_mcp.chat import compare
-    from openrouter_mcp.chat.conversation import Call
-    from openrouter_mcp.completions.request import Ask
+    from openrouter_mcp.completions.request import CallerRequest
     from openrouter_mcp.files import parts
 
-    attached = await app.files.parts(files, image_detail=parts.detail(options))
-    ask = Ask(
+    asked = CallerRequest(
+        tool="compare_models",
         prompt=prompt,
         system=system,
         options=options,
-        attachments=attached.parts,
-        notes=attached.notes,
+        max_cost=max_cost,
+        attached=await app.files.parts(files, image_detail=parts.detail(options)),
     )
-    call = Call("compare_models", ask, max_cost=max_cost, attached=attached)
-    if dry_run:
-        return await compare.dry_run(app, call, models, judge)
-    return await compare.compare(app, call, models, judge, progress)
+    comparison = await compare.plan_comparison(app, asked, models, judge)
+    return await app.paid_calls.carry_out(comparison, progress, dry_run=dry_run)
 
 
 @tool(title="Complete text", tags={"chat"}, annotations=PAID, output_schema=None)
@@ -133,15 +128,20 @@ async def complete_text(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Raw text completion, for base models; for questions use chat."""
-    from openrouter_mcp.chat import conversation
-    from openrouter_mcp.chat.conversation import Call
-    from openrouter_mcp.completions.request import Ask
+    from openrouter_mcp.chat.conversation import plan_completion
+    from openrouter_mcp.completions.request import CallerRequest
 
-    call = Call("complete_text", Ask(options=options), model, max_cost=max_cost)
-    request = await conversation.compose_completion(app, call, prompt, max_tokens, stop)
-    if dry_run:
-        return await conversation.dry_run_of(app, request)
-    return await conversation.complete(app, call, request, progress)
+    asked = CallerRequest(
+        tool="complete_text",
+        prompt=prompt,
+        model=model,
+        max_tokens=max_tokens,
+        stop=stop,
+        max_cost=max_cost,
+        options=options,
+    )
+    completion = await plan_completion(app, asked)
+    return await app.paid_calls.carry_out(completion, progress, dry_run=dry_run)
 
 
 @tool(title="Run agent", tags={"chat"}, annotations=PAID, output_schema=None)
@@ -164,13 +164,8 @@ async def run_agent(
 
     given = Task(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
     delegation = Delegation(app, app.mcp_servers, given)
-    chosen = await delegation.check()
-    if dry_run:
-        return await delegation.dry_run(chosen)
-    allowed = await delegation.consent(chosen, progress)
-    if isinstance(allowed, InputRequiredResult):
-        return allowed
-    return await delegation.work(chosen, allowed, progress)
+    await delegation.check()
+    return await app.paid_calls.carry_out(delegation, progress, dry_run=dry_run)
 
 
 @tool(title="List threads", tags={"chat"}, annotations=LOOK_UP, output_schema=None)

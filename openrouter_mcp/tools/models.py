@@ -43,7 +43,6 @@ async def find_models(
 ) -> FoundModels:
     """Search OpenRouter's live models. Prices are USD per million tokens."""
     from openrouter_mcp.models import cards, search
-    from openrouter_mcp.models.datasets import Market
     from openrouter_mcp.models.filter import ModelFilter
 
     snapshot = await app.catalogue.models()
@@ -61,7 +60,7 @@ async def find_models(
         zdr=zdr,
         sort=sort,
     )
-    found = await search.find(snapshot, Market(app.client, app.cache), wanted)
+    found = await search.find(snapshot, app.market, wanted)
     shown, now = found.models[offset : offset + limit], time.time()
     page: FoundModels = {
         "models": [cards.row(model, now) for model in shown],
@@ -86,12 +85,10 @@ async def get_model(
     An endpoint's tag pins it: options {"provider": {"only": [tag]}}.
     """
     from openrouter_mcp.models import search
-    from openrouter_mcp.models.datasets import Market
 
     snapshot = await app.catalogue.models()
     found = search.resolve(snapshot, model)
-    market = Market(app.client, app.cache)
-    card, missing = await search.model_card(app.catalogue, market, snapshot, found, time.time())
+    card, missing = await search.model_card(app.catalogue, app.market, snapshot, found, time.time())
     answer: ModelCard = {"model": card, "as_of": search.as_of(snapshot)}
     if found.how:
         answer["resolved"] = found.how
@@ -115,12 +112,10 @@ async def recommend_model(
     app: App = CurrentApp,
 ) -> Advice:
     """At most five models for a task, from live benchmarks, price, use and endpoint health."""
-    from openrouter_mcp.models.datasets import Market
     from openrouter_mcp.models.recommend import advice
 
     question = advice.Question(task, needs, max_price, min_context, prompt)
-    market = Market(app.client, app.cache)
-    return await advice.advise(app.catalogue, market, question, time.time())
+    return await advice.advise(app.catalogue, app.market, question, time.time())
 
 
 @tool(title="Get rankings", tags={"models"}, annotations=LOOK_UP)
@@ -143,12 +138,10 @@ async def get_rankings(
 ) -> Ranking:
     """Benchmarks, models and apps by tokens, models by task, cost of agent sessions. Cite it."""
     from openrouter_mcp.models import rankings
-    from openrouter_mcp.models.datasets import Market
 
     snapshot = await app.catalogue.models()
     asked = rankings.Question(kind, category, source, limit, start_date, end_date)
-    market = Market(app.client, app.cache)
-    return await rankings.ranking(snapshot, market, asked, time.time())
+    return await rankings.ranking(snapshot, app.market, asked, time.time())
 
 
 @tool(title="List providers", tags={"models"}, annotations=LOOK_UP)
@@ -158,9 +151,8 @@ async def list_providers(
 ) -> Providers:
     """Who runs the models: slugs for routing, seat, datacenters, data policy."""
     from openrouter_mcp.models import search
-    from openrouter_mcp.models.datasets import Market
 
-    rows, missing = await search.provider_table(Market(app.client, app.cache), query)
+    rows, missing = await search.provider_table(app.market, query)
     answer: Providers = {"providers": rows, "total": len(rows)}
     if missing:
         answer["missing"] = missing

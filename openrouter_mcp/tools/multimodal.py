@@ -1,6 +1,5 @@
 """Media in and out: questions about them, images, speech, video, transcripts, vectors, order."""
 
-from functools import partial
 from typing import Annotated, Literal
 
 from fastmcp.tools import ToolResult
@@ -58,14 +57,12 @@ async def rerank_documents(
     """Order texts or files by relevance to a query: index, score and first words of each."""
     from openrouter_mcp.multimodal import documents as documents_of
     from openrouter_mcp.multimodal import rerank
-    from openrouter_mcp.spending.paid_request import carry_out
 
     read = await documents_of.read(app.files, "documents", documents, files)
-    plan = await rerank.plan(app, query, read, top_n=top_n, model=model, options=options)
-    perform = partial(rerank.perform, plan)
-    return _structured(
-        await carry_out(app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress)
+    plan = await rerank.plan_rerank(
+        app, query, read, top_n=top_n, model=model, max_cost=max_cost, options=options
     )
+    return _structured(await app.paid_calls.carry_out(plan, progress, dry_run=dry_run))
 
 
 @tool(title="Embed texts", tags={"multimodal"}, annotations=PAID, output_schema=None)
@@ -88,13 +85,12 @@ async def embed_texts(
     from openrouter_mcp.multimodal import documents as documents_of
     from openrouter_mcp.multimodal import embed
     from openrouter_mcp.multimodal.documents import Documents
-    from openrouter_mcp.spending.paid_request import carry_out
 
     saved, names = await embed.load(app.settings, files)
     read = Documents([], [])
     if texts or names or not saved:
         read = await documents_of.read(app.files, "texts", texts, names)
-    plan = await embed.plan(
+    plan = await embed.plan_embedding(
         app,
         read,
         saved,
@@ -102,12 +98,10 @@ async def embed_texts(
         top_k=top_k,
         model=model,
         save_to=save_to,
+        max_cost=max_cost,
         options=options,
     )
-    perform = partial(embed.perform, plan)
-    return await carry_out(
-        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
-    )
+    return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
 @tool(title="Generate image", tags={"multimodal"}, annotations=PAID, output_schema=None)
@@ -133,9 +127,8 @@ async def generate_image(
 ) -> ToolResult | InputRequiredResult:
     """Draw or edit images. They are saved as files; previews are shown."""
     from openrouter_mcp.multimodal import image
-    from openrouter_mcp.spending.paid_request import carry_out
 
-    ask = image.Ask(
+    request = image.ImageRequest(
         prompt=prompt,
         model=model,
         references=references,
@@ -147,13 +140,11 @@ async def generate_image(
         background=background,
         seed=seed,
         save_to=save_to,
+        max_cost=max_cost,
         options=options,
     )
-    plan = await image.plan(app, ask)
-    perform = partial(image.perform, plan)
-    return await carry_out(
-        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
-    )
+    plan = await image.plan_image(app, request)
+    return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
 @tool(title="Generate audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
@@ -174,22 +165,19 @@ async def generate_audio(
 ) -> ToolResult | InputRequiredResult:
     """Speech, music or sound as a file. A wrong voice is answered with the right ones."""
     from openrouter_mcp.multimodal import speech
-    from openrouter_mcp.spending.paid_request import carry_out
 
-    ask = speech.Ask(
+    request = speech.SpeechRequest(
         text=text,
         model=model,
         voice=voice,
         format=format,
         instructions=instructions,
         save_to=save_to,
+        max_cost=max_cost,
         options=options,
     )
-    plan = await speech.plan(app, ask)
-    perform = partial(speech.perform, plan)
-    return await carry_out(
-        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
-    )
+    plan = await speech.plan_speech(app, request)
+    return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
 @tool(title="Transcribe audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
@@ -208,9 +196,8 @@ async def transcribe_audio(
 ) -> ToolResult | InputRequiredResult:
     """Speech to text, with times and speakers on request; subtitles by save_to."""
     from openrouter_mcp.multimodal import transcribe
-    from openrouter_mcp.spending.paid_request import carry_out
 
-    plan = await transcribe.plan(
+    plan = await transcribe.plan_transcription(
         app,
         file,
         model=model,
@@ -218,12 +205,10 @@ async def transcribe_audio(
         timestamps=timestamps,
         speakers=speakers,
         save_to=save_to,
+        max_cost=max_cost,
         options=options,
     )
-    perform = partial(transcribe.perform, plan)
-    return await carry_out(
-        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
-    )
+    return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
 @tool(title="Analyze media", tags={"multimodal"}, annotations=PAID, output_schema=None)
@@ -242,18 +227,22 @@ async def analyze_media(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Ask about images, audio, video or PDFs. Their content never enters your context."""
-    from openrouter_mcp.chat import conversation
-    from openrouter_mcp.completions import request
+    from openrouter_mcp.completions.request import CallerRequest
     from openrouter_mcp.files import parts
     from openrouter_mcp.multimodal import analyze
 
     image_detail = parts.detail(options)
     attached = await app.files.parts(files, image_detail=image_detail, media_in_folders=True)
-    ask = request.Ask(prompt=question.strip() or QUESTION, options=options)
-    call = await analyze.call_for(app, attached, ask, model, max_cost)
-    if dry_run:
-        return await conversation.dry_run(app, call)
-    return await conversation.answer(app, call, progress)
+    asked = CallerRequest(
+        tool="analyze_media",
+        prompt=question.strip() or QUESTION,
+        model=model,
+        max_cost=max_cost,
+        options=options,
+        attached=attached,
+    )
+    call = await analyze.plan_analysis(app, asked)
+    return await app.paid_calls.carry_out(call, progress, dry_run=dry_run)
 
 
 @tool(title="Generate video", tags={"multimodal"}, annotations=PAID, output_schema=None)
@@ -277,10 +266,9 @@ async def generate_video(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Make a video. It takes minutes: a job, which get_job delivers even after a restart."""
-    from openrouter_mcp.multimodal import video, video_job
-    from openrouter_mcp.spending.paid_request import carry_out
+    from openrouter_mcp.multimodal import video
 
-    ask = video.Ask(
+    request = video.VideoRequest(
         prompt=prompt,
         model=model,
         first_frame=first_frame,
@@ -293,10 +281,8 @@ async def generate_video(
         audio=audio,
         seed=seed,
         save_to=save_to,
+        max_cost=max_cost,
         options=options,
     )
-    plan = await video.plan(app, ask)
-    perform = partial(video_job.perform, plan)
-    return await carry_out(
-        app, plan, perform, max_cost=max_cost, dry_run=dry_run, progress=progress
-    )
+    plan = await video.plan_video(app, request)
+    return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)

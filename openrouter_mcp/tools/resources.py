@@ -23,12 +23,10 @@ MODEL_ARGUMENTS = {"model", "models", "id"}
 async def model(id: str, app: App = CurrentApp) -> str:
     """One model in full, as get_model tells it."""
     from openrouter_mcp.models import search
-    from openrouter_mcp.models.datasets import Market
 
     snapshot = await app.catalogue.models()
     found = search.resolve(snapshot, id)
-    market = Market(app.client, app.cache)
-    card, _ = await search.model_card(app.catalogue, market, snapshot, found, time.time())
+    card, _ = await search.model_card(app.catalogue, app.market, snapshot, found, time.time())
     return json.dumps(card, ensure_ascii=False)
 
 

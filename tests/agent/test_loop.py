@@ -16,7 +16,7 @@ from openrouter_mcp.agent.loop import Agent, Ending, Limits, Run, Watch
 from openrouter_mcp.agent.run_log import Transcript
 from openrouter_mcp.agent.toolbox import Toolbox, opened
 from openrouter_mcp.completions.answer import NOT_STARTED, Answer, Listener
-from openrouter_mcp.completions.request import Ask, ChatRequest, compose
+from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer
@@ -126,8 +126,8 @@ class Breaking(Scripted):
         if self._script:
             return self._script.pop(0)
         await listener.report(NOT_STARTED)
-        await listener.started("gen-cut")
-        listener.grown(Answer(text=self._text, generation_id="gen-cut", model="acme/large"))
+        await listener.on_generation("gen-cut")
+        listener.on_delta(Answer(text=self._text, generation_id="gen-cut", model="acme/large"))
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -165,7 +165,7 @@ def work(desk, tmp_path):
     async def run(model, *, allow=(), **limits) -> Run:
         box: Toolbox = await opened([desk], [], allow, silent)
         resolution = Resolution("acme/large", Model.parse(ROW), "")
-        ask = Ask(prompt="Tidy up.", options={"tools": box.definitions})
+        ask = CallerRequest(prompt="Tidy up.", options={"tools": box.definitions})
         request = compose(ask, resolution, [], Settings(api_key=None))
         transcript = Transcript(tmp_path, days=1)
         watch = Watch(silent, lambda _answer: None, lambda _step: None, transcript)

@@ -9,7 +9,7 @@ import pytest
 from openrouter_mcp.chat import replies
 from openrouter_mcp.chat.exchange import Exchange
 from openrouter_mcp.completions.answer import Answer
-from openrouter_mcp.completions.request import Ask, compose
+from openrouter_mcp.completions.request import CallerRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.settings import Settings
@@ -34,7 +34,7 @@ class Shown:
         **outcome: Any,
     ) -> None:
         request = compose(
-            Ask("Hi", max_tokens=max_tokens, options=options or {}),
+            CallerRequest("Hi", max_tokens=max_tokens, options=options or {}),
             Resolution("acme/gem", None, ""),
             (),
             Settings(),

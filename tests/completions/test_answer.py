@@ -13,7 +13,7 @@ from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.responses import EventStream
 from openrouter_mcp.completions import answer as answer_module
 from openrouter_mcp.completions.answer import FURTHER_STEP, Answer, Listener, complete
-from openrouter_mcp.completions.request import Ask, compose
+from openrouter_mcp.completions.request import CallerRequest, compose
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.simulator.scripts import Script
@@ -270,7 +270,9 @@ def test_no_field_of_a_chunk_is_too_odd(place: tuple[Any, ...]):
         answer.add(chunk)
         answer.add(WHOLE_CHUNK)
         json.dumps(answer.message())
-        request = compose(Ask(prompt="hi"), Resolution(MODEL, None, ""), [], settings.Settings())
+        request = compose(
+            CallerRequest(prompt="hi"), Resolution(MODEL, None, ""), [], settings.Settings()
+        )
         assert receipts.of_chat(request, answer).line()
 
 
@@ -335,7 +337,9 @@ async def openrouter(configure):
 
 
 async def said(openrouter: OpenRouter, report=None, **options: Any) -> Answer:
-    request = compose(Ask("Hi", options=options), Resolution(MODEL, None, ""), (), settings.load())
+    request = compose(
+        CallerRequest("Hi", options=options), Resolution(MODEL, None, ""), (), settings.load()
+    )
     return await complete(openrouter, request, *([Listener(report)] if report else []))
 
 
@@ -485,7 +489,7 @@ async def test_what_breaks_after_the_last_word_breaks_nothing(configure):
 async def test_a_reply_that_cannot_be_read_is_known_by_its_generation(configure):
     """By its id OpenRouter tells what it cost."""
     page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Generation-Id: gen-7\r\n\r\n<p>"
-    request = compose(Ask("Hi"), Resolution(MODEL, None, ""), (), settings.load())
+    request = compose(CallerRequest("Hi"), Resolution(MODEL, None, ""), (), settings.load())
     heard: list[str] = []
 
     async def started(generation_id: str) -> None:
@@ -495,7 +499,7 @@ async def test_a_reply_that_cannot_be_read_is_known_by_its_generation(configure)
         configure(OPENROUTER_BASE_URL=address)
         client = OpenRouter(settings.load(), FAST)
         with pytest.raises(OpenRouterError) as failure:
-            await complete(client, request, Listener(started=started))
+            await complete(client, request, Listener(on_generation=started))
         await client.aclose()
     assert failure.value.code is Code.UPSTREAM_ERROR
     assert heard == ["gen-7"]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_mcp.completions.options import LOCKED, models
-from openrouter_mcp.completions.request import Ask, ChatRequest, compose
+from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files.attach import Attachments
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.settings import Settings
@@ -36,7 +37,7 @@ def asked(
 ) -> ChatRequest:
     """A composed request, which OpenRouter's own SDK must know."""
     request = compose(
-        Ask(prompt, **arguments),
+        CallerRequest(prompt, **arguments),
         model,
         [Resolution(name, None, "") for name in fallbacks],
         Settings(**(settings or {})),
@@ -480,15 +481,17 @@ def test_a_schema_is_sent_strictly_to_providers_that_heed_it():
 
 def test_attachments_stand_before_the_question_behind_the_system_prompt():
     part = {"type": "text", "text": "A file."}
-    body = asked("Why?", system="Be brief.", attachments=[part]).body
+    body = asked("Why?", system="Be brief.", attached=Attachments([part], [], [])).body
     assert body["messages"][1]["content"] == [part, {"type": "text", "text": "Why?"}]
-    parts = asked("", messages=CONVERSATION, attachments=[part]).body["messages"]
+    parts = asked("", messages=CONVERSATION, attached=Attachments([part], [], [])).body["messages"]
     assert parts[:2] == CONVERSATION[:2]
     assert parts[2]["content"] == [part, *CONVERSATION[2]["content"]]
 
 
 def test_notes_of_the_arguments_come_before_doubts():
-    request = asked("Hi", notes=["One file was skipped."], options={"temprature": 1})
+    request = asked(
+        "Hi", attached=Attachments([], ["One file was skipped."], []), options={"temprature": 1}
+    )
     assert request.notes[0] == "One file was skipped."
     assert len(request.notes) == 2
 

@@ -734,7 +734,7 @@ async def test_a_job_that_was_to_be_cancelled_when_its_server_died_is_cancelled(
     process, identity = await server("video-1")
     process.send_signal(signal.SIGSTOP)
     jobs = open_jobs(wait_seconds=0)
-    jobs.resume("generate_video", lambda handle, _id: Upstream()(handle))
+    jobs.register_resumer("generate_video", lambda handle, _id: Upstream()(handle))
     row = await jobs._table.find(identity)
     assert (await jobs.cancel(identity)).meta[META]["state"] == "cancelling"
     await kill(process)
@@ -742,8 +742,8 @@ async def test_a_job_that_was_to_be_cancelled_when_its_server_died_is_cancelled(
     assert await jobs._table.lease(row) is None
     assert (await jobs.get(identity, 10, listen())).meta[META]["state"] == "cancelled"
     clock.now = time.time() + job_table.LEASE + 1
-    jobs.resume("generate_video", lambda handle, _id: finished()(handle))
-    assert await jobs.go_on(await jobs.find(identity), None)
+    jobs.register_resumer("generate_video", lambda handle, _id: finished()(handle))
+    assert await jobs.resume(await jobs.find(identity), None)
     assert text(await jobs.get(identity, 10, listen())) == "Paris."
 
 
@@ -773,7 +773,7 @@ async def test_a_job_that_openrouter_has_goes_on_in_another_process(
         asked.append((upstream_id, handle.text))
         return ANSWER
 
-    jobs.resume("generate_video", download)
+    jobs.register_resumer("generate_video", download)
     assert (await jobs.get(identity, 0, listen())).meta[META]["state"] == "running"
     assert asked == []
     await kill(process)
@@ -864,7 +864,9 @@ async def test_closing_leaves_what_openrouter_has_to_the_next_process(
     await jobs._store.aclose()
     assert work.closed
     following = open_jobs(wait_seconds=0)
-    following.resume("generate_video", lambda _handle, _id: Upstream.__call__(finished(), _handle))
+    following.register_resumer(
+        "generate_video", lambda _handle, _id: Upstream.__call__(finished(), _handle)
+    )
     clock.now += job_table.LEASE + 1
     assert text(await following.get(identity, 10, listen())) == "Paris."
 

@@ -8,8 +8,7 @@ import pytest
 from openrouter_mcp import settings
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.models import choose
-from openrouter_mcp.models.choose import Wanted
+from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from tests.support.timing import FAST
 
@@ -18,7 +17,7 @@ async def prompt_price(model: Model) -> Decimal | None:
     return model.pricing.get("prompt") or None
 
 
-EMBEDDER = Wanted(
+EMBEDDER = Requirements(
     output=("embeddings",),
     default="default_embedding_model",
     price=prompt_price,
@@ -42,14 +41,14 @@ def row(simulator, id_: str) -> dict:
 
 
 async def test_a_loose_name_means_a_model_of_the_wanted_kind(app) -> None:
-    found = await choose.choose(app, "qwen3 embedding", EMBEDDER)
+    found = await app.chooser.choose("qwen3 embedding", EMBEDDER)
     assert found.id == QWEN
     assert "understood from" in found.how
 
 
 async def test_a_model_of_another_kind_is_refused_with_those_that_can(app) -> None:
     with pytest.raises(OpenRouterError) as refused:
-        await choose.choose(app, "openai/gpt-5-mini", EMBEDDER)
+        await app.chooser.choose("openai/gpt-5-mini", EMBEDDER)
     assert refused.value.code is Code.INVALID_INPUT
     assert refused.value.suggestions == [SMALL, QWEN]
 
@@ -57,30 +56,30 @@ async def test_a_model_of_another_kind_is_refused_with_those_that_can(app) -> No
 async def test_the_default_of_the_settings_comes_before_the_catalogue(app, configure) -> None:
     configure(OPENROUTER_DEFAULT_EMBEDDING_MODEL=QWEN)
     other = App(settings.load(), FAST)
-    found = await choose.choose(other, "", EMBEDDER)
+    found = await other.chooser.choose("", EMBEDDER)
     await other.aclose()
     assert (found.id, found.how) == (QWEN, "named by OPENROUTER_DEFAULT_EMBEDDING_MODEL")
 
 
 async def test_the_most_used_is_taken_and_the_price_told(app) -> None:
-    found = await choose.choose(app, "", EMBEDDER)
+    found = await app.chooser.choose("", EMBEDDER)
     assert (found.id, found.how) == (SMALL, "most used below $0.00000002 for a token")
 
 
 async def test_what_costs_more_is_passed_over(app, simulator) -> None:
     row(simulator, SMALL)["pricing"]["prompt"] = "0.001"
-    assert (await choose.choose(app, "", EMBEDDER)).id == QWEN
+    assert (await app.chooser.choose("", EMBEDDER)).id == QWEN
 
 
 async def test_a_price_that_is_not_listed_comes_after_those_that_are(app, simulator) -> None:
     row(simulator, SMALL)["pricing"]["prompt"] = "0"
-    assert (await choose.choose(app, "", EMBEDDER)).id == QWEN
+    assert (await app.chooser.choose("", EMBEDDER)).id == QWEN
 
 
 async def test_without_any_price_the_most_used_is_taken_and_that_is_told(app, simulator) -> None:
     for id_ in (SMALL, QWEN):
         row(simulator, id_)["pricing"]["prompt"] = "0"
-    found = await choose.choose(app, "", EMBEDDER)
+    found = await app.chooser.choose("", EMBEDDER)
     assert (found.id, found.how) == (SMALL, "most used, its price is not listed")
 
 
@@ -90,13 +89,13 @@ async def test_a_model_that_is_down_is_passed_over(app, monkeypatch, ill) -> Non
         return [{"status": 0, "uptime_last_30m": 99.0} | (ill if model_id == SMALL else {})]
 
     monkeypatch.setattr(app.catalogue, "endpoints", endpoints)
-    assert (await choose.choose(app, "", EMBEDDER)).id == QWEN
+    assert (await app.chooser.choose("", EMBEDDER)).id == QWEN
 
 
 async def test_when_all_are_too_dear_some_are_named(app, simulator) -> None:
     for id_ in (SMALL, QWEN):
         row(simulator, id_)["pricing"]["prompt"] = "1"
     with pytest.raises(OpenRouterError) as refused:
-        await choose.choose(app, "", EMBEDDER)
+        await app.chooser.choose("", EMBEDDER)
     assert refused.value.code is Code.MODEL_UNAVAILABLE
     assert refused.value.suggestions == [SMALL, QWEN]

@@ -7,7 +7,7 @@ import pytest
 
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.multimodal import image, image_parameters
-from openrouter_mcp.multimodal.image import Ask
+from openrouter_mcp.multimodal.image import ImageRequest
 
 SMALL = {
     "resolution": {"type": "enum", "values": ["1K"]},
@@ -33,7 +33,7 @@ BOTH = [endpoint("small", SMALL), endpoint("large", LARGE)]
 
 def price(pricing: list[dict], **demand: Any) -> Decimal | None:
     known = {"prompt": "x" * 300, "images": 1, "references": 0, "requests": 1, "resolution": ""}
-    return image_parameters.estimate([endpoint("a", {}, pricing)], **(known | demand))
+    return image_parameters.image_cost([endpoint("a", {}, pricing)], **(known | demand))
 
 
 def test_only_endpoints_that_take_everything_are_left() -> None:
@@ -86,8 +86,8 @@ def test_pixels_tokens_and_what_is_sent_along_are_priced() -> None:
 def test_a_price_that_one_endpoint_does_not_list_bounds_nothing() -> None:
     known = {"prompt": "", "images": 1, "references": 0, "requests": 1, "resolution": ""}
     unpriced = [endpoint("a", {}), endpoint("b", {}, [])]
-    assert image_parameters.estimate(unpriced, **known) is None
-    assert image_parameters.estimate([], **known) is None
+    assert image_parameters.image_cost(unpriced, **known) is None
+    assert image_parameters.image_cost([], **known) is None
 
 
 @pytest.mark.parametrize("odd", ["dear", None, -1, "1e400", [0.1]])
@@ -120,6 +120,6 @@ def test_the_format_follows_from_the_name_or_the_transparency_where_it_can() -> 
 
 
 def test_images_are_divided_among_requests_with_seeds_of_their_own() -> None:
-    ask = Ask(prompt="p", n=5, options={})
+    ask = ImageRequest(prompt="p", n=5, options={})
     bodies = image.image_bodies({"seed": 7}, ask, [], 2)
     assert [(body.get("n", 1), body["seed"]) for body in bodies] == [(2, 7), (2, 8), (1, 9)]

@@ -27,11 +27,11 @@ def test_a_search_unit_is_a_hundred_chunks(sizes, units) -> None:
 
 
 def test_search_units_and_tokens_both_count() -> None:
-    assert rerank.estimate(model(request="0.002"), 3, 900) == Decimal("0.006")
-    assert rerank.estimate(model(prompt="0.00001"), 3, 900) == Decimal("0.009")
+    assert rerank.rerank_cost(model(request="0.002"), 3, 900) == Decimal("0.006")
+    assert rerank.rerank_cost(model(prompt="0.00001"), 3, 900) == Decimal("0.009")
 
 
 def test_a_price_that_is_not_listed_is_not_zero() -> None:
-    assert rerank.estimate(model(), 1, 10) is None
-    assert rerank.estimate(None, 1, 10) is None
-    assert rerank.estimate(model("invented/reranker:free"), 1, 10) == 0
+    assert rerank.rerank_cost(model(), 1, 10) is None
+    assert rerank.rerank_cost(None, 1, 10) is None
+    assert rerank.rerank_cost(model("invented/reranker:free"), 1, 10) == 0

@@ -46,7 +46,7 @@ ROW = {"id": "acme/reel", "supported_durations": [4, 8], "generate_audio": True}
     ],
 )
 def test_the_most_specific_and_else_the_dearest_line_counts(lines, body, most):
-    found = video.estimate({**ROW, "pricing_skus": lines}, body)
+    found = video.video_cost({**ROW, "pricing_skus": lines}, body)
     assert found == (None if most is None else Decimal(most))
 
 

@@ -75,7 +75,7 @@ async def test_without_a_cap_nothing_is_refused_and_all_is_kept(server):
     await spend(budget, "1000")
     reservation = await budget.reserve("chat", MODEL, None)
     await reservation.settle(Decimal("0.5"))
-    left = await budget.left()
+    left = await budget.remaining()
     assert left.day_spent == left.session_spent == Decimal("1000.5")
     assert left.line() == "today $1,000.50"
 
@@ -85,8 +85,8 @@ async def test_the_receipt_tells_what_is_spent_of_each_cap(server):
     await spend(budget, "0.25")
     other = server()
     await spend(other, "0.16")
-    assert (await other.left()).line() == "today $0.41"
-    assert (await budget.left()).line() == "today $0.41 of $5.00, session $0.25 of $1.00"
+    assert (await other.remaining()).line() == "today $0.41"
+    assert (await budget.remaining()).line() == "today $0.41 of $5.00, session $0.25 of $1.00"
 
 
 async def test_the_least_limit_holds(server):
@@ -131,7 +131,7 @@ async def test_a_cap_may_be_used_up_to_the_last_nano_dollar(server):
 async def test_fractions_of_a_nano_dollar_count_as_a_whole_one(server):
     budget = server(day="1")
     await spend(budget, "0.0000000001")
-    assert (await budget.left()).day_spent == Decimal("0.000000001")
+    assert (await budget.remaining()).day_spent == Decimal("0.000000001")
 
 
 async def test_a_refusal_tells_cap_spent_reserved_estimate_and_what_fits(server):
@@ -232,7 +232,7 @@ async def test_what_is_settled_under_a_clock_set_back_counts_for_the_day_of_its_
 async def test_an_overshoot_is_recorded_shown_and_blocks_the_next_call(server):
     budget = server(day="1")
     await spend(budget, "1.5", most="0.5")
-    assert (await budget.left()).line() == "today $1.50 of $1.00"
+    assert (await budget.remaining()).line() == "today $1.50 of $1.00"
     assert await budget.allowance(None) == 0
     assert "$1.50 is spent today" in await refusal(budget, "0.01")
 
@@ -245,7 +245,7 @@ async def test_what_was_not_used_is_free_again(server):
 
 async def test_a_reservation_cancelled_while_it_is_made_is_let_go(server):
     budget = server(day="1")
-    await budget.left()
+    await budget.remaining()
     caller = asyncio.create_task(budget.reserve("chat", MODEL, Decimal(1)))
     await asyncio.sleep(0)
     caller.cancel()
@@ -307,7 +307,7 @@ async def test_absurd_amounts_do_no_harm(server):
     for _ in range(3):
         await spend(budget, "1e30")
     await spend(budget, "-5")
-    assert (await budget.left()).day_spent == 3_000_000
+    assert (await budget.remaining()).day_spent == 3_000_000
 
 
 # Files that cannot be used
@@ -321,7 +321,7 @@ async def test_a_cap_per_day_without_a_file_refuses_and_tells_the_repair(server,
         assert "restart this server" in told
     with pytest.raises(OpenRouterError, match="cannot be known"):
         await budget.allowance(None)
-    assert (await budget.left()).day_spent == 0
+    assert (await budget.remaining()).day_spent == 0
 
 
 async def test_a_cap_per_session_holds_without_a_file(server, tmp_path):
@@ -337,7 +337,7 @@ async def test_a_paid_answer_outlives_the_file(server, tmp_path):
     await reservation.sent()
     (tmp_path / "state" / "state.db").unlink()
     await reservation.settle(Decimal("0.3"))
-    assert (await budget.left()).session_spent == Decimal("0.3")
+    assert (await budget.remaining()).session_spent == Decimal("0.3")
     assert "moved or deleted" in await refusal(budget, "0.1")
 
 
@@ -357,7 +357,7 @@ def die(directory, step):
             await reservation.generation("gen-1")
         if step == "answered":
             await reservation.settle(Decimal("0.3"))
-        await budget.left()
+        await budget.remaining()
         os.kill(os.getpid(), signal.SIGKILL)
 
     asyncio.run(main())
@@ -384,9 +384,9 @@ async def test_the_next_process_concludes_what_a_killed_one_left(
 ):
     await killed(tmp_path / "state", step)
     budget = server(day="5")
-    assert (await budget.left()).day_spent == Decimal(before)
+    assert (await budget.remaining()).day_spent == Decimal(before)
     assert await budget.settle_leftovers(costs(**{"gen-1": "0.25"})) == concluded
-    assert (await budget.left()).day_spent == Decimal(after)
+    assert (await budget.remaining()).day_spent == Decimal(after)
     assert await budget.settle_leftovers(costs(**{"gen-1": "9"})) == 0
 
 
@@ -420,7 +420,7 @@ async def test_a_cost_that_two_processes_ask_for_is_settled_once(server):
     async with await first.reserve("chat", MODEL, Decimal(1)) as reservation:
         await reservation.sent()
         await reservation.generation("gen-1")
-    await first.left()
+    await first.remaining()
 
     async def slow(_generation_id):
         assert await first.settle_leftovers(costs(**{"gen-1": "0.25"})) == 1
@@ -477,7 +477,7 @@ def race(directory, caps, most, calls, barrier, results):
     async def main():
         store = Store(directory)
         budget = Budget(Settings(**caps), store, clock=lambda: NOON)
-        await budget.left()
+        await budget.remaining()
         barrier.wait(60)
         spent, refused = Decimal(0), 0
         for _ in range(calls):

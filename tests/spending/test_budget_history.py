@@ -69,7 +69,7 @@ class Histories(RuleBasedStateMachine):
     def write(self, process, step):
         """Take a step of a call and wait for the ledger, so that each history runs one way."""
         self.runner.run(step)
-        self.runner.run(process.budget.left())
+        self.runner.run(process.budget.remaining())
 
     def under_way(self, *, sent):
         return [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from openrouter_mcp.completions.request import Ask, ChatRequest, compose
+from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.settings import Settings
@@ -18,7 +18,9 @@ SEARCH = "openrouter:web_search"
 
 def asking(**options: Any) -> ChatRequest:
     """A request to a model whose price is not known."""
-    return compose(Ask("Hi", options=options), Resolution("acme/open", None, ""), [], Settings())
+    return compose(
+        CallerRequest("Hi", options=options), Resolution("acme/open", None, ""), [], Settings()
+    )
 
 
 def ceilings(request: ChatRequest, limit: str) -> dict[str, Decimal]:

@@ -1,29 +1,26 @@
 """Paid requests that are no chat: their cost is asked for, kept within limits, added up."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from fastmcp.tools import ToolResult
 
 from openrouter_mcp import settings
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.progress import silent
+from openrouter_mcp.multimodal.plan import MediaPlan
+from openrouter_mcp.progress import Progress, Report, silent
 from openrouter_mcp.spending import paid_request
-from openrouter_mcp.spending.paid_request import Plan, Purchase
+from openrouter_mcp.spending.estimate import as_it_is
+from openrouter_mcp.spending.paid_request import Purchase, settle_leftovers
 from tests.support.timing import FAST
 
-PLAN = Plan(
-    tool="rerank_documents",
-    model=Resolution("cohere/rerank-v3.5", None, ""),
-    path="/rerank",
-    request={},
-    most=Decimal("0.01"),
-    subject="a test",
-)
-BODY = {"model": PLAN.model.id, "query": "a", "documents": ["a"]}
+MODEL = Resolution("cohere/rerank-v3.5", None, "")
+PRICE = Decimal("0.01")
+BODY = {"model": MODEL.id, "query": "a", "documents": ["a"]}
 
 
 @pytest.fixture
@@ -35,17 +32,33 @@ async def app(configure, monkeypatch) -> AsyncIterator[App]:
     await app.aclose()
 
 
+class NeverPaid(MediaPlan):
+    """A call that is refused."""
+
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        raise AssertionError("it is refused before")
+
+
+def purchase_of(app: App, limit: Decimal | None = None, report: Report = silent) -> Purchase:
+    client, budget = app.client, app.budget
+    return Purchase(app.settings, client, budget, "rerank_documents", limit, report, "a test")
+
+
+async def send_nowhere(_seconds: float, _message: str) -> None:
+    """Progress that nobody sees."""
+
+
 async def buy(app: App, purchase: Purchase, *, told: bool = False) -> None:
-    async with purchase.request(Decimal("0.01")) as bill:
-        reply = await app.client.post("/rerank", BODY)
-        await bill.identify(reply.headers)
+    async with purchase.request(MODEL, as_it_is(BODY, PRICE)) as paid:
+        reply = await app.client.post("/rerank", paid.body)
+        await paid.on_headers(reply.headers)
         if told:
-            bill.read(reply.body)
+            paid.read(reply.body)
 
 
 async def test_a_cost_that_the_reply_does_not_tell_is_asked_for(app, simulator) -> None:
     simulator.generation_misses = 2
-    bought = Purchase(app, PLAN, None, silent)
+    bought = purchase_of(app)
     await buy(app, bought)
     receipt = await bought.receipt("1 search")
     assert (receipt.cost, receipt.provider) == (Decimal("0.002"), "Cohere")
@@ -55,25 +68,25 @@ async def test_a_cost_that_the_reply_does_not_tell_is_asked_for(app, simulator) 
 
 async def test_a_cost_that_is_not_known_in_time_is_pending_and_settled_later(app, simulator):
     simulator.generation_misses = 3
-    bought = Purchase(app, PLAN, None, silent)
+    bought = purchase_of(app)
     await buy(app, bought)
     receipt = await bought.receipt()
     assert receipt.cost is None
     assert "cost pending" in receipt.line()
-    assert (await app.budget.left()).day_spent == Decimal("0.01")
-    assert await app.settle() == 1
-    assert (await app.budget.left()).day_spent == Decimal("0.002")
+    assert (await app.budget.remaining()).day_spent == Decimal("0.01")
+    assert await settle_leftovers(app.client, app.budget) == 1
+    assert (await app.budget.remaining()).day_spent == Decimal("0.002")
 
 
 async def test_what_the_reply_tells_is_not_asked_for(app, simulator) -> None:
-    bought = Purchase(app, PLAN, None, silent)
+    bought = purchase_of(app)
     await buy(app, bought, told=True)
     await bought.receipt()
     assert [request.method for request in simulator.requests] == ["POST"]
 
 
 async def test_several_requests_share_one_receipt_and_one_limit(app) -> None:
-    bought = Purchase(app, PLAN, Decimal("0.012"), silent)
+    bought = purchase_of(app, Decimal("0.012"))
     await buy(app, bought, told=True)
     await buy(app, bought, told=True)
     with pytest.raises(OpenRouterError) as refused:
@@ -84,9 +97,9 @@ async def test_several_requests_share_one_receipt_and_one_limit(app) -> None:
 
 
 async def test_a_limit_that_is_used_up_is_no_open_door(app) -> None:
-    bought = Purchase(app, PLAN, Decimal("0.002"), silent)
-    async with bought.request(Decimal("0.002")) as bill:
-        bill.usage = {"cost": 0.002}
+    bought = purchase_of(app, Decimal("0.002"))
+    async with bought.request(MODEL, as_it_is(BODY, Decimal("0.002"))) as paid:
+        paid.usage = {"cost": 0.002}
     with pytest.raises(OpenRouterError, match="are spent"):
         await buy(app, bought)
 
@@ -99,18 +112,18 @@ async def test_who_finds_all_money_held_waits_for_it(app) -> None:
         told.append(message)
         await held.settle(Decimal("0.5"))
 
-    await buy(app, Purchase(app, PLAN, None, report), told=True)
+    await buy(app, purchase_of(app, report=report), told=True)
     assert told == ["waiting for money that other calls have reserved"]
 
 
 async def test_money_that_waits_for_its_cost_to_be_told_comes_back(app, simulator) -> None:
     simulator.generation_misses = 3
-    bought = Purchase(app, replace(PLAN, most=Decimal("0.995")), None, silent)
-    async with bought.request(Decimal("0.995")) as bill:
-        await bill.identify((await app.client.post("/rerank", BODY)).headers)
-    assert (await app.budget.left()).day_spent == Decimal("0.995")
+    bought = purchase_of(app)
+    async with bought.request(MODEL, as_it_is(BODY, Decimal("0.995"))) as paid:
+        await paid.on_headers((await app.client.post("/rerank", BODY)).headers)
+    assert (await app.budget.remaining()).day_spent == Decimal("0.995")
     await buy(app, bought, told=True)
-    assert (await app.budget.left()).day_spent == Decimal("0.004")
+    assert (await app.budget.remaining()).day_spent == Decimal("0.004")
 
 
 @pytest.mark.parametrize(
@@ -129,23 +142,28 @@ async def test_the_limit_that_refuses_is_the_one_to_raise(
 ) -> None:
     configure(**variables)
     other = App(settings.load(), FAST)
-    dear = replace(PLAN, most=Decimal("0.010000"))
+    dear = NeverPaid(
+        tool="rerank_documents",
+        model=MODEL,
+        path="/rerank",
+        request={},
+        most=Decimal("0.010000"),
+        limit=other.budget.limit(Decimal(str(max_cost))),
+    )
     with pytest.raises(OpenRouterError) as refused:
-        await paid_request.carry_out(
-            other, dear, None, max_cost=max_cost, dry_run=False, progress=None
-        )
+        await other.paid_calls.carry_out(dear, Progress(send_nowhere))
     await other.aclose()
     assert said in refused.value.message
 
 
 async def test_a_request_that_can_never_fit_is_told_to_ask_for_less(app) -> None:
     with pytest.raises(OpenRouterError, match=r"\. Ask for less so that .* OPENROUTER_MAX_COST"):
-        async with Purchase(app, PLAN, None, silent).request(Decimal(2)):
+        async with purchase_of(app).request(MODEL, as_it_is(BODY, Decimal(2))):
             pass
 
 
 async def test_a_refused_request_costs_nothing(app, simulator) -> None:
     simulator.fail("no_endpoints", path="/rerank")
     with pytest.raises(OpenRouterError):
-        await buy(app, Purchase(app, PLAN, None, silent))
-    assert (await app.budget.left()).day_spent == 0
+        await buy(app, purchase_of(app))
+    assert (await app.budget.remaining()).day_spent == 0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_mcp.completions.answer import Answer
-from openrouter_mcp.completions.request import Ask, ChatRequest, compose
+from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars, parse_usd
@@ -38,7 +38,7 @@ PLAIN = known("acme/gem", "acme/gem-dated")
 
 
 def asking(model: Resolution = PLAIN, *fallbacks: Resolution) -> ChatRequest:
-    return compose(Ask("Hi"), model, fallbacks, Settings())
+    return compose(CallerRequest("Hi"), model, fallbacks, Settings())
 
 
 def receipt(

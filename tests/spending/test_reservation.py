@@ -37,7 +37,7 @@ async def ended(budget, error=None, *, sent=True, generation_id=""):
     except (OpenRouterError, asyncio.CancelledError) as raised:
         caught = raised
     assert caught is error
-    return reservation.entry.state, (await budget.left()).day_spent
+    return reservation.entry.state, (await budget.remaining()).day_spent
 
 
 async def test_what_was_never_sent_is_released(budget):
@@ -78,7 +78,7 @@ async def test_what_was_settled_stays_settled_though_the_rest_is_cancelled(budge
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(call(), 0.02)
-    assert (await budget.left()).day_spent == Decimal("0.25")
+    assert (await budget.remaining()).day_spent == Decimal("0.25")
 
 
 async def test_a_cost_that_comes_after_all_settles_it(budget):
@@ -101,4 +101,4 @@ async def test_sending_that_is_cancelled_sends_nothing(budget):
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    assert (await budget.left()).day_spent == 0
+    assert (await budget.remaining()).day_spent == 0

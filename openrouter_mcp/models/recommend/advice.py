@@ -15,7 +15,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import cards, endpoints, search
 from openrouter_mcp.models import prices as pricing
 from openrouter_mcp.models.catalogue import Catalogue, Snapshot
-from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.datasets import Market, is_upscaler
 from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.output_types import Advice
@@ -31,7 +31,6 @@ from openrouter_mcp.models.recommend.tasks import (
     needed,
     understand,
 )
-from openrouter_mcp.multimodal import video
 
 LEAST_DAYS_LEFT = 30
 
@@ -197,7 +196,7 @@ async def _upscalers(market: Market) -> set[str]:
         rows = await market.video_models()
     except OpenRouterError:
         return set()
-    return {row["id"] for row in rows if video.is_upscaler(row)}
+    return {row["id"] for row in rows if is_upscaler(row)}
 
 
 def _demand(question: Question, task: Task) -> Demand:

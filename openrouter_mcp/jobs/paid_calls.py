@@ -1,0 +1,92 @@
+"""The one path of every paid tool: from its plan over the user's yes to a job and its reply."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from decimal import Decimal
+from typing import Any
+
+from fastmcp.tools import ToolResult
+from mcp.types import InputRequiredResult
+
+from openrouter_mcp.api.client import OpenRouter
+from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Jobs
+from openrouter_mcp.progress import Progress
+from openrouter_mcp.settings import Settings
+from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
+from openrouter_mcp.spending.paid_request import Purchase
+
+
+class PaidCall(ABC):
+    """One call of a paid tool whose arguments are checked; nothing is paid yet."""
+
+    tool: str
+    limit: Decimal | None
+    """USD that all its requests together may cost; None if nothing but the caps limits them."""
+    most: Decimal | None = None
+    """USD that it can cost at most; None where its requests are bounded one by one."""
+    subject: str = ""
+    """Whose first characters are the preview in the audit line."""
+    less: str = ASK_FOR_LESS
+    """What makes such a call cheaper, for the sentence that refuses it."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What its job is called beside the tool: its model."""
+
+    @abstractmethod
+    async def dry_run(self) -> ToolResult:
+        """What it would send and cost. Nothing is paid."""
+
+    @abstractmethod
+    async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
+        """Ask the user where the cost needs a yes; a result is to be returned from the tool.
+
+        Raises `BUDGET_EXCEEDED` when the user declines or cannot be asked.
+        """
+
+    @abstractmethod
+    async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
+        """Send what is paid through `purchase`, and reply. Raises `OpenRouterError`."""
+
+
+class PaidCalls:
+    """Carries out what a paid tool has planned."""
+
+    def __init__(self, settings: Settings, client: OpenRouter, budget: Budget, jobs: Jobs) -> None:
+        self._settings = settings
+        self._client = client
+        self._budget = budget
+        self._jobs = jobs
+
+    async def carry_out(
+        self, call: PaidCall, progress: Progress, *, dry_run: bool = False
+    ) -> ToolResult | InputRequiredResult:
+        """Show the call, or ask the user, or do it: its reply in time, else a job that goes on.
+
+        Raises `OpenRouterError`, before anything is paid where the call cannot be paid.
+        """
+        if dry_run:
+            return await call.dry_run()
+        if call.most is not None:
+            self._budget.check(call.title, call.most, call.limit, less=call.less)
+        if question := await call.consent(self._settings, progress):
+            return question
+
+        def work(handle: Handle) -> Coroutine[Any, Any, ToolResult]:
+            purchase = Purchase(
+                self._settings,
+                self._client,
+                self._budget,
+                call.tool,
+                call.limit,
+                handle.report,
+                call.subject,
+                call.less,
+            )
+            return call.perform(purchase, handle)
+
+        return await self._jobs.run(call.tool, call.title, work, progress)
