@@ -145,9 +145,12 @@ def _with_max_price(body: Mapping[str, Any], prices: Mapping[str, Decimal]) -> d
     """The body with `provider.max_price` at these prices at most; a lower one of its own stays."""
     provider = body.get("provider") or {}
     own = provider.get("max_price") or {}
-    lower = {kind: min(price, Decimal(own.get(kind, price))) for kind, price in prices.items()}
-    prices_sent = {**own, **{kind: _plain(price) for kind, price in lower.items()}}
-    return {**body, "provider": {**provider, "max_price": prices_sent}}
+    lower = {
+        kind: _plain(price)
+        for kind, price in prices.items()
+        if kind not in own or price < Decimal(own[kind])
+    }
+    return {**body, "provider": {**provider, "max_price": {**own, **lower}}}
 
 
 def bounded(request: ChatRequest, limit: Decimal | None, now: datetime) -> ChatRequest:
