@@ -50,10 +50,9 @@ async def send_nowhere(_seconds: float, _message: str) -> None:
 
 async def buy(app: App, purchase: Purchase, *, told: bool = False) -> None:
     async with purchase.request(MODEL, as_it_is(BODY, PRICE)) as paid:
-        reply = await app.client.post("/rerank", paid.body)
-        await paid.on_headers(reply.headers)
+        reply = await app.client.post("/rerank", paid.body, on_headers=paid.on_headers)
         if told:
-            paid.read(reply.body)
+            paid.read(reply)
 
 
 async def test_a_cost_that_the_reply_does_not_tell_is_asked_for(app, simulator) -> None:
@@ -120,7 +119,7 @@ async def test_money_that_waits_for_its_cost_to_be_told_comes_back(app, simulato
     simulator.generation_misses = 3
     bought = purchase_of(app)
     async with bought.request(MODEL, as_it_is(BODY, Decimal("0.995"))) as paid:
-        await paid.on_headers((await app.client.post("/rerank", BODY)).headers)
+        await app.client.post("/rerank", BODY, on_headers=paid.on_headers)
     assert (await app.budget.remaining()).day_spent == Decimal("0.995")
     await buy(app, bought, told=True)
     assert (await app.budget.remaining()).day_spent == Decimal("0.004")
