@@ -3,7 +3,9 @@
 import ast
 import json
 import re
+import sys
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -21,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "openrouter_mcp"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 TOKEN_BUDGET = 4500
 MOST_MODULES = 17
 MOST_LINES = 600
@@ -54,6 +57,10 @@ LAYERS = [
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 
 
+DISTRIBUTIONS = {"PIL": "pillow", "dotenv": "python-dotenv"}
+"""Distributions that are not named like the package that they hold."""
+
+
 def module_of(source: Path) -> str:
     """The dotted name of a source below the package."""
     parts = source.relative_to(PACKAGE).with_suffix("").parts
@@ -85,6 +92,19 @@ def imports(source: Path) -> set[str]:
                 known = path if path in MODULES else path.rpartition(".")[0]
                 found.add(known or "__init__")
     return found
+
+
+def distributions(sources: Iterable[Path]) -> set[str]:
+    """Whose packages these files import, wherever in them."""
+    found = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(str(node.module).partition(".")[0])
+    foreign = found - sys.stdlib_module_names - {"openrouter_mcp", "tests"}
+    return {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in foreign}
 
 
 def package_of(module: str) -> str:
@@ -214,6 +234,26 @@ def test_no_dated_model_slug_stands_in_the_source() -> None:
         assert DATED_SLUG.findall(source.read_text("utf-8")) == [], source
 
 
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    extras = PROJECT["optional-dependencies"]
+    declared = {
+        extra: dict(re.findall(r"^([a-z0-9-]+)>=(\S+)$", "\n".join(lines), re.MULTILINE))
+        for extra, lines in {**extras, "": PROJECT["dependencies"]}.items()
+    }
+    assert len(declared[""]) == len(PROJECT["dependencies"])
+    assert distributions(SOURCES) == declared[""].keys() | declared["heic"].keys()
+    used = distributions([*(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])
+    assert used <= declared[""].keys() | declared["dev"].keys()
+
+
+def test_the_pinned_versions_are_a_sorted_list_of_released_ones() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    assert lines == sorted(lines, key=lambda line: line.partition("==")[0].lower())
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
+    named = [re.split(r"[>=\[]", line)[0] for line in PROJECT["dependencies"]]
+    assert set(named) <= pinned
+
+
 def test_the_version_is_told_once() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["version"] == openrouter_mcp.__version__
+    assert PROJECT["version"] == openrouter_mcp.__version__
