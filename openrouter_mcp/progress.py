@@ -9,10 +9,7 @@ from types import TracebackType
 
 from mcp.types import InputRequiredResult
 
-PACE = 0.5
-"""Seconds between two notifications at least."""
-PULSE = 8.0
-"""Seconds after which the last message is sent again; clients expect one within ten."""
+from openrouter_mcp.timing import Timing
 
 Report = Callable[[str], Awaitable[None]]
 """Tells a waiting person, in one sentence, what is going on."""
@@ -42,7 +39,9 @@ class Progress:
         send: Send,
         clock: Callable[[], float] = time.monotonic,
         confirm: Confirm = nobody,
+        timing: Timing = Timing(),
     ) -> None:
+        self._timing = timing
         self.confirm = confirm
         self._send = send
         self._clock = clock
@@ -55,7 +54,7 @@ class Progress:
     async def __call__(self, message: str) -> None:
         """Send `message`, unless the start or another one was less than half a second ago."""
         self._message = message
-        if self._clock() - self._sent_at >= PACE:
+        if self._clock() - self._sent_at >= self._timing.progress_interval:
             await self._notify(message)
 
     async def __aenter__(self) -> Progress:
@@ -75,12 +74,12 @@ class Progress:
     async def _beat(self) -> None:
         while True:
             silent = self._clock() - max(self._sent_at, self._started)
-            if silent < PULSE:
-                await asyncio.sleep(PULSE - silent)
+            if silent < self._timing.progress_pulse:
+                await asyncio.sleep(self._timing.progress_pulse - silent)
             elif self._message:
                 await self._notify(f"{self._message} ({self._clock() - self._started:.0f} s)")
             else:
-                await asyncio.sleep(PACE)
+                await asyncio.sleep(self._timing.progress_interval)
 
     async def _notify(self, message: str) -> None:
         now = self._clock()

@@ -15,6 +15,12 @@ class Timing:
     longest_retry_wait: float = 20.0
     """A request that OpenRouter lets wait longer fails instead: whether to wait is the caller's."""
 
+    progress_interval: float = 0.5
+    """Two notifications of progress are at least this far apart."""
+
+    progress_pulse: float = 8.0
+    """After this the last message is sent again; clients expect one within ten."""
+
     look_up: float = 10.0
     """A look-up of a call that has more to tell is left out of its reply after this."""
 

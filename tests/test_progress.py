@@ -7,22 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_mcp import progress
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.timing import Timing
+from tests.support.clock import Clock
 
+INTERVAL = Timing().progress_interval
 CLIENTS_PATIENCE = 10.0
 yield_to_others = asyncio.sleep
 
 
-class Clock:
-    """Time that passes only when told, for `time.monotonic` and `asyncio.sleep` alike."""
+class Sleepless(Clock):
+    """A clock for `asyncio.sleep` too."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        super().__init__(1000.0)
         self.sleepers: list[tuple[float, asyncio.Future[None]]] = []
-
-    def __call__(self) -> float:
-        return self.now
 
     async def sleep(self, seconds: float) -> None:
         sleeping = asyncio.get_running_loop().create_future()
@@ -46,12 +45,19 @@ class Clock:
 class Listener:
     """Who hears the notifications, and when."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Sleepless) -> None:
         self.clock = clock
         self.heard: list[tuple[float, float, str]] = []
+        self.notified = asyncio.Event()
 
     async def send(self, value: float, message: str) -> None:
         self.heard.append((self.clock.now, value, message))
+        self.notified.set()
+
+    async def hears(self, count: int) -> None:
+        while len(self.heard) < count:
+            self.notified.clear()
+            await self.notified.wait()
 
     @property
     def messages(self) -> list[str]:
@@ -63,33 +69,33 @@ class Listener:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Sleepless:
+    return Sleepless()
 
 
 @pytest.fixture
-def listener(clock: Clock) -> Listener:
+def listener(clock: Sleepless) -> Listener:
     return Listener(clock)
 
 
-async def test_what_is_done_at_once_needs_no_message(clock: Clock, listener: Listener):
+async def test_what_is_done_at_once_needs_no_message(clock: Sleepless, listener: Listener):
     report = Progress(listener.send, clock)
     await report("waiting")
     assert listener.messages == []
-    clock.now += progress.PACE
+    clock.now += INTERVAL
     await report("thinking")
     assert listener.messages == ["thinking"]
 
 
-async def test_messages_that_come_too_fast_are_left_out(clock: Clock, listener: Listener):
+async def test_messages_that_come_too_fast_are_left_out(clock: Sleepless, listener: Listener):
     report = Progress(listener.send, clock)
     for number in range(14):
         await report(f"message {number}")
-        clock.now += progress.PACE / 4
+        clock.now += INTERVAL / 4
     assert listener.messages == ["message 4", "message 8", "message 12"]
 
 
-async def test_values_are_seconds_since_the_start(clock: Clock, listener: Listener):
+async def test_values_are_seconds_since_the_start(clock: Sleepless, listener: Listener):
     report = Progress(listener.send, clock)
     clock.now += 2.5
     await report("a")
@@ -100,7 +106,7 @@ async def test_values_are_seconds_since_the_start(clock: Clock, listener: Listen
 
 @given(st.lists(st.floats(min_value=0, max_value=5), max_size=30))
 def test_values_rise_strictly(pauses: list[float]):
-    clock = Clock()
+    clock = Sleepless()
     listener = Listener(clock)
 
     async def run() -> None:
@@ -113,14 +119,11 @@ def test_values_rise_strictly(pauses: list[float]):
     asyncio.run(run())
     assert all(earlier < later for earlier, later in pairwise(listener.values))
     times = [time for time, _, _ in listener.heard]
-    assert all(later - earlier >= progress.PACE for earlier, later in pairwise(times))
+    assert all(later - earlier >= INTERVAL for earlier, later in pairwise(times))
 
 
-async def test_values_rise_even_while_the_clock_stands_still(
-    clock: Clock, listener: Listener, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(progress, "PACE", 0.0)
-    report = Progress(listener.send, clock)
+async def test_values_rise_even_while_the_clock_stands_still(clock: Sleepless, listener: Listener):
+    report = Progress(listener.send, clock, timing=Timing(progress_interval=0))
     for _ in range(3):
         await report("again")
     assert all(earlier < later for earlier, later in pairwise(listener.values))
@@ -129,7 +132,7 @@ async def test_values_rise_even_while_the_clock_stands_still(
 
 @pytest.mark.parametrize("spoken_at", [0, 1, 3.5, 7.75, 8, 12.25])
 async def test_a_silence_is_never_longer_than_clients_bear(
-    clock: Clock, listener: Listener, monkeypatch: pytest.MonkeyPatch, spoken_at: float
+    clock: Sleepless, listener: Listener, monkeypatch: pytest.MonkeyPatch, spoken_at: float
 ):
     monkeypatch.setattr(asyncio, "sleep", clock.sleep)
     async with Progress(listener.send, clock) as report:
@@ -144,7 +147,7 @@ async def test_a_silence_is_never_longer_than_clients_bear(
 
 
 async def test_the_pulse_repeats_the_last_message_with_the_time(
-    clock: Clock, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    clock: Sleepless, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(asyncio, "sleep", clock.sleep)
     async with Progress(listener.send, clock) as report:
@@ -156,7 +159,7 @@ async def test_the_pulse_repeats_the_last_message_with_the_time(
 
 
 async def test_there_is_no_pulse_before_the_first_message(
-    clock: Clock, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    clock: Sleepless, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(asyncio, "sleep", clock.sleep)
     async with Progress(listener.send, clock):
@@ -165,21 +168,17 @@ async def test_there_is_no_pulse_before_the_first_message(
     assert listener.messages == []
 
 
-async def test_the_pulse_beats_in_real_time_and_stops_at_the_end(
-    listener: Listener, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(progress, "PULSE", 0.005)
+async def test_the_pulse_beats_in_real_time_and_stops_at_the_end(listener: Listener):
     before = asyncio.all_tasks()
-    async with Progress(listener.send) as report:
+    async with Progress(listener.send, timing=Timing(progress_pulse=0.005)) as report:
         await report("waiting")
         async with asyncio.timeout(5):
-            while len(listener.heard) < 3:
-                await asyncio.sleep(0.002)
+            await listener.hears(3)
     assert asyncio.all_tasks() == before
     assert set(listener.messages) == {"waiting (0 s)"}
 
 
-async def test_a_failure_inside_passes_and_ends_the_pulse(clock: Clock, listener: Listener):
+async def test_a_failure_inside_passes_and_ends_the_pulse(clock: Sleepless, listener: Listener):
     before = asyncio.all_tasks()
     with pytest.raises(ValueError, match="inside"):
         async with Progress(listener.send, clock):
@@ -187,20 +186,18 @@ async def test_a_failure_inside_passes_and_ends_the_pulse(clock: Clock, listener
     assert asyncio.all_tasks() == before
 
 
-async def test_a_listener_that_fails_ends_the_pulse_but_not_the_work(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(progress, "PULSE", 0.001)
+async def test_a_listener_that_fails_ends_the_pulse_but_not_the_work():
     heard: list[str] = []
+    gone = asyncio.Event()
 
     async def send(_value: float, message: str) -> None:
         heard.append(message)
         if len(heard) > 1:
+            gone.set()
             raise ConnectionError("the client has gone")
 
-    async with Progress(send) as report:
+    async with Progress(send, timing=Timing(progress_pulse=0.001)) as report:
         await report("waiting")
         async with asyncio.timeout(5):
-            while len(heard) < 2:
-                await asyncio.sleep(0.002)
+            await gone.wait()
     assert heard == ["waiting (0 s)", "waiting (0 s)"]

@@ -97,7 +97,8 @@ def _progress(context: Context = CurrentContext()) -> Progress:
     async def send(seconds: float, message: str) -> None:
         await context.report_progress(seconds, message=message)
 
-    return Progress(send, confirm=partial(confirm, context))
+    timing = context.lifespan_context["app"].timing
+    return Progress(send, confirm=partial(confirm, context), timing=timing)
 
 
 CurrentApp = Depends(_app)

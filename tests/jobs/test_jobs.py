@@ -24,12 +24,14 @@ from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import tool_result
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
+from openrouter_mcp.timing import Timing
 from tests.support.clock import Clock
 from tests.support.processes import until
 from tests.support.results import text
 
 SOON = 0.02
 HOUR = 3600.0
+EVERY_MESSAGE = Timing(progress_interval=0)
 ANSWER = ToolResult(content="Paris.")
 
 
@@ -63,14 +65,15 @@ class Upstream:
 class Listener:
     """A client that listens to progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, timing: Timing = Timing()) -> None:
         self.heard: list[tuple[float, str]] = []
+        self.timing = timing
 
     def __call__(self) -> Progress:
         async def send(value: float, message: str) -> None:
             self.heard.append((value, message))
 
-        return Progress(send)
+        return Progress(send, timing=self.timing)
 
 
 @pytest.fixture
@@ -167,15 +170,13 @@ async def test_a_failure_in_time_is_raised_and_not_stored(
     assert await jobs.list() == []
 
 
-async def test_progress_of_the_work_reaches_who_waits_strictly_increasing(
-    open_jobs, listen: Listener, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("openrouter_mcp.progress.PACE", 0.0)
+async def test_progress_of_the_work_reaches_who_waits_strictly_increasing(open_jobs):
+    listen = Listener(EVERY_MESSAGE)
 
     async def work(handle: Handle) -> ToolResult:
         for number in range(3):
             await handle.report(f"number {number}")
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0)
         return ANSWER
 
     await open_jobs(wait_seconds=45).run("chat", "acme/x", work, listen())
@@ -184,10 +185,8 @@ async def test_progress_of_the_work_reaches_who_waits_strictly_increasing(
     assert all(earlier < later for (earlier, _), (later, _) in pairwise(listen.heard))
 
 
-async def test_silent_work_has_a_pulse(
-    open_jobs, listen: Listener, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("openrouter_mcp.progress.PULSE", 0.005)
+async def test_silent_work_has_a_pulse(open_jobs):
+    listen = Listener(Timing(progress_pulse=0.005))
     gate = asyncio.Event()
 
     async def work(_handle: Handle) -> ToolResult:
@@ -206,9 +205,8 @@ async def test_silent_work_has_a_pulse(
 
 
 async def test_a_client_that_cannot_be_told_stops_the_work_and_loses_nothing(
-    open_jobs, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    open_jobs, upstream: Upstream
 ):
-    monkeypatch.setattr("openrouter_mcp.progress.PACE", 0.0)
     jobs = open_jobs(wait_seconds=5)
 
     async def send(_value: float, _message: str) -> None:
@@ -217,7 +215,7 @@ async def test_a_client_that_cannot_be_told_stops_the_work_and_loses_nothing(
             raise ConnectionError("the client has gone")
 
     with pytest.raises(ConnectionError):
-        await jobs.run("chat", "acme/x", upstream, Progress(send))
+        await jobs.run("chat", "acme/x", upstream, Progress(send, timing=EVERY_MESSAGE))
 
     async def kept() -> bool:
         return [(row.state, row.text) for row in await jobs.list()] == [(State.CANCELLED, "Par")]
@@ -297,14 +295,11 @@ async def test_get_waits_no_longer_than_the_setting_allows(
     assert result.meta[META]["state"] == "running"
 
 
-async def test_two_waiters_each_get_their_own_progress(
-    open_jobs, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("openrouter_mcp.progress.PACE", 0.0)
+async def test_two_waiters_each_get_their_own_progress(open_jobs, upstream: Upstream):
     jobs = open_jobs()
     identity = await started(jobs, upstream, Listener())
     jobs._patience = None
-    listeners = [Listener(), Listener()]
+    listeners = [Listener(EVERY_MESSAGE), Listener(EVERY_MESSAGE)]
     waiting = [asyncio.create_task(jobs.get(identity, 10, listen())) for listen in listeners]
 
     async def both_heard(message: str) -> None:
