@@ -37,7 +37,7 @@ def main() -> None:
 def _serve() -> None:
     # Nothing of what is imported is ever garbage, so looking for it only delays the start.
     gc.disable()
-    from openrouter_mcp import settings
+    from openrouter_mcp import settings, stdio
     from openrouter_mcp.server import build
 
     configuration = settings.load()
@@ -47,6 +47,7 @@ def _serve() -> None:
     gc.enable()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
+    stdio.own()
     server.run(transport="stdio", show_banner=False)
 
 

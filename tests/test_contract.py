@@ -33,7 +33,7 @@ DATED_SLUG = re.compile(r"[a-z0-9.-]+/[a-z][a-z0-9.:-]*-(?:20\d\d-?\d\d(?:-?\d\d
 LAYERS = [
     ("__main__",),
     ("cli",),
-    ("server",),
+    ("server", "stdio"),
     ("middleware",),
     ("tools",),
     ("agent",),

@@ -1,0 +1,145 @@
+"""The pipe to the client: one JSON-RPC message a line, and an answer for every line.
+
+The MCP SDK drops a line that it cannot read, and the client waits for ever. Here such a line is
+mended where its meaning is clear, else answered with a JSON-RPC error.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+import threading
+from typing import Any
+
+from openrouter_mcp.text import storable_json
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+ID = re.compile(r'"id"\s{0,9}:\s{0,9}(-?\d{1,18}|"[^"\\]{0,200}")\s{0,9}[,}]')
+SEARCHED = 10_000
+"""Characters at each end of a broken line in which its id is looked for."""
+
+
+def own() -> None:
+    """Take stdin and stdout for the protocol.
+
+    Whatever else of this process or its children reads stdin finds its end, and what they print
+    goes to stderr.
+    """
+    source = os.fdopen(_taken(0, os.open(os.devnull, os.O_RDONLY)), "rb", closefd=False)
+    output = _Output(_taken(1, os.dup(2)))
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input(source, output)), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8")
+
+
+def _taken(descriptor: int, other: int) -> int:
+    """A private copy of a standard descriptor, which then leads to `other`."""
+    private = os.dup(descriptor)
+    os.dup2(other, descriptor)
+    os.close(other)
+    return private
+
+
+class _Output(io.RawIOBase):
+    """Whole lines to the client, whichever thread writes them."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._begun = bytearray()
+
+    def writable(self) -> bool:
+        """It is for writing."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Write the lines that are complete and keep the beginning of the next."""
+        size = len(memoryview(data))
+        self._begun += data
+        end = self._begun.rfind(b"\n") + 1
+        if end:
+            self.write_lines(bytes(self._begun[:end]))
+            del self._begun[:end]
+        return size
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write all of it before anyone else writes."""
+        with self._lock:
+            view = memoryview(lines)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+
+class _Input(io.RawIOBase):
+    """Lines from the client that the SDK can read; the others are answered here."""
+
+    def __init__(self, source: io.BufferedReader, output: _Output) -> None:
+        self._source = source
+        self._output = output
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill the buffer with what comes next; 0 at the end."""
+        while not self._rest:
+            line = self._source.readline()
+            if not line:
+                return 0
+            self._rest = memoryview(self._readable(line))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def _readable(self, line: bytes) -> bytes:
+        """The line as the SDK reads it; empty once it is answered."""
+        if not line.strip() or _is_message(line):
+            return line
+        text = line.decode("utf-8-sig", "replace").strip()
+        try:
+            message = storable_json(json.loads(text))
+        except (ValueError, RecursionError):
+            self._refuse(_id_of(text), PARSE_ERROR, "This line is not JSON.")
+            return b""
+        mended = json.dumps(message).encode() + b"\n"
+        if _is_message(mended):
+            return mended
+        if not isinstance(message, dict) or "method" in message:
+            request_id = message.get("id") if isinstance(message, dict) else None
+            told = "This line is no JSON-RPC message of MCP."
+            self._refuse(request_id, INVALID_REQUEST, told)
+        return b""
+
+    def _refuse(self, request_id: object, code: int, message: str) -> None:
+        known = request_id if isinstance(request_id, str | int) else None
+        error = {"code": code, "message": f"{message} Send it again as one line of JSON."}
+        answer = {"jsonrpc": "2.0", "id": known, "error": error}
+        self._output.write_lines(json.dumps(answer).encode() + b"\n")
+
+
+def _is_message(line: bytes) -> bool:
+    """Whether the SDK reads this line as what it is."""
+    from mcp.types import JSONRPCNotification, jsonrpc_message_adapter
+    from pydantic import ValidationError
+    from pydantic_core import from_json
+
+    try:
+        message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError:
+        return False
+    # A request whose id is no id would pass for a notification, which nobody answers.
+    notified = isinstance(message, JSONRPCNotification) and b'"id"' in line
+    return not (notified and "id" in from_json(line))
+
+
+def _id_of(text: str) -> object:
+    """The id of a request that is no JSON, where one can be read at either end of it."""
+    ends = (text,) if len(text) <= 2 * SEARCHED else (text[:SEARCHED], text[-SEARCHED:])
+    found = [match for end in ends for match in ID.findall(end)]
+    return json.loads(found[0]) if found else None

@@ -1,0 +1,105 @@
+"""Every line that a client sends is answered, and no answer is torn."""
+
+import io
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrouter_mcp.stdio import _id_of, _Input, _Output
+from tests.support import stdio
+
+CALL = (
+    '{"jsonrpc":"2.0","id":%s,"method":"tools/call",'
+    '"params":{"name":"chat","arguments":{"prompt":"%s"}}}'
+)
+
+
+def through(line: bytes) -> tuple[bytes, list[dict]]:
+    """What the SDK reads of a line, and what is answered without it."""
+    reading, writing = os.pipe()
+    with io.BufferedReader(_Input(io.BufferedReader(io.BytesIO(line)), _Output(writing))) as lines:
+        passed = lines.read()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answers:
+        return passed, [json.loads(answer) for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("line", "request_id", "code"),
+    [
+        ("this is no JSON", None, -32700),
+        ('{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":', 7, -32700),
+        ('{"jsonrpc":"2.0","id":"a","method":"ping",}', "a", -32700),
+        ("[" * 100_000, None, -32700),
+        ('{"jsonrpc":"2.0","id":7,"method":5}', 7, -32600),
+        ('{"id":7,"method":"ping"}', 7, -32600),
+        ('{"jsonrpc":"2.0","id":{},"method":"ping"}', None, -32600),
+        ("[]", None, -32600),
+        ("7", None, -32600),
+        ('"ping"', None, -32600),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_answered(line: str, request_id: object, code: int) -> None:
+    passed, (answer,) = through(line.encode() + b"\n")
+    assert passed == b""
+    assert (answer["id"], answer["error"]["code"]) == (request_id, code)
+
+
+@pytest.mark.parametrize(
+    ("line", "prompt"),
+    [
+        (CALL % (1, "\\ud83d"), "?"),
+        (CALL % (1, "a \\ude00\\ud83d b"), "a ?? b"),
+        (CALL % (1, "\\ud83d\\ude00"), "\U0001f600"),
+        ("\ufeff" + CALL % (1, "Hi"), "Hi"),
+    ],
+)
+def test_half_a_character_and_a_byte_order_mark_are_mended(line: str, prompt: str) -> None:
+    passed, answers = through(line.encode() + b"\n")
+    assert json.loads(passed)["params"]["arguments"] == {"prompt": prompt}
+    assert answers == []
+
+
+@pytest.mark.parametrize("line", ["", " ", '{"jsonrpc":"2.0","id":1,"result":5}'])
+def test_what_expects_no_answer_gets_none(line: str) -> None:
+    assert through(line.encode() + b"\n")[1] == []
+
+
+@given(st.binary(max_size=200).filter(lambda line: b"\n" not in line))
+def test_every_line_is_passed_on_or_answered(line: bytes) -> None:
+    passed, answers = through(line + b"\n")
+    assert passed or answers or not line.decode("utf-8-sig", "replace").strip()
+
+
+def test_the_id_of_a_long_broken_line_is_found_at_either_end() -> None:
+    filler = "x" * 100_000
+    assert _id_of('{"id":7,"params":"' + filler) == 7
+    assert _id_of('{"params":"' + filler + '","id":"last",}') == "last"
+
+
+def test_lines_of_several_threads_stay_whole() -> None:
+    reading, writing = os.pipe()
+    output = _Output(writing)
+    output.write(b'{"begun"')
+    output.write_lines(b"between\n")
+    output.write(b": 1}\nnext")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as lines:
+        assert lines.read() == b'between\n{"begun": 1}\n'
+
+
+async def test_a_client_that_sends_odd_lines_is_answered_and_goes_on(
+    environment, simulator
+) -> None:
+    async with stdio.server(environment) as server:
+        await server.initialize()
+        for line in ("no JSON", '{"jsonrpc":"2.0","id":90,"method":', CALL % (91, "\\ud83d")):
+            server.process.stdin.write(line.encode() + b"\n")
+        broken, mended = await server.reply(90), await server.reply(91)
+        assert broken["error"]["code"] == -32700
+        assert mended["result"]["content"]
+        assert "error" in await server.reply(None)
+        assert (await server.request("tools/list"))["result"]["tools"]
