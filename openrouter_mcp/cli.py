@@ -28,9 +28,10 @@ def main() -> None:
     if command == "forget":
         sys.exit(_forget(arguments.thread))
     if command == "demo":
+        from openrouter_mcp import settings
         from openrouter_mcp.simulator.demo import run
 
-        sys.exit(run())
+        sys.exit(run(live=settings.load().api_key is not None))
     _serve()
 
 

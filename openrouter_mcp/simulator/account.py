@@ -1,12 +1,33 @@
-"""The account's endpoints: the key and the credits."""
+"""The account: its key, its credits, and what it paid for, with what users report about that."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator.call import Call
+from openrouter_mcp.simulator import catalogue
+from openrouter_mcp.simulator.faults import Refused, failure, invalid, refused
+from openrouter_mcp.simulator.state import Call, Simulator
+
+Json = dict[str, Any]
 
 FREE_REQUESTS_PER_DAY = 1000
+CATEGORIES = (
+    *("latency", "incoherence", "incorrect_response", "formatting"),
+    *("billing", "api_error", "other"),
+)
+LONGEST_COMMENT = 1000
+UNKNOWN = (
+    "upstream_id router service_tier preset_id session_id workspace_id moderation_latency"
+    " native_tokens_reasoning native_tokens_cached native_tokens_completion_images"
+    " num_media_prompt num_media_completion num_input_audio_prompt num_search_results num_fetches"
+    " web_search_engine upstream_inference_cost cache_discount response_cache_source_id"
+    " provider_responses app_id external_user http_referer user_agent"
+)
+"""Fields of a generation's statistics that are null here."""
 
 
 async def key(call: Call) -> Response:
@@ -50,8 +71,81 @@ async def key(call: Call) -> Response:
 
 async def credits_(call: Call) -> Response:
     """`GET /credits`: what was bought and what was used, in USD."""
+    spent = call.simulator.spent
+    total = call.simulator.balance + spent
+    return JSONResponse({"data": {"total_credits": float(total), "total_usage": float(spent)}})
+
+
+def record(call: Call, model: Json, api_type: str, cost: Decimal, **counted: int) -> Json:
+    """Charge for a finished request and remember it; `counted` are fields of its statistics."""
     simulator = call.simulator
-    total = simulator.balance + simulator.spent
-    return JSONResponse(
-        {"data": {"total_credits": float(total), "total_usage": float(simulator.spent)}}
-    )
+    if simulator.balance < cost:
+        raise refused("insufficient_credits")
+    simulator.charge(cost)
+    id_ = simulator.generation_id("" if api_type == "image" else api_type)
+    provider = catalogue.serving(model)[0].name
+    return remember(simulator, id_, model, provider, api_type, cost, **counted)
+
+
+def remember(
+    simulator: Simulator,
+    id_: str,
+    model: Json,
+    provider: str,
+    api_type: str,
+    cost: Decimal,
+    **counted: Any,
+) -> Json:
+    """Write a generation's statistics, which are told after `generation_misses` looks."""
+    known = {
+        **dict.fromkeys(UNKNOWN.split()),
+        "id": id_,
+        "request_id": f"req-{id_}",
+        "api_type": api_type,
+        "model": model["canonical_slug"],
+        "provider_name": provider,
+        "data_region": "global",
+        "created_at": datetime.fromtimestamp(simulator.clock(), UTC).isoformat(),
+        "streamed": False,
+        "cancelled": False,
+        "finish_reason": "stop",
+        "native_finish_reason": "stop",
+        "latency": 1250,
+        "generation_time": 1200,
+        "tokens_prompt": 0,
+        "tokens_completion": 0,
+        "native_tokens_prompt": 0,
+        "native_tokens_completion": 0,
+        "total_cost": float(cost),
+        "usage": float(cost),
+        "is_byok": False,
+        "origin": "",
+        **counted,
+    }
+    simulator.generations[id_] = {"misses": simulator.generation_misses, "known": known}
+    return known
+
+
+async def generation(call: Call) -> Response:
+    """`GET /generation?id=`: not found until the statistics are written."""
+    id_ = call.query.get("id", "")
+    found = call.simulator.generations.get(id_)
+    if found is None or found["misses"] > 0:
+        if found:
+            found["misses"] -= 1
+        raise Refused(failure(404, f"Generation {id_} not found"))
+    return JSONResponse({"data": found["known"]})
+
+
+async def feedback(call: Call) -> Response:
+    """`POST /generation/feedback`."""
+    body = call.fields("generation_id category", "comment")
+    if body["category"] not in CATEGORIES:
+        message = f"Invalid option: expected one of {'|'.join(CATEGORIES)}"
+        raise Refused(invalid("invalid_value", ["category"], message))
+    if len(body.get("comment", "")) > LONGEST_COMMENT:
+        message = f"Too big: expected string to have <={LONGEST_COMMENT} characters"
+        raise Refused(invalid("too_big", ["comment"], message))
+    if not body["generation_id"].startswith("gen-"):
+        raise Refused(failure(404, "Generation not found"))
+    return JSONResponse({"data": {"success": True}})

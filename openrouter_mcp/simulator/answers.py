@@ -1,20 +1,24 @@
-"""What a model answers, and the two shapes in which the answer travels."""
+"""What a model answers: by default an echo, else a script. And what an answer counts and costs."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp.simulator.chat_request import ChatRequest, FunctionTool
-from openrouter_mcp.simulator.schemas import instance
-from openrouter_mcp.simulator.scripts import ECHO, Script
-from openrouter_mcp.simulator.usage import tokens
-
 Json = dict[str, Any]
+
+ECHO = "{echo}"
 ECHOED = 200
+MEDIA_TOKENS = 256
+"""What every part of a prompt that is not text counts."""
+CACHEABLE = 1024
+"""Fewer repeated tokens than this are not cached by providers."""
 NATIVE = {
     "anthropic": {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"},
     "google": {"stop": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"},
@@ -26,7 +30,26 @@ FORMATS = {
     "openai": "openai-responses-v1",
     "x-ai": "xai-responses-v1",
 }
-CITATION = {"url": "https://news.example/today", "title": "Today", "content": "A page found"}
+
+
+@dataclass(frozen=True)
+class Script:
+    """An answer in place of the default echo.
+
+    `text` may hold `{echo}` for the default answer; None is a null content. `tool_calls` are
+    `{"name": ..., "arguments": {...}}`. `finish_reason` "" means whatever fits, None is null.
+    `latency` is the time before the first token, `chunk_delay` the time before each later chunk,
+    both in seconds. `model` is the name that the reply gives itself, as dated names do.
+    """
+
+    text: str | None = ECHO
+    reasoning: str | None = None
+    tool_calls: list[Json] = field(default_factory=list)
+    finish_reason: str | None = ""
+    refusal: str | None = None
+    latency: float | None = None
+    chunk_delay: float = 0.0
+    model: str = ""
 
 
 @dataclass
@@ -34,6 +57,7 @@ class Answer:
     """A complete answer, before it is cut into chunks."""
 
     text: str | None
+    author: str
     reasoning: str = ""
     """What the model thought; `hidden` when the caller did not want to see it."""
     hidden: bool = False
@@ -41,7 +65,6 @@ class Answer:
     finish_reason: str | None = "stop"
     refusal: str | None = None
     annotations: list[Json] = field(default_factory=list)
-    author: str = ""
 
     @property
     def native_finish_reason(self) -> str | None:
@@ -57,15 +80,34 @@ class Answer:
         return tokens(self.reasoning) + written + calls
 
 
+def compose(model: Json, request: Json, script: Script, limit: int) -> Answer:
+    """The answer of `model` under `script`, cut to `limit` tokens."""
+    answer = Answer(default_text(request), author=model["id"].split("/")[0])
+    if script.text is None:
+        answer.text = None
+    elif script.text != ECHO:
+        answer.text = script.text.replace(ECHO, echo(request["messages"]))
+    answer.refusal = script.refusal
+    answer.reasoning = thought(model, request, script)
+    excluded = request.get("reasoning", {}).get("exclude")
+    answer.hidden = bool(excluded) or request.get("include_reasoning") is False
+    answer.tool_calls = called(request, script)
+    if answer.tool_calls:
+        answer.finish_reason = "tool_calls"
+        answer.text = None if script.text in (None, ECHO) else answer.text
+    cut(answer, request, limit)
+    if script.finish_reason != "":
+        answer.finish_reason = script.finish_reason
+    return answer
+
+
 def last_user_text(messages: list[Json]) -> str:
     """The text of the last user message."""
-    for message in reversed(messages):
-        if message["role"] == "user":
-            content = message["content"]
-            if isinstance(content, str):
-                return content
-            return " ".join(part["text"] for part in content if part["type"] == "text")
-    return ""
+    asked = [message["content"] for message in messages if message["role"] == "user"]
+    content = asked[-1] if asked else ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part["text"] for part in content if part["type"] == "text")
 
 
 def echo(messages: list[Json]) -> str:
@@ -76,85 +118,70 @@ def echo(messages: list[Json]) -> str:
     return text
 
 
-def compose(
-    model: Json, request: ChatRequest, messages: list[Json], script: Script, limit: int
-) -> Answer:
-    """The answer of `model` under `script`, cut to `limit` tokens."""
-    answer = Answer(default_text(request, messages), author=model["id"].split("/")[0])
-    if script.text is None:
-        answer.text = None
-    elif script.text != ECHO:
-        answer.text = script.text.replace(ECHO, echo(messages))
-    answer.refusal = script.refusal
-    answer.reasoning = thought(model, request, messages, script)
-    wanted = request.reasoning.exclude if request.reasoning else None
-    answer.hidden = bool(wanted) or request.include_reasoning is False
-    answer.tool_calls = called(request, messages, script)
-    if answer.tool_calls:
-        answer.finish_reason = "tool_calls"
-        answer.text = None if script.text in (None, ECHO) else answer.text
-    cut(answer, request, limit)
-    if script.finish_reason != "":
-        answer.finish_reason = script.finish_reason
-    return answer
-
-
-def default_text(request: ChatRequest, messages: list[Json]) -> str:
+def default_text(request: Json) -> str:
     """The echo, or the smallest JSON that the asked format allows."""
-    wanted = request.response_format
-    if wanted and wanted.type == "json_schema" and wanted.json_schema:
-        return json.dumps(instance(wanted.json_schema.schema_ or {}))
-    if wanted and wanted.type == "json_object":
+    messages = request["messages"]
+    wanted = request.get("response_format", {})
+    if wanted.get("type") == "json_schema":
+        return json.dumps(instance(wanted["json_schema"].get("schema") or {}))
+    if wanted.get("type") == "json_object":
         return json.dumps({"answer": echo(messages)})
-    if request.model == "openrouter/bodybuilder":
+    if request.get("model") == "openrouter/bodybuilder":
         question = [{"role": "user", "content": last_user_text(messages)}]
         return json.dumps({"requests": [{"model": "openrouter/auto", "messages": question}]})
     return echo(messages)
 
 
-def thought(model: Json, request: ChatRequest, messages: list[Json], script: Script) -> str:
+def effort_of(request: Json) -> str | None:
+    """The effort asked for, in either place."""
+    return request.get("reasoning", {}).get("effort") or request.get("reasoning_effort")
+
+
+def thought(model: Json, request: Json, script: Script) -> str:
     """The reasoning text, "" when the model does not think."""
     if script.reasoning is not None:
         return script.reasoning
     abilities = model.get("reasoning")
     if abilities is None:
         return ""
-    asked = request.reasoning
-    effort = (asked and asked.effort) or request.reasoning_effort
-    if effort is None and asked and (asked.enabled or asked.max_tokens):
+    effort, asked = effort_of(request), request.get("reasoning", {})
+    if effort is None and (asked.get("enabled") or asked.get("max_tokens")):
         effort = "medium"
     if effort is None and not abilities["default_enabled"]:
         return ""
     effort = effort or abilities["default_effort"]
     if effort == "none":
         return ""
-    return f"Thinking with {effort} effort about: {last_user_text(messages)[:80]}"
+    about = last_user_text(request["messages"])[:80]
+    return f"Thinking with {effort} effort about: {about}"
 
 
-def called(request: ChatRequest, messages: list[Json], script: Script) -> list[Json]:
+def called(request: Json, script: Script) -> list[Json]:
     """The tool calls: scripted ones, else of the function that is forced or that the user names."""
-    wishes = script.tool_calls
-    functions = [tool.function for tool in request.tools or [] if isinstance(tool, FunctionTool)]
-    choice = request.tool_choice
-    if not wishes and script.text == ECHO and choice != "none":
+    calls = script.tool_calls
+    tools = request.get("tools", [])
+    functions = [tool["function"] for tool in tools if tool["type"] == "function"]
+    choice, messages = request.get("tool_choice"), request["messages"]
+    if not calls and script.text == ECHO and choice != "none":
         text = last_user_text(messages) if messages[-1]["role"] != "tool" else ""
-        named = [function for function in functions if function.name in text]
+        named = [function for function in functions if function["name"] in text]
         if choice == "required":
             named = named or functions
         elif isinstance(choice, dict) and "function" in choice:
-            named = [f for f in functions if f.name == choice["function"]["name"]]
-        wishes = [
-            {"name": function.name, "arguments": instance(function.parameters or {})}
-            for function in named[: 1 if request.parallel_tool_calls is False else None]
+            named = [f for f in functions if f["name"] == choice["function"]["name"]]
+        one = request.get("parallel_tool_calls") is False
+        calls = [
+            {"name": function["name"], "arguments": instance(function.get("parameters") or {})}
+            for function in named[: 1 if one else None]
         ]
     return [
         {
-            "id": f"call_{index + 1}",
+            "id": f"call_{number + 1}",
             "type": "function",
-            "index": index,
-            "function": {"name": wish["name"], "arguments": _json(wish.get("arguments", {}))},
+            "index": number,
+            "function": {"name": call["name"], "arguments": _json(call.get("arguments", {}))},
         }
-        for index, wish in enumerate(wishes)
+        for number, call in enumerate(calls)
     ]
 
 
@@ -162,10 +189,10 @@ def _json(arguments: Any) -> str:
     return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
-def cut(answer: Answer, request: ChatRequest, limit: int) -> None:
+def cut(answer: Answer, request: Json, limit: int) -> None:
     """Shorten the answer to its token limit and to the first stop sequence."""
-    stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    for stop in stops:
+    stops = request.get("stop", [])
+    for stop in [stops] if isinstance(stops, str) else stops:
         if stop and answer.text:
             answer.text = answer.text.partition(stop)[0]
     thinking = tokens(answer.reasoning)
@@ -228,5 +255,170 @@ def pieces(text: str) -> list[str]:
 
 def citation(query: str) -> Json:
     """The annotation that a web search leaves."""
-    cited = CITATION | {"content": f"A page about {query[:60]}", "start_index": 0, "end_index": 9}
+    cited: Json = {"url": "https://news.example/today", "title": "Today"}
+    cited |= {"content": f"A page about {query[:60]}", "start_index": 0, "end_index": 9}
     return {"type": "url_citation", "url_citation": cited}
+
+
+def instance(schema: Json, root: Json | None = None) -> Any:
+    """The smallest value that a JSON schema accepts: required properties, first choices."""
+    root = schema if root is None else root
+    for key in ("const", "default"):
+        if key in schema:
+            return schema[key]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "$ref" in schema:
+        target: Any = root
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        return instance(target, root)
+    if "allOf" in schema:
+        merged: Json = {}
+        for part in schema["allOf"]:
+            merged |= instance(part, root)
+        return merged
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return instance(schema[key][0], root)
+    return _of_type(schema, root)
+
+
+def _of_type(schema: Json, root: Json) -> Any:
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    match kind[0] if isinstance(kind, list) else kind:
+        case "object":
+            properties, required = schema.get("properties", {}), schema.get("required", [])
+            return {name: instance(properties.get(name, {}), root) for name in required}
+        case "array":
+            return [instance(schema.get("items", {}), root)] * schema.get("minItems", 0)
+        case "integer" | "number":
+            if "exclusiveMinimum" in schema:
+                return schema["exclusiveMinimum"] + 1
+            return schema.get("minimum", min(0, schema.get("maximum", 0)))
+        case "boolean":
+            return False
+        case "null":
+            return None
+        case _:
+            return "x" * schema.get("minLength", 0) or "text"[: schema.get("maxLength", 4)]
+
+
+# Tokens and money.
+
+
+def tokens(text: str) -> int:
+    """A quarter of the characters, rounded up."""
+    return -(-len(text) // 4)
+
+
+def prompt_text(messages: list[Json]) -> str:
+    """All the text of the messages, in order."""
+    texts = []
+    for sent in messages:
+        content = sent.get("content") or ""
+        if isinstance(content, str):
+            texts.append(content)
+        else:
+            texts += [part["text"] for part in content if part["type"] == "text"]
+    return "".join(texts)
+
+
+def prompt_tokens(messages: list[Json]) -> int:
+    """The tokens of all messages, media included."""
+    contents = [sent["content"] for sent in messages if isinstance(sent.get("content"), list)]
+    media = sum(part["type"] != "text" for content in contents for part in content)
+    return tokens(prompt_text(messages)) + media * MEDIA_TOKENS
+
+
+def cached_tokens(earlier: list[str], prompt: str) -> int:
+    """The tokens of the longest beginning that an earlier prompt shares, 0 if too short."""
+    longest = 0
+    for old in earlier:
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(old, prompt, strict=False))
+        longest = max(longest, sum(1 for _ in same) // 4)
+    return longest if longest >= CACHEABLE else 0
+
+
+@dataclass
+class Counted:
+    """What one generation used."""
+
+    prompt: int
+    completion: int
+    cached: int = 0
+    cache_written: int = 0
+    reasoning: int = 0
+    searches: int = 0
+
+
+def effective(pricing: Json, prompt: int, now: float) -> dict[str, str]:
+    """The prices in force: base prices with every override whose conditions all hold."""
+    result = {key: value for key, value in pricing.items() if isinstance(value, str)}
+    moment = datetime.fromtimestamp(now, UTC)
+    for entry in pricing.get("overrides", []):
+        if prompt > entry.get("min_prompt_tokens", -1) and _in_window(entry, moment):
+            result |= {key: value for key, value in entry.items() if isinstance(value, str)}
+    return result
+
+
+def _in_window(entry: Json, moment: datetime) -> bool:
+    days = entry.get("utc_days")
+    if days and f"{moment:%A}".lower() not in days:
+        return False
+    if "utc_start" not in entry:
+        return True
+    clock, start, end = moment.hour * 100 + moment.minute, entry["utc_start"], entry["utc_end"]
+    return start <= clock < end if start <= end else clock >= start or clock < end
+
+
+def cost(pricing: Json, counted: Counted, now: float) -> tuple[Decimal, Decimal]:
+    """What the prompt and what the completion cost, in USD; per-request fees go to the prompt."""
+    rates = effective(pricing, counted.prompt, now)
+
+    def rate(key: str, default: str = "0") -> Decimal:
+        return Decimal(rates.get(key, default))
+
+    fresh = counted.prompt - counted.cached - counted.cache_written
+    prompt = (
+        fresh * rate("prompt")
+        + counted.cached * rate("input_cache_read", rates["prompt"])
+        + counted.cache_written * rate("input_cache_write", rates["prompt"])
+        + rate("request")
+        + counted.searches * rate("web_search")
+    )
+    return prompt, counted.completion * rate("completion")
+
+
+def usage(counted: Counted, prompt_cost: Decimal, completion_cost: Decimal) -> Json:
+    """The `usage` object."""
+    report: Json = {
+        "prompt_tokens": counted.prompt,
+        "completion_tokens": counted.completion,
+        "total_tokens": counted.prompt + counted.completion,
+        "cost": float(prompt_cost + completion_cost),
+        "is_byok": False,
+        "cost_details": {
+            "upstream_inference_cost": None,
+            "upstream_inference_prompt_cost": float(prompt_cost),
+            "upstream_inference_completions_cost": float(completion_cost),
+        },
+        "prompt_tokens_details": {
+            "cached_tokens": counted.cached,
+            "cache_write_tokens": counted.cache_written,
+            "audio_tokens": 0,
+            "video_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": counted.reasoning,
+            "audio_tokens": 0,
+            "image_tokens": 0,
+        },
+    }
+    if counted.searches:
+        report["server_tool_use_details"] = {
+            "web_search_requests": counted.searches,
+            "tool_calls_requested": counted.searches,
+            "tool_calls_executed": counted.searches,
+        }
+    return report

@@ -1,60 +1,133 @@
-"""The simulator as an ASGI application: the table of endpoints, the log, faults, disconnects."""
+"""The simulator as an ASGI application: the table of endpoints, the log, faults, disconnects.
+
+Beside the API, `/simulator/...` tells the simulator over HTTP what to do.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from openrouter_mcp.simulator import (
-    account,
-    benchmarks,
-    chat,
-    completions,
-    control,
-    documentation,
-    embeddings,
-    feedback,
-    generations,
-    images,
-    market,
-    media_discovery,
-    models,
-    rerank,
-    speech,
-    transcription,
-    videos,
-    wire_faults,
+from openrouter_mcp.simulator import account, chat, documentation, embeddings, market, media, models
+from openrouter_mcp.simulator.answers import Script
+from openrouter_mcp.simulator.faults import (
+    FAULTS,
+    Cut,
+    Refused,
+    Stage,
+    bad_request,
+    damaged,
+    failure,
+    refused,
 )
-from openrouter_mcp.simulator.call import Call, Endpoint, Handler, authenticate, authorize
-from openrouter_mcp.simulator.fault import Stage
-from openrouter_mcp.simulator.replies import Refused, failure
-from openrouter_mcp.simulator.state import Recorded, Simulator
+from openrouter_mcp.simulator.state import Call, Handler, Recorded, Simulator
 
 BASE = "/api/v1"
+DONE = {"ok": True}
+Access = Literal["public", "any key", "inference", "management"]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One row of the API: where, what answers, who may ask."""
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access = "public"
+
+
+async def fail(call: Call) -> Response:
+    """`POST /simulator/fail`: the arguments of `Simulator.fail` as JSON."""
+    try:
+        call.simulator.fail(**call.body)
+    except (TypeError, ValueError) as error:
+        raise bad_request(str(error)) from error
+    return JSONResponse(DONE)
+
+
+async def answer(call: Call) -> Response:
+    """`POST /simulator/answer`: the fields of `Script`.
+
+    Beside them `times`, and `when_model` and `when_prompt` to narrow it.
+    """
+    script: dict[str, Any] = dict(call.body)
+    times = script.pop("times", 1)
+    model, prompt = script.pop("when_model", ""), script.pop("when_prompt", "")
+    try:
+        call.simulator.answer(Script(**script), times=times, model=model, prompt=prompt)
+    except TypeError as error:
+        raise bad_request(str(error)) from error
+    return JSONResponse(DONE)
+
+
+async def requests(call: Call) -> Response:
+    """`GET /simulator/requests`: the log, with no more of a key than its last four characters."""
+    return JSONResponse({"data": [shown(recorded) for recorded in call.simulator.requests]})
+
+
+async def faults(_: Call) -> Response:
+    """`GET /simulator/faults`: every fault with its stage, its parameters and what it does."""
+    rows = [
+        {
+            "name": kind.name,
+            "stage": kind.stage.value,
+            "parameters": list(inspect.signature(kind.make).parameters),
+            "does": kind.does,
+        }
+        for kind in FAULTS.values()
+    ]
+    return JSONResponse({"data": rows})
+
+
+async def reset(call: Call) -> Response:
+    """`POST /simulator/reset`: forget the log, the instructions and what was spent."""
+    call.simulator.reset()
+    return JSONResponse(DONE)
+
+
+def shown(recorded: Recorded) -> dict[str, Any]:
+    """A log entry as JSON, its key hidden."""
+    headers = dict(recorded.headers)
+    if "authorization" in headers:
+        headers["authorization"] = f"...{headers['authorization'][-4:]}"
+    return {
+        "method": recorded.method,
+        "path": recorded.path,
+        "query": recorded.query,
+        "headers": headers,
+        "body": recorded.body,
+        "received_at": recorded.received_at,
+        "closed_at": recorded.closed_at,
+        "disconnected": recorded.disconnected,
+    }
+
+
 ENDPOINTS = [
     Endpoint("GET", "/models", models.list_models),
     Endpoint("GET", "/models/count", models.count_models),
-    Endpoint("GET", "/models/user", media_discovery.list_own_models, "any key"),
+    Endpoint("GET", "/models/user", models.list_own_models, "any key"),
     Endpoint("GET", "/model/{author}/{slug}", models.get_model),
     Endpoint("GET", "/models/{author}/{slug}/endpoints", models.list_endpoints),
     Endpoint("GET", "/providers", models.list_providers),
     Endpoint("GET", "/endpoints/zdr", models.list_zdr_endpoints),
-    Endpoint("GET", "/images/models", media_discovery.list_image_models),
+    Endpoint("GET", "/images/models", models.list_image_models),
     Endpoint(
         "GET",
         "/images/models/{author}/{slug}/endpoints",
-        media_discovery.list_image_endpoints,
+        models.list_image_endpoints,
     ),
-    Endpoint("GET", "/videos/models", media_discovery.list_video_models),
-    Endpoint("GET", "/embeddings/models", media_discovery.list_embedding_models),
-    Endpoint("GET", "/benchmarks", benchmarks.list_results, "any key"),
+    Endpoint("GET", "/videos/models", models.list_video_models),
+    Endpoint("GET", "/embeddings/models", models.list_embedding_models),
+    Endpoint("GET", "/benchmarks", market.benchmarks, "any key"),
     Endpoint("GET", "/datasets/rankings-daily", market.daily_rankings, "any key"),
     Endpoint("GET", "/datasets/app-rankings", market.app_rankings, "any key"),
     Endpoint("GET", "/datasets/session-cost", market.session_costs, "any key"),
@@ -62,18 +135,18 @@ ENDPOINTS = [
     Endpoint("GET", "/key", account.key, "any key"),
     Endpoint("GET", "/auth/key", account.key, "any key"),
     Endpoint("GET", "/credits", account.credits_, "management"),
-    Endpoint("POST", "/generation/feedback", feedback.submit, "management"),
-    Endpoint("GET", "/generation", generations.get, "any key"),
+    Endpoint("POST", "/generation/feedback", account.feedback, "management"),
+    Endpoint("GET", "/generation", account.generation, "any key"),
     Endpoint("POST", "/chat/completions", chat.complete, "inference"),
-    Endpoint("POST", "/completions", completions.complete, "inference"),
+    Endpoint("POST", "/completions", chat.complete_text, "inference"),
     Endpoint("POST", "/embeddings", embeddings.embed, "inference"),
-    Endpoint("POST", "/images", images.draw, "inference"),
-    Endpoint("POST", "/audio/speech", speech.speak, "inference"),
-    Endpoint("POST", "/audio/transcriptions", transcription.transcribe, "inference"),
-    Endpoint("POST", "/rerank", rerank.order, "inference"),
-    Endpoint("POST", "/videos", videos.order, "inference"),
-    Endpoint("GET", "/videos/{id}", videos.status, "inference"),
-    Endpoint("GET", "/videos/{id}/content", videos.content, "inference"),
+    Endpoint("POST", "/images", media.draw, "inference"),
+    Endpoint("POST", "/audio/speech", media.speak, "inference"),
+    Endpoint("POST", "/audio/transcriptions", media.transcribe, "inference"),
+    Endpoint("POST", "/rerank", embeddings.rerank, "inference"),
+    Endpoint("POST", "/videos", media.order_video, "inference"),
+    Endpoint("GET", "/videos/{id}", media.video_status, "inference"),
+    Endpoint("GET", "/videos/{id}/content", media.video_content, "inference"),
 ]
 WEBSITE = [
     Endpoint("GET", "/docs/{path:path}", documentation.docs),
@@ -81,11 +154,11 @@ WEBSITE = [
     Endpoint("GET", "/skills/{name}", documentation.skill),
 ]
 CONTROLS = [
-    Endpoint("POST", "/simulator/fail", control.fail),
-    Endpoint("POST", "/simulator/answer", control.answer),
-    Endpoint("GET", "/simulator/requests", control.requests),
-    Endpoint("GET", "/simulator/faults", control.faults),
-    Endpoint("POST", "/simulator/reset", control.reset),
+    Endpoint("POST", "/simulator/fail", fail),
+    Endpoint("POST", "/simulator/answer", answer),
+    Endpoint("GET", "/simulator/requests", requests),
+    Endpoint("GET", "/simulator/faults", faults),
+    Endpoint("POST", "/simulator/reset", reset),
 ]
 
 
@@ -124,16 +197,30 @@ def receiver(simulator: Simulator, endpoint: Endpoint, handler: Handler) -> Any:
 
     async def receive(request: Request) -> Response:
         recorded: Recorded = request.scope["simulator.recorded"]
-        key, kind = authenticate(simulator, recorded.headers)
-        path = recorded.path.removeprefix(BASE)
-        call = Call(simulator, recorded, path, dict(request.path_params), key, kind)
+        scheme, _, key = recorded.headers.get("authorization", "").partition(" ")
+        key = key.strip() if scheme.lower() == "bearer" else ""
+        call = Call(simulator, recorded, dict(request.path_params), key, simulator.keys.get(key))
         try:
             authorize(call, endpoint.access)
             return await handler(call)
-        except Refused as refused:
-            return refused.response
+        except Refused as error:
+            return error.response
 
     return receive
+
+
+def authorize(call: Call, access: Access) -> None:
+    """Raise `Refused` unless the call's key may use an endpoint with this access."""
+    if access == "public":
+        return
+    if not call.key:
+        raise refused("missing_authentication")
+    if call.kind is None:
+        raise refused("unknown_user")
+    if access == "management" and call.kind != "management":
+        raise refused("management_key_required")
+    if access == "inference" and call.kind != "inference":
+        raise Refused(failure(403, "Management keys cannot be used for inference"))
 
 
 def faulty(handler: Handler) -> Handler:
@@ -152,7 +239,7 @@ def faulty(handler: Handler) -> Handler:
             return fault.make()
         damage = simulator.take_fault(Stage.WIRE, path, model)
         response = await handler(call)
-        return wire_faults.damaged(response, damage.make()) if damage else response
+        return damaged(response, damage.make()) if damage else response
 
     return handle
 
@@ -192,7 +279,7 @@ class Logged:
 
         try:
             await self.app(scope, unread, send)
-        except wire_faults.Cut:
+        except Cut:
             scope["extensions"]["simulator.cut"]()
             await asyncio.Event().wait()
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fastmcp import Client
 from fastmcp.client.client import CallToolResult
 from fastmcp.client.transports import StdioTransport
+from mcp import MCPError
 from mcp.types import ResourceLink, TextContent
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from openrouter_mcp import settings
-from openrouter_mcp.simulator import demo_files
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Script, Simulator
 
@@ -35,12 +36,34 @@ ANSWER = (
     "The hard part is knowing when the answer has changed."
 )
 
+FILES = "files"
+"""The name of the MCP server that the delegated task works with: one from the npm registry, else
+one of the demo's own."""
+READ = "read_text_file"
+"""Both have this tool, and it takes a `path`."""
+PACKAGE = "@modelcontextprotocol/server-filesystem"
+INSTALL_LIMIT = 40.0
+"""Seconds that npx may take to fetch the package and to start it."""
+OWN_SERVER = """
+from pathlib import Path
+from fastmcp import FastMCP
+
+folder = Path(__file__).parent
+server = FastMCP("files")
+
+@server.tool(annotations={"readOnlyHint": True})
+def read_text_file(path: str) -> str:
+    '''Read a file of the project.'''
+    return (folder / Path(path).name).read_text("utf-8")
+
+server.run(show_banner=False)
+"""
+
 console = Console(highlight=False)
 
 
-def run() -> int:
-    """Run the demo; 0 when everything worked."""
-    live = settings.load().api_key is not None
+def run(*, live: bool) -> int:
+    """Run the demo, with the user's own key if `live`; 0 when everything worked."""
     with tempfile.TemporaryDirectory() as state_dir:
         log = Path(state_dir) / "server.log"
         # Its real name: the file server compares paths.
@@ -71,7 +94,7 @@ def _simulated(state_dir: str, folder: Path) -> Generator[dict[str, str]]:
     simulator = Simulator()
     simulator.answer(Script(text=ANSWER, chunk_delay=0.15))
     path = str(folder / "notes.txt")
-    reading = {"name": f"{demo_files.NAME}__{demo_files.TOOL}", "arguments": {"path": path}}
+    reading = {"name": f"{FILES}__{READ}", "arguments": {"path": path}}
     simulator.answer(Script(tool_calls=[reading]), prompt="notes.txt")
     simulator.answer("It comes on Friday, if the changelog is written.", prompt="notes.txt")
     with serve(simulator) as server:
@@ -112,15 +135,49 @@ async def _show(environment: dict[str, str], model: str, folder: Path, log: Path
 
 async def _choose_file_server(folder: Path) -> None:
     """Write the configuration of the server that the delegated task works with."""
-
-    def tell(text: str) -> None:
-        console.print(f"[dim]{escape(text)}")
-
-    server = await demo_files.chosen(folder, tell)
-    tell(f"run_agent below works with {server.what}.")
-    entry = {"command": server.command, "args": [*server.args]}
-    config = json.dumps({"mcpServers": {demo_files.NAME: entry}})
+    server, what = await file_server(folder)
+    console.print(f"[dim]run_agent below works with {escape(what)}.")
+    config = json.dumps({"mcpServers": {FILES: server}})
     await asyncio.to_thread((folder / "mcp.json").write_text, config, "utf-8")
+
+
+async def file_server(folder: Path) -> tuple[dict[str, Any], str]:
+    """The server to delegate to, as clients configure it, and a description with the reason.
+
+    It is the one from the registry where npx can fetch and start it, else the demo's own.
+    """
+    npx = shutil.which("npx")
+    problem = "npx is not there"
+    if npx:
+        console.print(f"[dim]npx fetches {PACKAGE} (at most {INSTALL_LIMIT:.0f} s)")
+        # Offline, npm would try again and again.
+        arguments = ["--fetch-retries=0", "--prefer-offline", "-y", PACKAGE, str(folder)]
+        problem = await _problem(npx, arguments, folder / "npx.log")
+        if not problem:
+            what = f"the MCP server {PACKAGE}, from the npm registry"
+            return {"command": npx, "args": arguments}, what
+    script = folder / "file_server.py"
+    await asyncio.to_thread(script.write_text, OWN_SERVER, "utf-8")
+    what = f"a small file server of this demo ({problem})"
+    return {"command": sys.executable, "args": [str(script)]}, what
+
+
+async def _problem(npx: str, arguments: list[str], log: Path) -> str:
+    """Start the server once and list its tools; why that failed, "" if it did not."""
+    transport = StdioTransport(npx, arguments, keep_alive=False, log_file=log)
+    try:
+        # Leaving the client ends the process and all that it started.
+        async with asyncio.timeout(INSTALL_LIMIT), Client(transport) as client:
+            tools = await client.list_tools()
+    except TimeoutError:
+        return f"npx took more than {INSTALL_LIMIT:.0f} s"
+    except (RuntimeError, MCPError) as error:
+        said = await asyncio.to_thread(log.read_text, "utf-8", "replace")
+        lines = said.splitlines() or [str(error)]
+        told = next((line for line in lines if "error" in line), lines[-1])
+        return f"{PACKAGE} did not start: {told}"
+    reads = {tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint}
+    return "" if READ in reads else f"{PACKAGE} has no {READ} that declares itself read-only"
 
 
 async def _list_tools(client: Client) -> None:
@@ -173,7 +230,7 @@ async def _media(client: Client, *, paid: bool) -> None:
 async def _delegate(client: Client, model: str, folder: Path) -> None:
     task = f"What does {folder / 'notes.txt'} say about the release?"
     _step(f'run_agent(task="{task}", servers=["files"])', "with another MCP server's tools")
-    arguments = {"task": task, "model": model, "servers": [demo_files.NAME], "max_cost": 0.05}
+    arguments = {"task": task, "model": model, "servers": [FILES], "max_cost": 0.05}
     _show_lines(await client.call_tool("run_agent", arguments, raise_on_error=False))
 
 

@@ -1,40 +1,90 @@
-"""The website beside the API: documentation as Markdown, in one file and in pages, and skills."""
+"""The website beside the API: documentation as Markdown, in one file and in pages, and skills.
+
+`documentation.md` is what the site serves as `llms-full.txt`: short pages of our own with the
+structure of the real ones.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from importlib import resources
 
 from starlette.responses import RedirectResponse, Response
 
-from openrouter_mcp.simulator.call import Call
-from openrouter_mcp.simulator.documentation_pages import MOVED, PAGES, SKILLS
-from openrouter_mcp.simulator.replies import page
+from openrouter_mcp.simulator.faults import HTML, body
+from openrouter_mcp.simulator.state import Call
 
 SITE = "https://openrouter.ai"
-INDEX_NOTE = """\
+FILES = resources.files("openrouter_mcp.simulator")
+WHOLE = FILES.joinpath("documentation.md").read_text("utf-8").strip()
+PAGE = re.compile(rf"# (?P<title>.+)\nSource: {SITE}/docs/(?P<path>.+)\n\n(?P<about>.+)\n\n")
+INDEX_NOTE = f"""\
 > ## Documentation Index
-> Fetch the complete documentation index at: https://openrouter.ai/docs/llms.txt
+> Fetch the complete documentation index at: {SITE}/docs/llms.txt
 > Use this file to discover all available pages before exploring further.
 
 """
+MOVED = {
+    "features/provider-routing": "guides/routing/provider-selection",
+    "features/web-search": "guides/features/plugins/web-search",
+    "api-reference/limits": "api_reference/limits",
+}
+"""Where former paths lead."""
+SKILLS = {
+    "openrouter-models": (
+        "Find, compare and resolve models. Use for any question about which models there are.",
+        "Ask `GET /api/v1/models`. Resolve a loose name to an id before sending it.",
+    ),
+    "openrouter-images": (
+        "Generate and edit images. Use when the user wants a picture.",
+        "Ask `GET /api/v1/images/models`, choose one, then `POST /api/v1/images`.",
+    ),
+    "openrouter-tts": (
+        "Turn text into speech. Use for narration and voice-over.",
+        "Choose a voice from `supported_voices`. Split long texts at sentences.",
+    ),
+    "openrouter-video": (
+        "Generate videos from text or images.",
+        "Submit to `POST /api/v1/videos`, poll every 30 seconds, then download.",
+    ),
+    "spawn-ori-eval": (
+        "Write and run a first evaluation of models on a code base.",
+        "Install the harness, let it read the repository, and compare the models per task.",
+    ),
+}
+"""Description and text of each skill, by its name."""
+
+
+def _pages() -> dict[str, tuple[str, str, str]]:
+    """Title, description and text of each page, by its path."""
+    heads = [*PAGE.finditer(WHOLE)]
+    ends = [head.start() for head in heads[1:]] + [len(WHOLE)]
+    return {
+        head["path"]: (head["title"], head["about"], WHOLE[head.end() : end].strip() + "\n")
+        for head, end in zip(heads, ends, strict=True)
+    }
+
+
+PAGES = _pages()
 
 
 async def docs(call: Call) -> Response:
     """`GET /docs/...`: everything, the list of pages, or one page; former paths redirect."""
     path = call.path_parameters["path"]
     if path == "llms-full.txt":
-        return _document(call, "\n\n\n".join(_whole(name) for name in PAGES))
+        return _document(call, WHOLE)
     if path == "llms.txt":
         return _document(call, "\n".join(["# OpenRouter", "", "## Docs", "", *map(_row, PAGES)]))
     name = path.removesuffix(".md")
     if name in MOVED:
         return RedirectResponse(f"/docs/{MOVED[name]}{path.removeprefix(name)}", 308)
     if name not in PAGES:
-        return page(404, "Page not found")
-    title, description, text = PAGES[name]
+        return body(404, HTML.format("Page not found"))
+    title, about, text = PAGES[name]
     if name == path:
-        return page(200, title)
-    return _document(call, f"{INDEX_NOTE}# {title}\n\n> {description}\n\n{text}")
+        return body(200, HTML.format(title))
+    return _document(call, f"{INDEX_NOTE}# {title}\n\n> {about}\n\n{text}")
 
 
 async def skills(_call: Call) -> Response:
@@ -47,9 +97,9 @@ async def skill(call: Call) -> Response:
     """`GET /skills/{name}`: the instructions of a skill."""
     name = call.path_parameters["name"]
     if name not in SKILLS:
-        return page(404, "Skill not found")
-    description, text = SKILLS[name]
-    front = f"---\nname: {name}\ndescription: {description}\n---\n"
+        return body(404, HTML.format("Skill not found"))
+    about, text = SKILLS[name]
+    front = f"---\nname: {name}\ndescription: {about}\n---\n"
     return _document(call, f"{front}\n# {name}\n\n{text}\n")
 
 
@@ -62,11 +112,6 @@ def _document(call: Call, text: str) -> Response:
     return Response(text, headers=headers, media_type="text/markdown")
 
 
-def _whole(name: str) -> str:
-    title, description, text = PAGES[name]
-    return f"# {title}\nSource: {SITE}/docs/{name}\n\n{description}\n\n{text.strip()}"
-
-
 def _row(name: str) -> str:
-    title, description, _ = PAGES[name]
-    return f"- [{title}]({SITE}/docs/{name}.md): {description}"
+    title, about, _ = PAGES[name]
+    return f"- [{title}]({SITE}/docs/{name}.md): {about}"

@@ -1,19 +1,17 @@
-"""The data sets: rankings, session costs, task shares; and the limit that they have in common."""
+"""The data sets: benchmarks, rankings, session costs, task shares; and the limit on them all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
-from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator.call import Call, Handler
-from openrouter_mcp.simulator.models import number
-from openrouter_mcp.simulator.replies import Refused, failure, invalid
-
-Row = dict[str, Any]
+from openrouter_mcp.simulator.catalogue import Row, routes_elsewhere
+from openrouter_mcp.simulator.faults import Refused, failure, invalid
+from openrouter_mcp.simulator.models import index
+from openrouter_mcp.simulator.state import Call, Handler
 
 LIMITS = {60: 30, 86_400: 500}
 """Requests that all data endpoints together allow within so many seconds."""
@@ -40,6 +38,7 @@ TASKS = (
     ("text:translation", "Translation", "text", 0.15),
     ("text:summarization", "Summarization", "text", 0.1),
 )
+PLACES = {"first_place": 5, "second_place": 3, "third_place": 2, "fourth_place": 1}
 TURNS = ("1-turn", "2-9-turns", "10-49-turns", "50-plus-turns")
 
 
@@ -111,7 +110,7 @@ async def app_rankings(call: Call) -> Response:
         for rank, app in enumerate(APPS, 1)
         if query.get("category", app[2]) == app[2] and query.get("subcategory", app[3]) == app[3]
     ]
-    offset, limit = number(query, "offset", 0), number(query, "limit", 50)
+    offset, limit = call.number("offset", 0), call.number("limit", 50)
     rows = [
         {
             "rank": place,
@@ -149,7 +148,7 @@ async def session_costs(call: Call) -> Response:
         and query.get("model", cell["model_permaslug"]) == cell["model_permaslug"]
         and query.get("turn_range", cell["turn_range"]) == cell["turn_range"]
     ]
-    offset, limit = number(query, "offset", 0), number(query, "limit", 100)
+    offset, limit = call.number("offset", 0), call.number("limit", 100)
     meta = {
         "as_of": stamp(call),
         "version": "v1",
@@ -198,9 +197,87 @@ async def tasks(call: Call) -> Response:
     return JSONResponse({"data": data})
 
 
+@limited
+async def benchmarks(call: Call) -> Response:
+    """`GET /benchmarks`: one source's rows or all, filtered."""
+    query = call.query
+    source = query.get("source", "")
+    known = {"artificial-analysis": _analysis, "design-arena": _arena, "openrouter": _own}
+    if source and source not in known:
+        raise Refused(not_one_of("source", [*known]))
+    rows = [
+        row
+        for name, rows_of in known.items()
+        if source in ("", name)
+        for row in rows_of(call)
+        if query.get("category", row.get("category")) == row.get("category")
+        and query.get("benchmark_type", row.get("benchmark_type")) == row.get("benchmark_type")
+    ]
+    if "max_results" in query:
+        rows = rows[: call.number("max_results", 1)]
+    meta = {
+        "as_of": stamp(call),
+        "version": "v1",
+        "source": source or None,
+        "source_url": "https://artificialanalysis.ai" if source == "artificial-analysis" else None,
+        "task_type": query.get("task_type"),
+        "model_count": len({row["model_permaslug"] for row in rows}),
+        "citation": "Source: Artificial Analysis" if source == "artificial-analysis" else None,
+    }
+    return JSONResponse({"data": rows, "meta": meta})
+
+
+def _analysis(call: Call) -> Iterator[Row]:
+    for row in call.simulator.catalogue:
+        if is_model(row) and index(row, "intelligence") >= 0:
+            scores = row["benchmarks"]["artificial_analysis"]
+            price = {key: row["pricing"][key] for key in ("prompt", "completion")}
+            yield _measured(row, "artificial-analysis") | scores | {"pricing": price}
+    retired = {"canonical_slug": RETIRED, "name": "Acme Labs: Anvil 0"}
+    scores = {"intelligence_index": 30, "coding_index": 31, "agentic_index": 22}
+    yield _measured(retired, "artificial-analysis") | scores | {"pricing": None}
+
+
+def _arena(call: Call) -> Iterator[Row]:
+    for row in call.simulator.catalogue:
+        if not is_model(row):
+            continue
+        for entry in row.get("benchmarks", {}).get("design_arena", []):
+            if entry["arena"] == call.query.get("arena", "models"):
+                yield _measured(row, "design-arena") | {
+                    "arena": entry["arena"],
+                    "category": entry["category"],
+                    "elo": entry["elo"],
+                    "win_rate": entry["win_rate"],
+                    "avg_generation_time_ms": 3200,
+                    "tournament_stats": PLACES | {"total": 11},
+                    "pricing": None,
+                }
+
+
+def _own(call: Call) -> Iterator[Row]:
+    for row in call.simulator.catalogue[:6]:
+        yield _measured(row, "openrouter") | {
+            "benchmark_type": "gpqa_diamond",
+            "accuracy": index(row, "intelligence") / 100,
+            "accuracy_stddev": 0.03,
+            "avg_cost_per_task": 0.002,
+            "total_tasks": 300,
+            "last_run_timestamp": stamp(call),
+        }
+
+
+def _measured(row: Row, source: str) -> Row:
+    return {
+        "source": source,
+        "model_permaslug": row["canonical_slug"],
+        "display_name": row["name"].rpartition(": ")[2],
+    }
+
+
 def is_model(row: Row) -> bool:
     """Whether the row is a model by itself: no alias, no router, no variant."""
-    return "alias_target" not in row and ":" not in row["id"] and "openrouter/" not in row["id"]
+    return not routes_elsewhere(row) and ":" not in row["id"]
 
 
 def stamp(call: Call) -> str:
@@ -244,4 +321,4 @@ def _meta(call: Call, start: date, end: date) -> Row:
 def not_one_of(name: str, known: list[str]) -> Response:
     """The refusal of an unknown choice."""
     message = f"Invalid option: expected one of {'|'.join(known)}"
-    return invalid([{"code": "invalid_value", "path": [name], "message": message}])
+    return invalid("invalid_value", [name], message)

@@ -1,40 +1,55 @@
-"""The catalogue's endpoints: models, their endpoints, providers."""
+"""Where one learns which models there are, who serves them, what media models take and cost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator import providers
-from openrouter_mcp.simulator.call import Call
-from openrouter_mcp.simulator.replies import Refused, failure, invalid
-from openrouter_mcp.simulator.rows import MILLION
+from openrouter_mcp.simulator.catalogue import (
+    DATA,
+    PROVIDERS,
+    Row,
+    endpoints,
+    price,
+    routes_elsewhere,
+    serving,
+)
+from openrouter_mcp.simulator.faults import Refused, failure
+from openrouter_mcp.simulator.state import Call
 
-Row = dict[str, Any]
 PAGE = 500
+UPSCALER = "lumen/upscale-1"
+"""Enlarges videos and makes none, which only `/videos/models` tells."""
+IMAGE_PARAMETERS: Row = DATA["image_parameters"]
+IMAGE_PRICES: list[Row] = DATA["image_prices"]
+VIDEO_PRICES: Row = DATA["video_prices"]
+"""The price lines of each video model, USD."""
+Test = Callable[[Row], bool]
 
 
 async def list_models(call: Call) -> Response:
     """`GET /models`: filtered, sorted, paged; only text models unless asked otherwise."""
-    query = call.query
-    rows = matching(call.simulator.catalogue, query)
-    rows = ordered(rows, query.get("sort", "most-popular"))
-    total = len(rows)
-    following = None
-    if "offset" in query or "limit" in query:
-        offset, limit = number(query, "offset", 0), number(query, "limit", PAGE)
-        rows = rows[offset : offset + limit]
-        if offset + limit < total:
-            following = f"/api/v1/models?offset={offset + limit}&limit={limit}"
-    return JSONResponse({"data": rows, "links": {"next": following}, "total_count": total})
+    rows = ordered(matching(call), call.query.get("sort", "most-popular"))
+    return paged(call, rows, page=len(rows))
 
 
 async def count_models(call: Call) -> Response:
     """`GET /models/count`: how many models the same filters leave."""
-    return JSONResponse({"data": {"count": len(matching(call.simulator.catalogue, call.query))}})
+    return JSONResponse({"data": {"count": len(matching(call))}})
+
+
+async def list_own_models(call: Call) -> Response:
+    """`GET /models/user`: what this account may use, which is everything."""
+    outputs = call.query.get("output_modalities", "text")
+    rows = call.simulator.catalogue if outputs == "all" else making(call, *outputs.split(","))
+    return paged(call, rows)
+
+
+async def list_embedding_models(call: Call) -> Response:
+    """`GET /embeddings/models`."""
+    return paged(call, making(call, "embeddings"))
 
 
 async def get_model(call: Call) -> Response:
@@ -49,32 +64,116 @@ async def get_model(call: Call) -> Response:
 async def list_endpoints(call: Call) -> Response:
     """`GET /models/{author}/{slug}/endpoints`: who serves it; measured only with a key."""
     model = find(call)
-    served = [] if routes_elsewhere(model) else providers.endpoints(model, measured=bool(call.kind))
+    served = [] if routes_elsewhere(model) else endpoints(model, measured=bool(call.kind))
     shown = ("id", "name", "created", "description", "architecture")
     return JSONResponse({"data": {key: model[key] for key in shown} | {"endpoints": served}})
 
 
 async def list_providers(_: Call) -> Response:
     """`GET /providers`."""
-    return JSONResponse({"data": providers.listed()})
+    rows = [
+        {
+            "name": provider.name,
+            "slug": provider.slug,
+            "privacy_policy_url": f"https://{provider.slug}.example/privacy",
+            "terms_of_service_url": f"https://{provider.slug}.example/terms",
+            "status_page_url": f"https://status.{provider.slug}.example",
+            "headquarters": provider.country,
+            "datacenters": [provider.country],
+        }
+        for provider in PROVIDERS.values()
+    ]
+    return JSONResponse({"data": rows})
 
 
 async def list_zdr_endpoints(call: Call) -> Response:
     """`GET /endpoints/zdr`: every endpoint that retains no data."""
-    zdr = {provider.name for provider in providers.PROVIDERS.values() if provider.zdr}
+    zdr = {provider.name for provider in PROVIDERS.values() if provider.zdr}
     rows = [
         endpoint
         for model in call.simulator.catalogue
         if not routes_elsewhere(model)
-        for endpoint in providers.endpoints(model, measured=bool(call.kind))
+        for endpoint in endpoints(model, measured=bool(call.kind))
         if endpoint["provider_name"] in zdr
     ]
     return JSONResponse({"data": rows})
 
 
-def routes_elsewhere(model: Row) -> bool:
-    """Whether the row is an alias or a router, which have no endpoints of their own."""
-    return "alias_target" in model or model["id"].startswith("openrouter/")
+async def list_image_models(call: Call) -> Response:
+    """`GET /images/models`."""
+    rows = [
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "description": row["description"],
+            "created": row["created"],
+            "architecture": {
+                key: row["architecture"][key] for key in ("input_modalities", "output_modalities")
+            },
+            "supported_parameters": IMAGE_PARAMETERS,
+            "supports_streaming": False,
+            "endpoints": f"/api/v1/images/models/{row['id']}/endpoints",
+        }
+        for row in making(call, "image")
+    ]
+    return JSONResponse({"data": rows})
+
+
+async def list_image_endpoints(call: Call) -> Response:
+    """`GET /images/models/{author}/{slug}/endpoints`: no `data` around it."""
+    model = find(call)
+    if model not in making(call, "image"):
+        raise Refused(failure(404, "Image model not found", error_type="not_found"))
+    rows = [
+        {
+            "provider_name": provider.name,
+            "provider_slug": provider.slug,
+            "provider_tag": provider.slug,
+            "supported_parameters": IMAGE_PARAMETERS,
+            "allowed_passthrough_parameters": [],
+            "supports_streaming": False,
+            "pricing": IMAGE_PRICES,
+        }
+        for provider in serving(model)
+    ]
+    return JSONResponse({"id": model["id"], "endpoints": rows})
+
+
+async def list_video_models(call: Call) -> Response:
+    """`GET /videos/models`."""
+    rows = [
+        {
+            "id": row["id"],
+            "canonical_slug": row["canonical_slug"],
+            "name": row["name"],
+            "description": row["description"],
+            "created": row["created"],
+            "supported_resolutions": ["720p", "1080p"],
+            "supported_aspect_ratios": ["16:9", "9:16"],
+            "supported_sizes": ["1280x720", "1920x1080"],
+            "supported_durations": [4, 6, 8],
+            "supported_frame_images": ["first_frame", "last_frame"],
+            "generate_audio": True,
+            "seed": True,
+            "creativity": None,
+            "upscale_factor": {"min": 1.0, "max": 4.0} if row["id"] == UPSCALER else None,
+            "pricing_skus": VIDEO_PRICES[row["id"]],
+            "allowed_passthrough_parameters": ["negativePrompt"],
+            "hugging_face_id": None,
+        }
+        for row in making(call, "video")
+    ]
+    return JSONResponse({"data": rows})
+
+
+def making(call: Call, *outputs: str) -> list[Row]:
+    """The models that make any of `outputs`."""
+    return [
+        row
+        for row in call.simulator.catalogue
+        if not {*outputs}.isdisjoint(row["architecture"]["output_modalities"])
+        and not (routes_elsewhere(row) and "text" not in outputs)
+    ]
 
 
 def find(call: Call) -> Row:
@@ -89,18 +188,14 @@ def find(call: Call) -> Row:
     return model
 
 
-def number(query: dict[str, str], name: str, default: int) -> int:
-    """A whole number from the query. Raises `Refused` with the validation envelope."""
-    text = query.get(name, str(default))
-    if not text.isdigit():
-        message = f"Expected number, received {text}"
-        raise Refused(invalid([{"code": "invalid_type", "path": [name], "message": message}]))
-    return int(text)
-
-
-def price(model: Row, key: str) -> Decimal:
-    """USD per million tokens; a router's "-1" counts as unknown and sorts last."""
-    return Decimal(model["pricing"][key]) * MILLION
+def paged(call: Call, rows: list[Row], page: int = PAGE) -> Response:
+    """The rows from `offset` on, `limit` (else `page`) at most, and where the next ones are."""
+    offset, limit = call.number("offset", 0), call.number("limit", page)
+    following = None
+    if offset + limit < len(rows):
+        following = f"/api/v1{call.path}?offset={offset + limit}&limit={limit}"
+    data = rows[offset : offset + limit]
+    return JSONResponse({"data": data, "links": {"next": following}, "total_count": len(rows)})
 
 
 def index(model: Row, name: str) -> float:
@@ -110,75 +205,71 @@ def index(model: Row, name: str) -> float:
     return -1 if score is None else score
 
 
-def matching(rows: list[Row], query: dict[str, str]) -> list[Row]:
+def matching(call: Call) -> list[Row]:
     """The rows that pass every filter in the query; unknown parameters are ignored."""
-    tests: list[Callable[[Row], bool]] = [
-        FILTERS[name](value) for name, value in query.items() if name in FILTERS and value
-    ]
-    if not query.get("output_modalities"):
-        tests.append(FILTERS["output_modalities"]("text"))
-    return [row for row in rows if all(test(row) for test in tests)]
+    query = {"output_modalities": "text"} | {
+        name: value for name, value in call.query.items() if value
+    }
+    tests = [FILTERS[name](value) for name, value in query.items() if name in FILTERS]
+    return [row for row in call.simulator.catalogue if all(test(row) for test in tests)]
 
 
-def _holds(inside: Callable[[Row], list[str]]) -> Callable[[str], Callable[[Row], bool]]:
-    def make(value: str) -> Callable[[Row], bool]:
+def _holds(inside: Callable[[Row], list[str]]) -> Callable[[str], Test]:
+    def make(value: str) -> Test:
         wanted = {part.strip() for part in value.split(",")}
         return lambda row: wanted <= {*inside(row)}
 
     return make
 
 
-def _makes_any(value: str) -> Callable[[Row], bool]:
+def _makes_any(value: str) -> Test:
     wanted = {part.strip() for part in value.split(",")}
     return lambda row: (
-        wanted == {"all"}
-        or any(output in wanted for output in row["architecture"]["output_modalities"])
+        wanted == {"all"} or not wanted.isdisjoint(row["architecture"]["output_modalities"])
     )
 
 
-def _is_one_of(value_of: Callable[[Row], str]) -> Callable[[str], Callable[[Row], bool]]:
+def _is_one_of(value_of: Callable[[Row], str]) -> Callable[[str], Test]:
     return lambda value: lambda row: value_of(row) in value.split(",")
 
 
-def _price_filter(key: str, sign: int) -> Callable[[str], Callable[[Row], bool]]:
-    def make(value: str) -> Callable[[Row], bool]:
+def _price_filter(key: str, sign: int) -> Callable[[str], Test]:
+    def make(value: str) -> Test:
         bound = Decimal(value)
         return lambda row: (price(row, key) - bound) * sign >= 0 and price(row, key) >= 0
 
     return make
 
 
-def _text_in(value: str) -> Callable[[Row], bool]:
+def _text_in(value: str) -> Test:
     return lambda row: value.lower() in f"{row['id']} {row['name']}".lower()
 
 
-def _served_by(value: str) -> Callable[[Row], bool]:
+def _served_by(value: str) -> Test:
     names = set(value.split(","))
-    return lambda row: any(provider.name in names for provider in providers.serving(row))
+    return lambda row: any(provider.name in names for provider in serving(row))
 
 
-def _retains_nothing(_: str) -> Callable[[Row], bool]:
-    return lambda row: (
-        not routes_elsewhere(row) and any(provider.zdr for provider in providers.serving(row))
-    )
+def _retains_nothing(_: str) -> Test:
+    return lambda row: not routes_elsewhere(row) and any(provider.zdr for provider in serving(row))
 
 
-def _runs_in(value: str) -> Callable[[Row], bool]:
+def _runs_in(value: str) -> Test:
     countries = {"eu": {"FR", "DE", "IE"}, "us": {"US"}}[value]
-    return lambda row: any(provider.country in countries for provider in providers.serving(row))
+    return lambda row: any(provider.country in countries for provider in serving(row))
 
 
-def _used_for(value: str) -> Callable[[Row], bool]:
+def _used_for(value: str) -> Test:
     """Every third row is used for a category; which ones, its name decides."""
     return lambda row: (len(row["name"]) + len(value)) % 3 == 0
 
 
-def _calls_tools(value: str) -> Callable[[Row], bool]:
+def _calls_tools(value: str) -> Test:
     """Who scores higher as an agent also calls tools more reliably."""
     return lambda row: 0.5 + index(row, "agentic") / 130 >= float(value)
 
 
-FILTERS: dict[str, Callable[[str], Callable[[Row], bool]]] = {
+FILTERS: dict[str, Callable[[str], Test]] = {
     "q": _text_in,
     "output_modalities": _makes_any,
     "input_modalities": _holds(lambda row: row["architecture"]["input_modalities"]),
@@ -201,13 +292,13 @@ FILTERS: dict[str, Callable[[str], Callable[[Row], bool]]] = {
 
 def ordered(rows: list[Row], sort: str) -> list[Row]:
     """The rows in the order asked for; the catalogue's own order is by popularity."""
-    keys: dict[str, Callable[[Row], Any]] = {
+    keys: dict[str, Callable[[Row], tuple | float | Decimal]] = {
         "newest": lambda row: -row["created"],
         "pricing-low-to-high": lambda row: (average(row) < 0, average(row)),
         "pricing-high-to-low": lambda row: -average(row),
         "context-high-to-low": lambda row: -(row["context_length"] or 0),
-        "throughput-high-to-low": lambda row: -providers.serving(row)[0].throughput,
-        "latency-low-to-high": lambda row: providers.serving(row)[0].latency,
+        "throughput-high-to-low": lambda row: -serving(row)[0].throughput,
+        "latency-low-to-high": lambda row: serving(row)[0].latency,
         "intelligence-high-to-low": lambda row: -index(row, "intelligence"),
         "coding-high-to-low": lambda row: -index(row, "coding"),
         "agentic-high-to-low": lambda row: -index(row, "agentic"),

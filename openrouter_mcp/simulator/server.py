@@ -11,11 +11,14 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from openrouter_mcp.simulator import app
 from openrouter_mcp.simulator.state import Simulator
 
 HOST = "127.0.0.1"
+PATIENCE = 60.0
+"""Seconds after which starting or stopping has gone wrong; neither waits for any clock."""
 
 
 class Protocol(H11Protocol):
@@ -31,16 +34,6 @@ class Protocol(H11Protocol):
             await application(scope, receive, send)
 
         self.app = cuttable
-
-
-class Server(uvicorn.Server):
-    """uvicorn that does not wait for stalled connections."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Abort what is open, then shut down."""
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await super().shutdown(sockets)
 
 
 def listening(port: int) -> socket.socket:
@@ -64,30 +57,54 @@ class SimulatorServer:
         self.port: int = self._socket.getsockname()[1]
         self.origin = f"http://{HOST}:{self.port}"
         self.url = self.origin + app.BASE
-        config = uvicorn.Config(
-            app.build(simulator),
-            http=Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            log_level="error",
-            timeout_graceful_shutdown=1,
-        )
-        self._server = Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
-        )
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         """Serve in a thread; connections are accepted from now on (the socket listens already)."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, open connections included."""
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        """Stop, open connections included. Raises RuntimeError if that does not succeed."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            raise RuntimeError(f"The simulator at {self.origin} does not stop.")
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        """Serve until told to stop; then close the socket, and end all that is connected to it."""
+        config = uvicorn.Config(
+            app.build(self.simulator),
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            log_level="error",
+        )
+        config.load()
+        state = ServerState()
+        listener = await self._loop.create_server(
+            lambda: Protocol(config, state, {}), sock=self._socket, backlog=512
+        )
+        await self._stopping.wait()
+        listener.close()
+        while True:
+            for connection in [*state.connections]:
+                connection.transport.abort()
+            # What was accepted just before becomes a connection, what was aborted ends.
+            await asyncio.sleep(0)
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            elif not state.connections:
+                return
 
 
 @contextlib.contextmanager

@@ -1,19 +1,23 @@
-"""What the simulator knows and has been told: no server, no network."""
+"""What the simulator knows and has been told, and one request to it: no server, no network."""
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fnmatch import fnmatch
 from typing import Any, Literal
 
-from openrouter_mcp.simulator import catalogue
-from openrouter_mcp.simulator.fault import Fault, Stage
-from openrouter_mcp.simulator.faults import prepare
-from openrouter_mcp.simulator.scripts import Film, Queued, Script
+from starlette.responses import Response
 
+from openrouter_mcp.simulator import catalogue
+from openrouter_mcp.simulator.answers import Script
+from openrouter_mcp.simulator.faults import FAULTS, Kind, Refused, Stage, bad_request, invalid
+
+Json = dict[str, Any]
 KeyKind = Literal["inference", "management"]
 
 INFERENCE_KEY = "sk-or-v1-simulator"
@@ -22,14 +26,16 @@ MANAGEMENT_KEY = "sk-or-v1-simulator-management"
 
 @dataclass
 class Recorded:
-    """One request as it arrived, and how it ended."""
+    """One request as it arrived, and how it ended. `path` is below the base URL."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    """Names in lower case."""
     raw: bytes
     body: Any
+    """The JSON body, None where there is none or it is no JSON."""
     received_at: float
     closed_at: float | None = None
     disconnected: bool = False
@@ -37,14 +43,65 @@ class Recorded:
     ended: threading.Event = field(default_factory=threading.Event, repr=False)
 
 
+@dataclass
+class Film:
+    """How the videos turn out: after how many looks, with which status, of how many bytes.
+
+    `content` is sent in place of a video; `ranges` says whether a part of it can be asked for,
+    `usage` whether a failed one tells its cost.
+    """
+
+    looks: int = 2
+    status: str = "completed"
+    error: str = "Content policy violation"
+    size: int = 200_000
+    content: bytes | None = None
+    ranges: bool = True
+    usage: bool = True
+
+
+@dataclass
+class Queued:
+    """A script that waits for its request: of this model, with this text in the prompt."""
+
+    script: Script
+    times: int | None
+    model: str
+    prompt: str
+
+
+@dataclass
+class Fault:
+    """A fault that waits for its request; `times` None means until the simulator is reset."""
+
+    kind: Kind
+    path: str
+    model: str
+    provider: str
+    times: int | None
+    parameters: Json
+
+    def matches(self, path: str, model: str, provider: str) -> bool:
+        """Whether it is meant for this request and, in a chat, for this candidate."""
+        return (
+            fnmatch(path, self.path)
+            and self.model in ("", model)
+            and self.provider in ("", provider)
+        )
+
+    def make(self, requested: str = "") -> Any:
+        """What the fault's stage asks for; some name the model that was `requested`."""
+        parameters = self.parameters
+        if requested and "requested" in inspect.signature(self.kind.make).parameters:
+            parameters = {"requested": requested} | parameters
+        return self.kind.make(**parameters)
+
+
 class Simulator:
     """The account, the catalogue, the log of requests and the instructions for what comes next."""
 
     def __init__(
-        self,
-        *,
-        models: list[dict[str, Any]] | None = None,
-        clock: Callable[[], float] = time.time,
+        self, *, models: list[Json] | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self._clock = clock
         self._models = models
@@ -55,7 +112,7 @@ class Simulator:
         self.clock = self._clock
         self.catalogue = self._models or catalogue.build(self.clock())
         self.keys: dict[str, KeyKind] = {INFERENCE_KEY: "inference", MANAGEMENT_KEY: "management"}
-        self.presets: dict[str, dict[str, Any]] = {
+        self.presets: dict[str, Json] = {
             "brief": {"system_prompt": "Answer in one sentence.", "temperature": 0.2}
         }
         self.latency = 0.0
@@ -69,9 +126,9 @@ class Simulator:
         self.scripts: list[Queued] = []
         self.response_cache: dict[tuple[str, ...], Any] = {}
         self.prompt_cache: dict[str, list[str]] = {}
-        self.generations: dict[str, dict[str, Any]] = {}
+        self.generations: dict[str, Json] = {}
         """What `GET /generation` tells, by id."""
-        self.videos: dict[str, dict[str, Any]] = {}
+        self.videos: dict[str, Json] = {}
         self.film = Film()
         self.generation_misses = 0
         """How often each generation is not found before its statistics are written."""
@@ -95,9 +152,11 @@ class Simulator:
         answers. `times=None` means until `reset()`.
         Raises ValueError for an unknown fault and TypeError for unknown parameters.
         """
-        self.faults.append(
-            prepare(name, path=path, model=model, provider=provider, times=times, **parameters)
-        )
+        if name not in FAULTS:
+            raise ValueError(f"no fault {name!r}; there are: {', '.join(sorted(FAULTS))}")
+        kind = FAULTS[name]
+        inspect.signature(kind.make).bind(**parameters)
+        self.faults.append(Fault(kind, path, model, provider, times, parameters))
 
     def take_fault(
         self, stage: Stage, path: str, model: str = "", provider: str = ""
@@ -105,10 +164,7 @@ class Simulator:
         """The first queued fault of this stage that matches, counted as used."""
         for fault in self.faults:
             if fault.kind.stage is stage and fault.matches(path, model, provider):
-                if fault.times is not None:
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self.faults.remove(fault)
+                self._use(self.faults, fault)
                 return fault
         return None
 
@@ -119,18 +175,37 @@ class Simulator:
         script = Script(text=script) if isinstance(script, str) else script
         self.scripts.append(Queued(script, times, model, prompt))
 
+    def answer_raw(
+        self,
+        *pieces: str | bytes | Json,
+        status: int = 200,
+        media_type: str = "text/event-stream",
+        path: str = "/chat/completions",
+        times: int | None = 1,
+    ) -> None:
+        """Answer the next requests to `path` with exactly these pieces, one write for each.
+
+        Text and bytes go out as they are, an object as a server-sent event.
+        """
+        reply: Json = {"pieces": pieces, "status": status, "media_type": media_type}
+        self.fail("raw", path=path, times=times, **reply)
+
     def take_script(self, model: str, prompt: str) -> Script:
         """The first queued script for this model and prompt, else an empty one."""
         for queued in self.scripts:
             if queued.model in ("", model) and queued.prompt in prompt:
-                if queued.times is not None:
-                    queued.times -= 1
-                    if queued.times <= 0:
-                        self.scripts.remove(queued)
+                self._use(self.scripts, queued)
                 return queued.script
         return Script()
 
-    def model(self, model_id: str) -> dict[str, Any] | None:
+    @staticmethod
+    def _use(queue: list[Any], used: Fault | Queued) -> None:
+        if used.times is not None:
+            used.times -= 1
+            if used.times <= 0:
+                queue.remove(used)
+
+    def model(self, model_id: str) -> Json | None:
         """The catalogue row with this id or canonical slug."""
         rows = self.catalogue
         by_id = next((row for row in rows if row["id"] == model_id), None)
@@ -151,3 +226,62 @@ class Simulator:
     def in_flight(self) -> int:
         """Requests whose reply has not ended."""
         return sum(recorded.closed_at is None for recorded in self.requests)
+
+
+@dataclass
+class Call:
+    """What an endpoint sees: the simulator, the request, the key and its kind (None: unknown)."""
+
+    simulator: Simulator
+    recorded: Recorded
+    path_parameters: dict[str, str]
+    key: str
+    kind: KeyKind | None
+
+    @property
+    def path(self) -> str:
+        """The path below the base URL."""
+        return self.recorded.path
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query parameters."""
+        return self.recorded.query
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, names in lower case."""
+        return self.recorded.headers
+
+    @property
+    def body(self) -> Any:
+        """The JSON body."""
+        return self.recorded.body
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number from the query. Raises `Refused`."""
+        text = self.query.get(name, str(default))
+        if not text.isdigit():
+            message = f"Expected number, received {text}"
+            raise Refused(invalid("invalid_type", [name], message))
+        return int(text)
+
+    def fields(self, required: str, optional: str) -> Json:
+        """The body without its nulls. Raises `Refused` unless it has just these fields.
+
+        What they hold is not looked at here: the tests judge that by the models of OpenRouter's
+        official SDK.
+        """
+        if not isinstance(self.body, dict):
+            raise bad_request("Invalid JSON body")
+        body = {name: value for name, value in self.body.items() if value is not None}
+        for name in required.split():
+            if not body.get(name):
+                raise Refused(invalid("invalid_type", [name], "Required"))
+        for name in body.keys() - {*required.split(), *optional.split()}:
+            message = f"Unrecognized key(s) in object: '{name}'"
+            raise Refused(invalid("unrecognized_keys", [], message, keys=[name]))
+        return body
+
+
+Handler = Callable[[Call], Awaitable[Response]]

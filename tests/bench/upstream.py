@@ -8,9 +8,8 @@ import sys
 import threading
 
 from openrouter_mcp.simulator.catalogue import sample_catalogue
-from openrouter_mcp.simulator.scripts import Film
 from openrouter_mcp.simulator.server import serve
-from openrouter_mcp.simulator.state import Simulator
+from openrouter_mcp.simulator.state import Film, Simulator
 from tests.bench.samples import LONG_ANSWER, LONG_PROMPT, VIDEO
 
 

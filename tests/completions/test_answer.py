@@ -16,8 +16,7 @@ from openrouter_mcp.completions.answer import FURTHER_STEP, Answer, Listener, co
 from openrouter_mcp.completions.request import CallerRequest, compose
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.simulator.scripts import Script
-from openrouter_mcp.simulator.state import Simulator
+from openrouter_mcp.simulator.state import Script, Simulator
 from openrouter_mcp.spending import receipts
 from tests.api.test_client import SSE, replying
 from tests.support.timing import FAST

@@ -14,7 +14,7 @@ from fastmcp import Client
 from openrouter_mcp.files import save
 from openrouter_mcp.multimodal import embed, transcribe, video_job
 from openrouter_mcp.multimodal.speech import Pcm
-from openrouter_mcp.simulator.scripts import Script
+from openrouter_mcp.simulator.state import Script
 from openrouter_mcp.spending import paid_request
 from tests.support.results import ERROR, JOB, RECEIPT, call, text
 from tests.support.upstream import paid

@@ -5,8 +5,7 @@ from decimal import Decimal
 import httpx2
 import pytest
 
-from openrouter_mcp.simulator.scripts import Script
-from openrouter_mcp.simulator.state import Simulator
+from openrouter_mcp.simulator.state import Script, Simulator
 from tests.simulator.conftest import Api, chunks
 from tests.support import oracle
 

@@ -3,10 +3,8 @@ import json
 import httpx2
 import pytest
 
-from openrouter_mcp.simulator.fault import Stage
-from openrouter_mcp.simulator.faults import FAULTS
+from openrouter_mcp.simulator.faults import AVAILABILITY, FAULTS, STATUS, Stage
 from openrouter_mcp.simulator.state import Simulator
-from openrouter_mcp.simulator.upstream_faults import AVAILABILITY, STATUS
 from tests.simulator.conftest import Api, chunks
 from tests.support import oracle
 
@@ -47,7 +45,7 @@ OTHER_SHAPES = {
     *("validation_failed", "empty_500", "empty_200", "html_200", "html_502", "html_524"),
     *("malformed_json", "redirected", "responses_error", "messages_error", "http_error"),
     *("cut_before_headers", "stall_before_headers", "typed_error", "precondition_failed"),
-    *("error_in_ok", "choice_error"),
+    *("error_in_ok", "choice_error", "raw"),
 }
 
 
@@ -283,6 +281,27 @@ def test_one_event_may_hold_broken_json(simulator: Simulator, api: Api):
     broken = [line for line in lines if not line.endswith("}")]
     assert len(broken) == 1
     assert len(lines) > 4
+
+
+def test_a_raw_answer_goes_out_as_it_is(simulator: Simulator, api: Api):
+    error = {"error": {"code": 502, "message": "gone"}}
+    simulator.answer_raw("data:\n\n", b"\xff\n\n", error, status=206)
+    reply = api.chat(stream=True)
+    assert reply.status_code == 206
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    event = b'data: {"error": {"code": 502, "message": "gone"}}\n\n'
+    assert reply.content == b"data:\n\n\xff\n\n" + event
+    assert content(api.chat(stream=True).text).startswith("Simulated answer")
+
+
+def test_a_raw_answer_can_be_for_another_path_and_of_another_type(simulator: Simulator, api: Api):
+    simulator.answer_raw("\ufeff{}", path="/models", media_type="application/json", times=2)
+    assert api.chat().status_code == 200
+    for _ in range(2):
+        reply = api.get("/models")
+        assert (reply.content, reply.headers["content-type"]) == (
+            *(b"\xef\xbb\xbf{}", "application/json"),
+        )
 
 
 def test_whitespace_may_come_before_json(simulator: Simulator, api: Api):

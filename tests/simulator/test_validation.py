@@ -10,42 +10,16 @@ USER = {"role": "user", "content": "hi"}
 
 
 @pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"max_token": 5}, []),
-        ({"provider": {"onyl": ["openai"]}}, ["provider"]),
-        ({"messages": []}, ["messages"]),
-        ({"messages": "hi"}, ["messages"]),
-        ({"messages": [{"role": "robot", "content": "hi"}]}, ["messages", 0]),
-        ({"temperature": 3}, ["temperature"]),
-        ({"temperature": "hot"}, ["temperature"]),
-        ({"max_tokens": 1.5}, ["max_tokens"]),
-        ({"stream": "yes"}, ["stream"]),
-        ({"stop": ["a"] * 5}, ["stop"]),
-        ({"reasoning": {"effort": "huge"}}, ["reasoning", "effort"]),
-        ({"reasoning": {"effort": "low"}, "reasoning_effort": "high"}, ["reasoning"]),
-        ({"verbosity": "loud"}, ["verbosity"]),
-        ({"service_tier": "gold"}, ["service_tier"]),
-        ({"plugins": [{"id": "spell-check"}]}, ["plugins", 0, "id"]),
-        ({"session_id": "x" * 257}, ["session_id"]),
-        ({"metadata": {"number": 7}}, ["metadata", "number"]),
-    ],
+    ("fields", "path"), [({"max_token": 5}, []), ({"messages": []}, ["messages"])]
 )
-def test_a_wrong_request_is_refused_with_the_place(api: Api, fields: dict[str, Any], path: list):
+def test_an_unknown_or_a_missing_field_is_refused_with_its_place(
+    api: Api, fields: dict[str, Any], path: list[str]
+):
     reply = api.chat(**fields)
     error = reply.json()
     assert reply.status_code == 400
     assert (error["success"], error["error"]["name"]) == (False, "ZodError")
-    paths = [issue["path"][: len(path)] for issue in json.loads(error["error"]["message"])]
-    assert path in paths
-
-
-def test_audio_must_be_raw_base64(api: Api):
-    audio = {
-        "type": "input_audio",
-        "input_audio": {"data": "data:audio/wav;base64,AA==", "format": "wav"},
-    }
-    assert api.chat(messages=[{"role": "user", "content": [audio]}]).status_code == 400
+    assert [issue["path"] for issue in json.loads(error["error"]["message"])] == [path]
 
 
 def test_a_body_that_is_not_json_is_refused(api: Api):

@@ -15,8 +15,8 @@ from PIL import Image
 
 from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.multimodal import video, video_job
-from openrouter_mcp.simulator import videos
-from openrouter_mcp.simulator.scripts import Film
+from openrouter_mcp.simulator import media
+from openrouter_mcp.simulator.state import Film
 from openrouter_mcp.spending import paid_request
 from tests.bench.processes import python
 from tests.support.eras import both_eras
@@ -79,7 +79,9 @@ def ordered(simulator) -> list:
 
 def saved(simulator, file: Path) -> bool:
     id_ = next(iter(simulator.videos))
-    return hashlib.sha256(file.read_bytes()).hexdigest() == videos.digest(id_, simulator.film.size)
+    return hashlib.sha256(file.read_bytes()).hexdigest() == media.video_digest(
+        id_, simulator.film.size
+    )
 
 
 @both_eras
@@ -228,7 +230,7 @@ async def test_references_of_a_kind_that_the_model_does_not_take_are_refused(
     client, simulator, tmp_path
 ) -> None:
     film = tmp_path / "a.mp4"
-    film.write_bytes(videos.HEADER)
+    film.write_bytes(media.VIDEO)
     refused = await call(client, prompt="x", model="google/veo-3.1", references=[str(film)])
     assert refused.meta[ERROR]["code"] == "INVALID_INPUT"
     assert "video with video as input" in text(refused)

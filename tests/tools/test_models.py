@@ -12,7 +12,7 @@ from fastmcp.server.lifespan import lifespan
 from openrouter_mcp import settings
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.simulator.media_models import UPSCALER
+from openrouter_mcp.simulator.models import UPSCALER
 from openrouter_mcp.tools.models import (
     find_models,
     get_model,

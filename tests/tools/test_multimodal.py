@@ -20,8 +20,8 @@ from openrouter_mcp.models.datasets import Market
 from openrouter_mcp.multimodal import embed, speech, transcribe
 from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.multimodal.transcribe import Part
-from openrouter_mcp.simulator import media_discovery
-from openrouter_mcp.simulator import transcription as simulated_transcription
+from openrouter_mcp.simulator import media as simulated_media
+from openrouter_mcp.simulator import models as simulated_models
 from openrouter_mcp.spending import paid_request
 from tests.support.results import ERROR, RECEIPT, call, text
 from tests.support.upstream import paid
@@ -364,7 +364,7 @@ async def test_without_a_model_one_is_chosen_that_takes_what_is_asked_for(
     client, simulator, monkeypatch
 ) -> None:
     svg = {"type": "enum", "values": ["svg"]}
-    taken = {**media_discovery.IMAGE_PARAMETERS}
+    taken = {**simulated_models.IMAGE_PARAMETERS}
 
     async def image_models(_market) -> list[dict]:
         return [
@@ -373,7 +373,7 @@ async def test_without_a_model_one_is_chosen_that_takes_what_is_asked_for(
         ]
 
     monkeypatch.setattr(Market, "image_models", image_models)
-    monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, "output_format", svg)
+    monkeypatch.setitem(simulated_models.IMAGE_PARAMETERS, "output_format", svg)
     shown = await call(client, "generate_image", prompt=PROMPT, format="svg", dry_run=True)
     assert f"Model: {SEEDREAM} " in text(shown)
     never = await call(client, "generate_image", prompt=PROMPT, quality="low", dry_run=True)
@@ -395,7 +395,7 @@ async def test_all_parameters_are_sent_under_openrouters_names(
         "background": {"type": "enum", "values": ["transparent", "opaque"]},
     }
     for name, descriptor in takes.items():
-        monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, name, descriptor)
+        monkeypatch.setitem(simulated_models.IMAGE_PARAMETERS, name, descriptor)
     result = await call(
         client,
         "generate_image",
@@ -582,7 +582,7 @@ async def test_a_name_whose_ending_the_model_cannot_make_is_corrected(client, si
 
 async def test_the_ending_of_the_name_asks_for_the_format(client, simulator, output, monkeypatch):
     formats = {"type": "enum", "values": ["png", "jpeg"]}
-    monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, "output_format", formats)
+    monkeypatch.setitem(simulated_models.IMAGE_PARAMETERS, "output_format", formats)
     await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, save_to="cover.png")
     assert paid(simulator)[0].body["output_format"] == "png"
     with Image.open(output / "cover.png") as image:
@@ -591,7 +591,7 @@ async def test_the_ending_of_the_name_asks_for_the_format(client, simulator, out
 
 async def test_a_drawing_in_svg_is_a_text_file(client, simulator, output, monkeypatch) -> None:
     formats = {"type": "enum", "values": ["svg"]}
-    monkeypatch.setitem(media_discovery.IMAGE_PARAMETERS, "output_format", formats)
+    monkeypatch.setitem(simulated_models.IMAGE_PARAMETERS, "output_format", formats)
     result = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM, format="svg")
     assert (output / "A-red-fox-jumps.svg").read_text().startswith("<svg ")
     assert previews(result) == []
@@ -945,9 +945,7 @@ async def test_the_ending_of_the_name_is_the_format(
 async def test_a_long_transcript_is_shown_by_its_head(
     configure, client, simulator, talk, monkeypatch
 ) -> None:
-    monkeypatch.setattr(
-        simulated_transcription, "segments", lambda *_args, **_kwargs: [segment] * 2000
-    )
+    monkeypatch.setattr(simulated_media, "segments", lambda *_args, **_kwargs: [segment] * 2000)
     segment = {"id": 0, "start": 0.0, "end": 1.0, "text": "on and on and on and on"}
     result = await call(
         client, "transcribe_audio", file=str(talk), model=SCRIBE, timestamps="segment"
