@@ -23,7 +23,7 @@ from openrouter_mcp.docs.pages import PIECE, SECTION, Page
 from openrouter_mcp.docs.search import DAY, Docs, Reading
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.simulator.documentation_pages import SKILLS
+from openrouter_mcp.simulator.documentation import SKILLS
 from openrouter_mcp.simulator.server import SimulatorServer, serve
 from openrouter_mcp.simulator.state import Simulator
 from openrouter_mcp.state.document_cache import RETRY_AFTER_FAILURE, DocumentCache
