@@ -15,8 +15,8 @@ from rich.console import Console
 
 from openrouter_mcp import settings
 from openrouter_mcp.agent.loop import SYSTEM, Agent, Limits, Step, Watch
-from openrouter_mcp.agent.run_log import Transcript
-from openrouter_mcp.agent.toolbox import Toolbox, opened
+from openrouter_mcp.agent.run_log import RunLog
+from openrouter_mcp.agent.toolbox import Toolbox, open_toolbox
 from openrouter_mcp.app import App
 from openrouter_mcp.chat.exchange import pay
 from openrouter_mcp.completions.answer import Answer, Listener
@@ -53,7 +53,7 @@ class Chat:
             result_chars=loaded.agent_result_chars,
             continuations=loaded.max_continuations,
         )
-        self._transcript = Transcript(loaded.state_dir / "transcripts", days=loaded.thread_ttl_days)
+        self._transcript = RunLog(loaded.state_dir / "transcripts", days=loaded.thread_ttl_days)
 
     async def say(self, text: str) -> None:
         """One question, and all that the model does until it has answered."""
@@ -85,7 +85,7 @@ async def main(model: str) -> None:
     loaded = settings.load()
     app, servers = App(loaded), McpServers(loaded)
     try:
-        box = await opened(await servers.named([]), [], loaded.agent_allow, silent)
+        box = await open_toolbox(await servers.named([]), [], loaded.agent_allow, silent)
         show(f"{len(box.offered)} tools: {', '.join(box.offered)}", "dim")
         for note in box.notes():
             show(note, "yellow")

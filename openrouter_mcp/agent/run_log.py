@@ -1,4 +1,4 @@
-"""What was said and done in one run, line by line in a file that only the user can read."""
+"""The log of one run: what was said and done, line by line, in a file that only the user reads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from openrouter_mcp.text import storable
+
 logger = logging.getLogger("openrouter_mcp")
 
 DATA_URL = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=]{100,}")
@@ -22,8 +24,11 @@ SOUND = re.compile(r'("data": ")[A-Za-z0-9+/=]{100,}')
 DAY = 86_400.0
 
 
-class Transcript:
-    """JSONL in `directory`. A disk that does not take it never ends a run."""
+class RunLog:
+    """A new JSONL file in `directory`. A run goes on where the file cannot be written.
+
+    Logs that are older than `days` are deleted.
+    """
 
     def __init__(self, directory: Path, *, days: float) -> None:
         now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -50,10 +55,10 @@ class Transcript:
             self._delete_old()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "ab") as file:
-            file.write(line.encode("utf-8", "replace") + b"\n")
+            file.write(f"{storable(line)}\n".encode())
 
     def _delete_old(self) -> None:
-        """Delete the transcripts of runs that are as old as forgotten conversations."""
+        """Delete the logs of runs that are older than conversations become."""
         oldest = time.time() - self._days * DAY
         for path in self.path.parent.glob("run-*.jsonl"):
             # Another run may delete it at the same time.

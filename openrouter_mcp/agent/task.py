@@ -16,13 +16,12 @@ from typing import Any
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
-from openrouter_mcp.agent import loop, toolbox
-from openrouter_mcp.agent import replies as agent_replies
+from openrouter_mcp.agent import loop, replies, toolbox
 from openrouter_mcp.agent.loop import Agent, Limits, Run, Step, Watch
-from openrouter_mcp.agent.run_log import Transcript
+from openrouter_mcp.agent.run_log import RunLog
 from openrouter_mcp.agent.toolbox import Toolbox
 from openrouter_mcp.app import App
-from openrouter_mcp.chat import replies
+from openrouter_mcp.chat import replies as chat_replies
 from openrouter_mcp.chat.exchange import pay
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
@@ -37,8 +36,7 @@ from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import parse_usd
 from openrouter_mcp.progress import Progress, Report, silent
 from openrouter_mcp.settings import Settings, variable
-from openrouter_mcp.spending import consent as spending
-from openrouter_mcp.spending import estimate
+from openrouter_mcp.spending import consent, estimate
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
 from openrouter_mcp.spending.paid_request import MAY_BILL, Purchase, statistics_in_time
 from openrouter_mcp.spending.receipts import Receipt
@@ -50,11 +48,14 @@ TOOL = "run_agent"
 NEAREST = 3
 SHOWN_TASK = 200
 ASKING = 10.0
-"""Seconds that servers have to start before the user is asked; the rest is withheld unasked."""
+"""Seconds that the servers have to start before the user is asked about their tools.
+
+Tools of servers that take longer are withheld, and nobody is asked about them.
+"""
 
 
 @dataclass(frozen=True)
-class Task:
+class AgentTask:
     """The arguments of one run. `max_cost` is USD; 0 means the setting's own limit."""
 
     task: str
@@ -74,7 +75,7 @@ class Delegation(PaidCall):
     tool = TOOL
     less = LOWER_MAX_TOKENS
 
-    def __init__(self, app: App, servers: McpServers, task: Task) -> None:
+    def __init__(self, app: App, servers: McpServers, task: AgentTask) -> None:
         self._app = app
         self._servers = servers
         self._task = task
@@ -126,7 +127,7 @@ class Delegation(PaidCall):
         if self._is_dear:
             tools = f", which can {listed}," if names else ""
             what = f"{TOOL} with {model.id} ({task}){tools}"
-            question = await spending.question(settings, progress, what, self.limit, None)
+            question = await consent.question(settings, progress, what, self.limit, None)
             self._allowed = names
             return question
         if not names:
@@ -150,7 +151,7 @@ class Delegation(PaidCall):
             return frozenset()
         try:
             async with asyncio.timeout(ASKING):
-                return frozenset((await self._opened(silent)).withheld)
+                return frozenset((await self._open_toolbox(silent)).withheld)
         except TimeoutError:
             return frozenset()
 
@@ -159,7 +160,7 @@ class Delegation(PaidCall):
 
         Raises `INVALID_INPUT` when there is no tool to work with.
         """
-        box = await self._opened(silent)
+        box = await self._open_toolbox(silent)
         if not box.offered:
             raise _no_tools(box)
         request = self._compose(box, [])
@@ -168,11 +169,11 @@ class Delegation(PaidCall):
             request = estimate.within(request, limits.dollars, now, limits.dollars_per_call)
         steps = f"The price is that of one turn; there are {self._limits.steps} at most."
         request = replace(request, notes=(*request.notes, steps, *box.notes()))
-        return replies.dry_run(request, estimate.estimate(request, now), [])
+        return chat_replies.dry_run(request, estimate.estimate(request, now), [])
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Run the task, within its thread where conversations are kept."""
-        box = (await self._opened(handle.report)).with_allowed(self._allowed)
+        box = (await self._open_toolbox(handle.report)).with_allowed(self._allowed)
         if not box.offered:
             raise _no_tools(box)
         if not self._app.settings.threads:
@@ -189,23 +190,21 @@ class Delegation(PaidCall):
             most = variable("agent_max_steps")
             notes.append(f"max_steps is {self._limits.steps} at most; {most} says so.")
         request = self._compose(box, earlier)
-        transcript = Transcript(
-            app.settings.state_dir / "transcripts", days=app.settings.thread_ttl_days
-        )
+        directory = app.settings.state_dir / "transcripts"
+        log = RunLog(directory, days=app.settings.thread_ttl_days)
+        handle.text = f"Transcript: {log.path}"
 
-        handle.text = f"Transcript: {transcript.path}"
-
-        def stepped(step: Step) -> None:
+        def on_step(step: Step) -> None:
             handle.text += f"\n{step.line()}"
 
-        def grown(_answer: Answer) -> None:
+        def on_delta(_answer: Answer) -> None:
             handle.billing_note = MAY_BILL
 
-        watch = Watch(handle.report, grown, stepped, transcript)
+        watch = Watch(handle.report, on_delta, on_step, log)
         run = await Agent(request, box, partial(pay, purchase), self._limits, watch).work()
         run.receipts = [await self._settled(receipt) for receipt in run.receipts]
         kept = await self._keep(thread, run)
-        return await self._reply(purchase, run, transcript, kept, [*notes, *box.notes()])
+        return await self._reply(purchase, run, log, kept, [*notes, *box.notes()])
 
     async def _settled(self, receipt: Receipt) -> Receipt:
         """The receipt with its cost, which OpenRouter tells of what was cut off after a while."""
@@ -222,10 +221,10 @@ class Delegation(PaidCall):
         await app.budget.settle(receipt.generation_id, cost)
         return replace(receipt, cost=cost, cost_pending=False)
 
-    async def _opened(self, report: Report) -> Toolbox:
+    async def _open_toolbox(self, report: Report) -> Toolbox:
         servers = await self._servers.named(self._task.servers)
         allow = self._app.settings.agent_allow
-        return await toolbox.opened(servers, self._task.tools, allow, report)
+        return await toolbox.open_toolbox(servers, self._task.tools, allow, report)
 
     def _compose(self, box: Toolbox, earlier: Sequence[history.Message]) -> ChatRequest:
         task, options = self._task, dict(self._task.options)
@@ -249,21 +248,21 @@ class Delegation(PaidCall):
         return thread.id
 
     async def _reply(
-        self, purchase: Purchase, run: Run, transcript: Transcript, thread_id: str, notes: list[str]
+        self, purchase: Purchase, run: Run, log: RunLog, thread_id: str, notes: list[str]
     ) -> ToolResult:
         app, receipt = self._app, run.receipt
         if receipt:
             purchase.audit(receipt, self._task.task)
         name = receipt.generation_id if receipt else TOOL
         text, more = await save.shown_text(app.settings, run.text, name)
-        problems = [transcript.problem] if transcript.problem else []
-        return agent_replies.finished(
+        problems = [log.problem] if log.problem else []
+        return replies.finished(
             run,
             receipt,
             text=text,
             limits=self._limits,
             thread_id=thread_id,
-            transcript=str(transcript.path),
+            transcript=str(log.path),
             notes=[*more, *notes, *problems, *app.warnings()],
             budget=await app.budget.line(),
         )

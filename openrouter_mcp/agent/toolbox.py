@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mcp.types as mt
 from pydantic_core import from_json
@@ -19,10 +19,7 @@ from openrouter_mcp.agent.function_tools import FunctionTool, convert
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
 from openrouter_mcp.progress import Report
 from openrouter_mcp.settings import variable
-from openrouter_mcp.text import clean, nearest
-
-if TYPE_CHECKING:
-    from openrouter_mcp.mcp_client.servers import McpServer
+from openrouter_mcp.text import clean, nearest, storable
 
 IMAGES = {"image/png", "image/jpeg", "image/webp", "image/gif"}
 SOUNDS = {
@@ -37,6 +34,46 @@ SOUNDS = {
 }
 LARGEST_MEDIA = 8 * 1024 * 1024
 """Base64 characters of one image or sound that is passed on."""
+READ_RESULT = "read_result"
+READ_RESULT_DEFINITION = {
+    "type": "function",
+    "function": {
+        "name": READ_RESULT,
+        "description": "Read on in a tool result that was cut.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "result": {"type": "string", "description": "Its id, as in the cut result."},
+                "offset": {"type": "integer", "description": "Character to begin at."},
+            },
+            "required": ["result", "offset"],
+        },
+    },
+}
+LONGEST_STORED = 4_000_000
+"""Characters of one result; what comes after them is lost."""
+DIGEST = 8
+READ_RESOURCE = "read_resource"
+READ_RESOURCE_DEFINITION = {
+    "type": "function",
+    "function": {
+        "name": READ_RESOURCE,
+        "description": "Read a resource that a tool result has named, by its URI.",
+        "parameters": {
+            "type": "object",
+            "properties": {"uri": {"type": "string"}},
+            "required": ["uri"],
+        },
+    },
+}
+MOST_LINKS = 1000
+"""Of one run; what comes after them cannot be read."""
+SHOWN_LINKS = 5
+ALLOW = variable("agent_allow")
+NEAREST = 3
+SHOWN_NAMES = 12
+MOST_TOOLS = 128
+"""Functions that some providers take in one request."""
 
 
 @dataclass(frozen=True)
@@ -58,31 +95,34 @@ class Outcome:
         return f"{len(self.text):,} characters{media}"
 
 
-def outcome(result: mt.CallToolResult, senses: Collection[str]) -> Outcome:
-    """The result in words, with the media for which the model has one of the `senses`.
+def outcome_of_call(result: mt.CallToolResult, modalities: Collection[str]) -> Outcome:
+    """The result as text, with the media that the model takes as content parts.
 
-    `senses` are OpenRouter's input modalities. What cannot be passed on is described.
+    `modalities` are the model's input modalities, in OpenRouter's words. Media that it does not
+    take are described in the text.
     """
-    told = _told(result.content, senses)
-    texts, structured = [told.text] if told.text else [], result.structured_content
-    if structured is not None and not any(_says(said, structured) for said in _texts(result)):
+    found = _outcome_of(result.content, modalities)
+    texts, structured = [found.text] if found.text else [], result.structured_content
+    if structured is not None and not any(
+        _repeats(said, structured) for said in _text_blocks(result)
+    ):
         texts.append(json.dumps(structured, ensure_ascii=False))
     text = "\n".join(texts) or "(no content)"
-    return replace(told, text=text, failed=bool(result.is_error))
+    return replace(found, text=text, failed=bool(result.is_error))
 
 
-def of_resource(result: mt.ReadResourceResult, senses: Collection[str]) -> Outcome:
-    """What a resource holds, in the same way."""
+def outcome_of_resource(result: mt.ReadResourceResult, modalities: Collection[str]) -> Outcome:
+    """The contents of a resource, in the same way."""
     blocks = [mt.EmbeddedResource(type="resource", resource=each) for each in result.contents]
-    told = _told(blocks, senses)
-    return replace(told, text=told.text or "(no content)")
+    found = _outcome_of(blocks, modalities)
+    return replace(found, text=found.text or "(no content)")
 
 
-def _told(content: Sequence[mt.ContentBlock], senses: Collection[str]) -> Outcome:
+def _outcome_of(content: Sequence[mt.ContentBlock], modalities: Collection[str]) -> Outcome:
     texts: list[str] = []
     parts: list[Mapping[str, Any]] = []
     for block in content:
-        text, part = _converted(block, senses)
+        text, part = _text_and_part(block, modalities)
         if text:
             texts.append(text)
         if part:
@@ -100,12 +140,12 @@ def _uri(block: mt.ContentBlock) -> str:
     return ""
 
 
-def _texts(result: mt.CallToolResult) -> list[str]:
+def _text_blocks(result: mt.CallToolResult) -> list[str]:
     return [block.text for block in result.content if isinstance(block, mt.TextContent)]
 
 
-def _says(text: str, structured: Any) -> bool:
-    """Whether the text is the structured content once more, perhaps without its one name."""
+def _repeats(text: str, structured: Any) -> bool:
+    """Whether the text only repeats the structured content, perhaps the value of its one field."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -116,14 +156,14 @@ def _says(text: str, structured: Any) -> bool:
     return value == structured
 
 
-def _converted(
-    block: mt.ContentBlock, senses: Collection[str]
+def _text_and_part(
+    block: mt.ContentBlock, modalities: Collection[str]
 ) -> tuple[str, Mapping[str, Any] | None]:
     match block:
         case mt.TextContent():
             return block.text, None
         case mt.ImageContent() | mt.AudioContent():
-            return _media("", block.mime_type, block.data, senses)
+            return _media("", block.mime_type, block.data, modalities)
         case mt.ResourceLink():
             about = [block.name, block.mime_type, f"{block.size:,} bytes" if block.size else ""]
             said = ", ".join(part for part in [*about, block.description] if part)
@@ -132,14 +172,14 @@ def _converted(
             return f"[resource {resource.uri}]\n{resource.text}", None
         case mt.EmbeddedResource(resource=mt.BlobResourceContents() as resource):
             kind = resource.mime_type or "application/octet-stream"
-            return _media(str(resource.uri), kind, resource.blob, senses)
+            return _media(str(resource.uri), kind, resource.blob, modalities)
     return f"[content of an unknown kind: {clean(block)}]", None
 
 
 def _media(
-    uri: str, kind: str, data: str, senses: Collection[str]
+    uri: str, kind: str, data: str, modalities: Collection[str]
 ) -> tuple[str, Mapping[str, Any] | None]:
-    """Text as such, media for a model that has the sense for it; a description of all else."""
+    """Text as such, media as a content part if the model takes them; else a description."""
     resource = f"resource {uri}" if uri else ""
     try:
         content = base64.b64decode(data)
@@ -151,50 +191,29 @@ def _media(
     data = base64.b64encode(content).decode()
     if len(data) > LARGEST_MEDIA:
         return f"{name}: too large to pass on]", None
-    if kind in IMAGES and "image" in senses:
+    if kind in IMAGES and "image" in modalities:
         part = {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
         return f"{name}: shown below the results]", part
-    if kind in SOUNDS and "audio" in senses:
+    if kind in SOUNDS and "audio" in modalities:
         part = {"type": "input_audio", "input_audio": {"data": data, "format": SOUNDS[kind]}}
         return f"{name}: given below the results]", part
     return f"{name}: this model cannot take it]", None
-
-
-READ_RESULT = "read_result"
-READ_RESULT_DEFINITION = {
-    "type": "function",
-    "function": {
-        "name": READ_RESULT,
-        "description": "Read on in a tool result that was cut.",
-        "parameters": {
-            "type": "object",
-            "properties": {
-                "result": {"type": "string", "description": "Its id, as in the cut result."},
-                "offset": {"type": "integer", "description": "Character to begin at."},
-            },
-            "required": ["result", "offset"],
-        },
-    },
-}
-LONGEST_KEPT = 4_000_000
-"""Characters of one result; what comes after them is lost."""
-DIGEST = 8
 
 
 class ResultPages:
     """The results of one run that were too long to be shown whole."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
 
     def shown(self, text: str, room: int) -> str:
         """The text, or its first `room` characters and how to read on."""
         if len(text) <= room:
             return text
         # Not a number: a conversation goes on in another run, whose results are others.
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:DIGEST]
+        digest = hashlib.sha256(storable(text).encode()).hexdigest()[:DIGEST]
         result = f"result-{digest}"
-        self._kept[result] = text[:LONGEST_KEPT]
+        self._texts[result] = text[:LONGEST_STORED]
         return self._page(result, 0, room, len(text))
 
     def read(self, arguments: str, room: int) -> Outcome:
@@ -204,9 +223,9 @@ class ResultPages:
             result, offset = str(given["result"]), int(given.get("offset", 0))
         except (ValueError, TypeError, KeyError, AttributeError):
             return Outcome("Give result (an id) and offset (a number).", failed=True)
-        text = self._kept.get(result)
+        text = self._texts.get(result)
         if text is None:
-            known = ", ".join(self._kept) or "none"
+            known = ", ".join(self._texts) or "none"
             said = f"There is no cut result {result[:80]!r} in this run. There are: {known}."
             return Outcome(f"{said} For an earlier one, call its tool again.", failed=True)
         if not 0 <= offset < len(text):
@@ -214,7 +233,7 @@ class ResultPages:
         return Outcome(self._page(result, offset, room - 200, len(text)))
 
     def _page(self, result: str, offset: int, room: int, size: int) -> str:
-        text = self._kept[result]
+        text = self._texts[result]
         page = text[offset : offset + room]
         end = offset + len(page)
         if end >= len(text):
@@ -226,37 +245,19 @@ class ResultPages:
         )
 
 
-READ_RESOURCE = "read_resource"
-READ_RESOURCE_DEFINITION = {
-    "type": "function",
-    "function": {
-        "name": READ_RESOURCE,
-        "description": "Read a resource that a tool result has named, by its URI.",
-        "parameters": {
-            "type": "object",
-            "properties": {"uri": {"type": "string"}},
-            "required": ["uri"],
-        },
-    },
-}
-MOST_LINKS = 1000
-"""Of one run; what comes after them cannot be read."""
-SHOWN_LINKS = 5
-
-
 class ResourceLinks:
     """The resources that the results of one run have named."""
 
     def __init__(self) -> None:
         self._servers: dict[str, McpServer] = {}
 
-    def heed(self, server: McpServer, outcome: Outcome) -> None:
-        """Let what this server's result names be read."""
+    def remember(self, server: McpServer, outcome: Outcome) -> None:
+        """Let the model read the resources that a result of this server names."""
         for uri in outcome.resources:
             if uri in self._servers or len(self._servers) < MOST_LINKS:
                 self._servers[uri] = server
 
-    async def read(self, arguments: str, seconds: float, senses: Collection[str]) -> Outcome:
+    async def read(self, arguments: str, seconds: float, modalities: Collection[str]) -> Outcome:
         """What the model asked for with `READ_RESOURCE`. Raises what `McpServer.read` raises.
 
         Source: `resources/read`.
@@ -271,16 +272,9 @@ class ResourceLinks:
             said = f"No result of this run has named {uri[:200]!r}. The last ones named: {known}."
             return Outcome(said, failed=True)
         result = await server.read(uri, seconds)
-        outcome = await asyncio.to_thread(of_resource, result, senses)
-        self.heed(server, outcome)
+        outcome = await asyncio.to_thread(outcome_of_resource, result, modalities)
+        self.remember(server, outcome)
         return outcome
-
-
-ALLOW = variable("agent_allow")
-NEAREST = 3
-SHOWN_NAMES = 12
-MOST_TOOLS = 128
-"""Functions that some providers take in one request."""
 
 
 @dataclass(frozen=True)
@@ -316,10 +310,10 @@ class Toolbox:
     def with_allowed(self, names: Collection[str]) -> Toolbox:
         """The toolbox with some of the withheld tools, which the user has agreed to."""
         agreed = {name: tool for name, tool in self.withheld.items() if name in names}
-        kept = {name: tool for name, tool in self.withheld.items() if name not in names}
-        return replace(self, offered=self.offered | agreed, withheld=kept)
+        withheld = {name: tool for name, tool in self.withheld.items() if name not in names}
+        return replace(self, offered=self.offered | agreed, withheld=withheld)
 
-    def known(self, name: str) -> str:
+    def resolve(self, name: str) -> str:
         """The tool that a model means: it may leave out the server, or write the name its own way.
 
         What could mean several tools, or none, comes back as it is.
@@ -335,7 +329,7 @@ class Toolbox:
 
     def is_read_only(self, name: str) -> bool:
         """Whether calls of this tool may run beside others; an unknown one does nothing."""
-        name = self.known(name)
+        name = self.resolve(name)
         return name not in self.offered or self.offered[name].read_only
 
     def notes(self) -> list[str]:
@@ -355,7 +349,7 @@ class Toolbox:
         if self.withheld:
             names, count = list(self.withheld), len(self.withheld)
             listed = f"{count} tool{'s' if count > 1 else ''}"
-            # The setting itself names the few.
+            # Where the tools are few, the setting to copy names each of them.
             if count > SHOWN_NAMES:
                 listed = f"{', '.join(names[:SHOWN_NAMES])} and {count - SHOWN_NAMES} more"
             notes.append(
@@ -365,15 +359,15 @@ class Toolbox:
         return notes
 
     async def call(
-        self, name: str, arguments: str, seconds: float, senses: Collection[str]
+        self, name: str, arguments: str, seconds: float, modalities: Collection[str]
     ) -> Outcome:
         """Run one call as the model wrote it; whatever is wrong comes back as a failed outcome."""
         if name == READ_RESOURCE:
             try:
-                return await self.links.read(arguments, seconds, senses)
+                return await self.links.read(arguments, seconds, modalities)
             except ServerError as error:
                 return Outcome(str(error), failed=True)
-        name = self.known(name)
+        name = self.resolve(name)
         tool = self.offered.get(name)
         if tool is None:
             return Outcome(self._unknown(name), failed=True)
@@ -388,9 +382,9 @@ class Toolbox:
             result = await server.call(tool.tool, given, seconds, as_task=tool.as_task)
         except ServerError as error:
             return Outcome(str(error), failed=True)
-        told = await asyncio.to_thread(outcome, result, senses)
-        self.links.heed(server, told)
-        return told
+        found = await asyncio.to_thread(outcome_of_call, result, modalities)
+        self.links.remember(server, found)
+        return found
 
     def _unknown(self, name: str) -> str:
         if name in self.withheld:
@@ -407,7 +401,7 @@ class Toolbox:
         return [*self.allowed, *further]
 
 
-async def opened(
+async def open_toolbox(
     servers: Sequence[McpServer], globs: Sequence[str], allow: Sequence[str], report: Report
 ) -> Toolbox:
     """The tools of these servers, all started at once; with `globs`, only those that match.

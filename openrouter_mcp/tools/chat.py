@@ -160,9 +160,9 @@ async def run_agent(
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
     """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
-    from openrouter_mcp.agent.task import Delegation, Task
+    from openrouter_mcp.agent.task import AgentTask, Delegation
 
-    given = Task(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
+    given = AgentTask(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
     delegation = Delegation(app, app.mcp_servers, given)
     await delegation.check()
     return await app.paid_calls.carry_out(delegation, progress, dry_run=dry_run)
