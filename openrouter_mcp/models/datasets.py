@@ -127,6 +127,14 @@ def _rows(reply: object, field: str = "data") -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)]
 
 
+def total_tokens(row: Mapping[str, Any]) -> int:
+    """The tokens of a row of a ranking, which may be text; 0 where it tells none."""
+    try:
+        return int(row.get("total_tokens") or 0)
+    except (ValueError, TypeError, OverflowError):
+        return 0
+
+
 def _whole(reply: object) -> dict[str, Any]:
     """Rows and `meta` of a data set."""
     rows = _rows(reply)

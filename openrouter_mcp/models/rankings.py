@@ -7,26 +7,164 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from openrouter_mcp.api.responses import mapping, mappings, number
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.catalogue import Snapshot
-from openrouter_mcp.models.datasets import CATEGORIES, Market
+from openrouter_mcp.models.datasets import CATEGORIES, Market, total_tokens
 from openrouter_mcp.models.filter import one_of
 from openrouter_mcp.models.output_types import Ranking
 from openrouter_mcp.models.recommend.evidence import as_of, cite
 from openrouter_mcp.state.document_cache import Document
 
-Row = Mapping[str, Any]
+BENCHMARK_SOURCES = ("artificial-analysis", "design-arena", "openrouter")
 INDEXES = ("intelligence", "coding", "agentic")
+"""What Artificial Analysis measures, 0 to 100."""
+ARENAS = ("models", "builders", "agents")
+USED_MODALITIES = ("text", "image", "image_output", "audio", "tool_calling")
+"""By which OpenRouter ranks models beside use cases."""
+APP_GROUPS = ("coding", "creative", "productivity", "entertainment")
 TURNS = ("1-turn", "2-9-turns", "10-49-turns", "50-plus-turns")
+"""Lengths of sessions, the shortest first."""
+USUAL_DAYS = 7
+MOST_APPS = "100"
+MODELS_PER_TASK = 3
 BILLION = 1_000_000_000
-TASK_MODELS = 3
 OTHER = "other"
+"""The row of all models that the data set does not name."""
+NAMES = "A row's id can be called; a name alone cannot."
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RankingRequest:
+    """Which ranking, in the words of `get_rankings`; dates are YYYY-MM-DD, empty is the usual."""
+
+    kind: str
+    category: str = ""
+    source: str = ""
+    limit: int = 10
+    start_date: str = ""
+    end_date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    document: Document
+    about: str
+    rows: list[dict[str, Any]]
+
+
+async def ranking(
+    snapshot: Snapshot, market: Market, request: RankingRequest, now: float
+) -> Ranking:
+    """The table that was asked for: what it is about, its rows, whose data it is and of when.
+
+    Raises `OpenRouterError`, INVALID_INPUT for an unknown category.
+    """
+    match request.kind:
+        case "benchmarks":
+            table = await _benchmarks(snapshot, market, request)
+        case "models":
+            table = await _models(snapshot, market, request, now)
+        case "apps":
+            table = await _apps(market, request)
+        case "tasks":
+            document = await market.tasks()
+            rows = tasks(document.data["classifications"], snapshot, request.category)
+            table = _Table(document, f"What OpenRouter is used for, last 7 days. {NAMES}", rows)
+        case _:
+            document = await market.session_costs()
+            rows = sessions(document.data["data"], snapshot, request.category)
+            table = _Table(document, f"Median USD of a session, last 30 days. {NAMES}", rows)
+    answer: Ranking = {
+        "about": table.about,
+        "rows": table.rows[: request.limit],
+        "total": len(table.rows),
+        "as_of": as_of(table.document),
+        "attribution": cite(table.document),
+    }
+    if table.document.stale:
+        fetched = datetime.fromtimestamp(table.document.fetched_at, UTC)
+        answer["fetched_at"] = fetched.isoformat(timespec="minutes")
+    return answer
+
+
+async def _benchmarks(snapshot: Snapshot, market: Market, request: RankingRequest) -> _Table:
+    usual = BENCHMARK_SOURCES[0] if request.category in ("", *INDEXES) else BENCHMARK_SOURCES[1]
+    source = one_of("source of benchmarks", request.source or usual, BENCHMARK_SOURCES)
+    if source == "design-arena":
+        named, slash, category = request.category.rpartition("/")
+        board = one_of("arena", named, ARENAS) if slash else ARENAS[0]
+        document = await market.benchmarks(source, board)
+        rows = arena(document.data["data"], snapshot, category)
+        about = f"Design Arena, arena {board}, {category or 'website'}: Elo rating."
+    elif source == "openrouter":
+        document = await market.benchmarks(source)
+        rows = own_benchmark(document.data["data"], snapshot, request.category)
+        about = "OpenRouter's own benchmark: share of tasks solved."
+    else:
+        document = await market.benchmarks(source)
+        rows = analysis(document.data["data"], snapshot, request.category)
+        about = "Artificial Analysis, 0 to 100; price in USD per million tokens, 3 in to 1 out."
+    return _Table(document, f"{about} {NAMES}", rows)
+
+
+async def _models(
+    snapshot: Snapshot, market: Market, request: RankingRequest, now: float
+) -> _Table:
+    query = _dates(request)
+    category = request.category
+    if category:
+        category = one_of("category", category, [*CATEGORIES, *USED_MODALITIES])
+    if category in CATEGORIES:
+        # Sampled, and told by the week only.
+        query |= {"category": category, "period": "week"}
+    else:
+        query |= {"modality": category} if category else {}
+        query.setdefault("start_date", _week_before(request.end_date, now))
+    document = await market.daily_rankings(**query)
+    meta = mapping(document.data, "meta")
+    about = (
+        f"Tokens by model, {category or 'all use'}, {meta.get('start_date')} to "
+        f"{meta.get('end_date')}; trend is the change of its share within that time. {NAMES}"
+    )
+    return _Table(document, about, models(document.data["data"], snapshot))
+
+
+async def _apps(market: Market, request: RankingRequest) -> _Table:
+    query = _dates(request) | {"limit": MOST_APPS}
+    if request.category:
+        group = "category" if request.category in APP_GROUPS else "subcategory"
+        query[group] = request.category
+    document = await market.app_rankings(**query)
+    meta = mapping(document.data, "meta")
+    about = f"Apps by tokens, {request.category or 'all'}, {meta.get('start_date')} to " + str(
+        meta.get("end_date")
+    )
+    return _Table(document, about, apps(document.data["data"]))
+
+
+def _dates(request: RankingRequest) -> dict[str, str]:
+    dates = {"start_date": request.start_date, "end_date": request.end_date}
+    return {name: value for name, value in dates.items() if value}
+
+
+def _week_before(end_date: str, now: float) -> str:
+    """The first day of the week that ends on a date, or today. Raises INVALID_INPUT."""
+    try:
+        end = datetime.fromisoformat(end_date) if end_date else datetime.fromtimestamp(now, UTC)
+    except ValueError:
+        raise OpenRouterError(
+            Code.INVALID_INPUT, "end_date is no date. Write it as YYYY-MM-DD."
+        ) from None
+    return f"{end - timedelta(days=USUAL_DAYS):%Y-%m-%d}"
 
 
 def analysis(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """Artificial Analysis's indexes (0 to 100), ordered by one of them."""
     index = one_of("index", category or INDEXES[0], INDEXES)
-    measured = [row for row in rows if _is_number(row.get(f"{index}_index"))]
+    measured = [row for row in rows if number(row, f"{index}_index") is not None]
     measured.sort(key=lambda row: (-row[f"{index}_index"], str(row.get("model_permaslug"))))
     return [
         {
@@ -41,10 +179,10 @@ def analysis(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dic
 
 def arena(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """One category of Design Arena, by Elo rating."""
-    rows = [row for row in rows if _is_number(row.get("elo"))]
+    rows = [row for row in rows if number(row, "elo") is not None]
     known = sorted({str(row.get("category")) for row in rows})
-    asked = one_of("category of this arena", category or "website", known)
-    rated = [row for row in rows if row.get("category") == asked]
+    chosen = one_of("category of this arena", category or "website", known)
+    rated = [row for row in rows if row.get("category") == chosen]
     rated.sort(key=lambda row: (-row["elo"], str(row.get("model_permaslug"))))
     return [
         {
@@ -60,10 +198,10 @@ def arena(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[s
 
 def own_benchmark(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """One of OpenRouter's own benchmarks: the share solved (0 to 1), USD for each task."""
-    rows = [row for row in rows if _is_number(_solved(row))]
+    rows = [row for row in rows if _solved(row) is not None]
     known = sorted({str(row.get("benchmark_type")) for row in rows})
-    asked = one_of("benchmark", category or "gpqa_diamond", known)
-    solved = [row for row in rows if row.get("benchmark_type") == asked]
+    chosen = one_of("benchmark", category or "gpqa_diamond", known)
+    solved = [row for row in rows if row.get("benchmark_type") == chosen]
     solved.sort(key=lambda row: (-_solved(row), str(row.get("model_permaslug"))))
     return [
         {
@@ -85,7 +223,7 @@ def models(rows: Sequence[Row], snapshot: Snapshot) -> list[dict[str, Any]]:
     tokens: dict[str, list[int]] = {}
     totals = [0, 0, 0]
     for row in rows:
-        amount, date = int(row.get("total_tokens") or 0), str(row.get("date"))
+        amount, date = total_tokens(row), str(row.get("date"))
         counted = (amount, amount * (date in earlier), amount * (date in recent))
         sums = tokens.setdefault(str(row.get("model_permaslug")), [0, 0, 0])
         for place, part in enumerate(counted):
@@ -111,7 +249,7 @@ def apps(rows: Iterable[Row]) -> list[dict[str, Any]]:
         {
             "rank": row.get("rank"),
             "app": row.get("app_name"),
-            "tokens_billion": round(int(row.get("total_tokens") or 0) / BILLION, 1),
+            "tokens_billion": round(total_tokens(row) / BILLION, 1),
             "requests": row.get("total_requests"),
         }
         for row in rows
@@ -120,11 +258,7 @@ def apps(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 def tasks(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """Kinds of tasks by their share of requests, each with the models used most for it."""
-    rows = list(rows)
-    if category:
-        known = {str(row.get(name)) for row in rows for name in ("macro_category", "tag")}
-        asked = one_of("task", category, known)
-        rows = [row for row in rows if asked in (row.get("macro_category"), row.get("tag"))]
+    rows = _of_category(rows, category, "task", ("macro_category", "tag"))
     rows.sort(key=lambda row: (-(row.get("usage_share") or 0), str(row.get("tag"))))
     return [
         {
@@ -137,7 +271,7 @@ def tasks(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[s
                     **_named(snapshot, str(model.get("id")), str(model.get("id"))),
                     "share": f"{model.get('tag_usage_share') or 0:.0%}",
                 }
-                for model in (row.get("models") or [])[:TASK_MODELS]
+                for model in mappings(row, "models")[:MODELS_PER_TASK]
             ],
         }
         for row in rows
@@ -146,11 +280,7 @@ def tasks(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[s
 
 def sessions(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """Median USD of a session by app, length and model; the cheapest first within a length."""
-    rows = list(rows)
-    if category:
-        known = {str(row.get(name)) for row in rows for name in ("app_slug", "turn_range")}
-        asked = one_of("app or length of sessions", category, known)
-        rows = [row for row in rows if asked in (row.get("app_slug"), row.get("turn_range"))]
+    rows = _of_category(rows, category, "app or length of sessions", ("app_slug", "turn_range"))
     length = {turns: place for place, turns in enumerate(TURNS)}
     rows.sort(
         key=lambda row: (
@@ -168,6 +298,17 @@ def sessions(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dic
         }
         for row in rows
     ]
+
+
+def _of_category(
+    rows: Iterable[Row], category: str, what: str, fields: tuple[str, str]
+) -> list[Row]:
+    """The rows with this value in one of two fields; all without one. Raises INVALID_INPUT."""
+    rows = list(rows)
+    if not category:
+        return rows
+    value = one_of(what, category, {str(row.get(field)) for row in rows for field in fields})
+    return [row for row in rows if value in (row.get(fields[0]), row.get(fields[1]))]
 
 
 def _model(snapshot: Snapshot, row: Row) -> dict[str, Any]:
@@ -188,7 +329,9 @@ def _price(snapshot: Snapshot, row: Row) -> dict[str, Any]:
 
 
 def _solved(row: Row) -> Any:
-    return row.get("accuracy", row.get("primary_score"))
+    """The share of tasks solved, as the row tells it; None where it tells none."""
+    name = "accuracy" if "accuracy" in row else "primary_score"
+    return row[name] if number(row, name) is not None else None
 
 
 def _trend(sums: Sequence[int], totals: Sequence[int]) -> dict[str, str]:
@@ -198,136 +341,3 @@ def _trend(sums: Sequence[int], totals: Sequence[int]) -> dict[str, str]:
         return {"trend": "new"}
     change = (sums[2] / totals[2]) / (sums[1] / totals[1]) - 1
     return {"trend": f"{round(change, 2) or 0:+.0%}"}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-SOURCES = ("artificial-analysis", "design-arena", "openrouter")
-ARENAS = ("models", "builders", "agents")
-MODALITIES = ("text", "image", "image_output", "audio", "tool_calling")
-APP_GROUPS = ("coding", "creative", "productivity", "entertainment")
-USUAL_DAYS = 7
-MOST_APPS = "100"
-NAMES = "A row's id can be called; a name alone cannot."
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which ranking, by the words of `get_rankings`; dates are YYYY-MM-DD, empty is the usual."""
-
-    kind: str
-    category: str = ""
-    source: str = ""
-    limit: int = 10
-    start_date: str = ""
-    end_date: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    document: Document
-    about: str
-    rows: list[dict[str, Any]]
-
-
-async def ranking(snapshot: Snapshot, market: Market, asked: Question, now: float) -> Ranking:
-    """The table that was asked for: what it is about, its rows, whose data it is and of when.
-
-    Raises `OpenRouterError`, INVALID_INPUT for an unknown category.
-    """
-    if asked.kind == "benchmarks":
-        table = await _benchmarks(snapshot, market, asked)
-    elif asked.kind == "models":
-        table = await _models(snapshot, market, asked, now)
-    elif asked.kind == "apps":
-        table = await _apps(market, asked)
-    elif asked.kind == "tasks":
-        document = await market.tasks()
-        rows = tasks(document.data["classifications"], snapshot, asked.category)
-        table = _Table(document, f"What OpenRouter is used for, last 7 days. {NAMES}", rows)
-    else:
-        document = await market.session_costs()
-        rows = sessions(document.data["data"], snapshot, asked.category)
-        table = _Table(document, f"Median USD of a session, last 30 days. {NAMES}", rows)
-    answer: Ranking = {
-        "about": table.about,
-        "rows": table.rows[: asked.limit],
-        "total": len(table.rows),
-        "as_of": as_of(table.document),
-        "attribution": cite(table.document),
-    }
-    if table.document.stale:
-        fetched = datetime.fromtimestamp(table.document.fetched_at, UTC)
-        answer["fetched_at"] = fetched.isoformat(timespec="minutes")
-    return answer
-
-
-async def _benchmarks(snapshot: Snapshot, market: Market, asked: Question) -> _Table:
-    usual = SOURCES[0] if asked.category in ("", *INDEXES) else SOURCES[1]
-    source = one_of("source of benchmarks", asked.source or usual, SOURCES)
-    if source == "design-arena":
-        named, slash, category = asked.category.rpartition("/")
-        board = one_of("arena", named, ARENAS) if slash else ARENAS[0]
-        document = await market.benchmarks(source, board)
-        rows = arena(document.data["data"], snapshot, category)
-        about = f"Design Arena, arena {board}, {category or 'website'}: Elo rating."
-    elif source == "openrouter":
-        document = await market.benchmarks(source)
-        rows = own_benchmark(document.data["data"], snapshot, asked.category)
-        about = "OpenRouter's own benchmark: share of tasks solved."
-    else:
-        document = await market.benchmarks(source)
-        rows = analysis(document.data["data"], snapshot, asked.category)
-        about = "Artificial Analysis, 0 to 100; price in USD per million tokens, 3 in to 1 out."
-    return _Table(document, f"{about} {NAMES}", rows)
-
-
-async def _models(snapshot: Snapshot, market: Market, asked: Question, now: float) -> _Table:
-    query = _dates(asked)
-    category = asked.category
-    if category:
-        category = one_of("category", category, [*CATEGORIES, *MODALITIES])
-    if category in CATEGORIES:
-        # Sampled, and told by the week only.
-        query |= {"category": category, "period": "week"}
-    else:
-        query |= {"modality": category} if category else {}
-        query.setdefault("start_date", _week_before(asked.end_date, now))
-    document = await market.daily_rankings(**query)
-    meta: Mapping[str, Any] = document.data["meta"]
-    about = (
-        f"Tokens by model, {category or 'all use'}, {meta.get('start_date')} to "
-        f"{meta.get('end_date')}; trend is the change of its share within that time. {NAMES}"
-    )
-    return _Table(document, about, models(document.data["data"], snapshot))
-
-
-async def _apps(market: Market, asked: Question) -> _Table:
-    query = _dates(asked) | {"limit": MOST_APPS}
-    if asked.category:
-        group = "category" if asked.category in APP_GROUPS else "subcategory"
-        query[group] = asked.category
-    document = await market.app_rankings(**query)
-    meta: Mapping[str, Any] = document.data["meta"]
-    about = f"Apps by tokens, {asked.category or 'all'}, {meta.get('start_date')} to " + str(
-        meta.get("end_date")
-    )
-    return _Table(document, about, apps(document.data["data"]))
-
-
-def _week_before(end_date: str, now: float) -> str:
-    """The first day of the week that ends on a date, or today. Raises INVALID_INPUT."""
-    try:
-        end = datetime.fromisoformat(end_date) if end_date else datetime.fromtimestamp(now, UTC)
-    except ValueError:
-        raise OpenRouterError(
-            Code.INVALID_INPUT, "end_date is no date. Write it as YYYY-MM-DD."
-        ) from None
-    return f"{end - timedelta(days=USUAL_DAYS):%Y-%m-%d}"
-
-
-def _dates(asked: Question) -> dict[str, str]:
-    dates = {"start_date": asked.start_date, "end_date": asked.end_date}
-    return {name: value for name, value in dates.items() if value}

@@ -114,8 +114,8 @@ async def recommend_model(
     """At most five models for a task, from live benchmarks, price, use and endpoint health."""
     from openrouter_mcp.models.recommend import advice
 
-    question = advice.Question(task, needs, max_price, min_context, prompt)
-    return await advice.advise(app.catalogue, app.market, question, time.time())
+    request = advice.RecommendationRequest(task, needs, max_price, min_context, prompt)
+    return await advice.advise(app.catalogue, app.market, request, time.time())
 
 
 @tool(title="Get rankings", tags={"models"}, annotations=LOOK_UP)
@@ -140,8 +140,8 @@ async def get_rankings(
     from openrouter_mcp.models import rankings
 
     snapshot = await app.catalogue.models()
-    asked = rankings.Question(kind, category, source, limit, start_date, end_date)
-    return await rankings.ranking(snapshot, app.market, asked, time.time())
+    request = rankings.RankingRequest(kind, category, source, limit, start_date, end_date)
+    return await rankings.ranking(snapshot, app.market, request, time.time())
 
 
 @tool(title="List providers", tags={"models"}, annotations=LOOK_UP)

@@ -1,4 +1,4 @@
-"""Which model is taken: the one named, the default, or a popular one that is up and not dear."""
+"""Which model is taken: the one named, the default, or a popular one that can and is not dear."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -8,6 +8,7 @@ import pytest
 from openrouter_mcp import settings
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from tests.support.timing import FAST
@@ -99,3 +100,34 @@ async def test_when_all_are_too_dear_some_are_named(app, simulator) -> None:
         await app.chooser.choose("", EMBEDDER)
     assert refused.value.code is Code.MODEL_UNAVAILABLE
     assert refused.value.suggestions == [SMALL, QWEN]
+
+
+def taking(id_: str, *inputs: str) -> Model:
+    found = Model.parse({"id": id_, "architecture": {"input_modalities": ["text", *inputs]}})
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("row", "needed", "takes"),
+    [
+        (taking("acme/seer", "image"), {"image"}, True),
+        (taking("acme/seer", "image"), {"image", "video"}, False),
+        (taking("acme/reader"), {"file"}, True),
+        (taking("acme/reader"), {"file", "audio"}, False),
+        (taking("openrouter/any"), {"video"}, True),
+        (None, {"video"}, True),
+    ],
+)
+def test_a_model_takes_its_inputs_and_pdfs_and_a_router_everything(row, needed, takes) -> None:
+    assert choose.takes(row, needed) is takes
+
+
+def test_all_that_is_said_counts_and_texts_do_not() -> None:
+    said = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text"}, {"type": "image_url"}, {"type": "file"}]},
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "user", "content": [{"type": "input_audio"}, {"type": "unheard-of"}]},
+    ]
+    assert choose.of_messages(said) == {"image", "file", "audio"}

@@ -33,6 +33,134 @@ from openrouter_mcp.models.recommend.tasks import (
 )
 
 LEAST_DAYS_LEFT = 30
+"""Days before its expiry in which a model is no longer advised."""
+LEAST_SHARE = 0.005
+"""Of all use, below which it says nothing in favour of a model."""
+UNIT_PRICES = 4
+"""Prices of an image that are shown, of the many that a provider may list."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationRequest:
+    """What a caller wants a model for, in the words of `recommend_model`.
+
+    `max_price` is USD per million tokens (3 parts input to 1 output), `min_context` tokens; 0 is
+    no limit. `prompt` is what would be sent, to reckon its cost.
+    """
+
+    task: str
+    needs: Sequence[str] = ()
+    max_price: float = 0
+    min_context: int = 0
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Where to run a finalist: its best endpoint, and its price where that is not by tokens."""
+
+    endpoint: Mapping[str, Any] | None
+    price: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the models of one answer are judged by."""
+
+    scale: Scale | None
+    usages: Sequence[Usage]
+    prices: Mapping[str, Decimal | None]
+
+
+async def advise(
+    catalogue: Catalogue, market: Market, request: RecommendationRequest, now: float
+) -> Advice:
+    """At most five models for a task, best advice first, with what they were judged by.
+
+    Raises `OpenRouterError`: INVALID_INPUT for an unknown need, NOT_FOUND when nothing fits.
+    """
+    snapshot = await catalogue.models()
+    task = understand(request.task)
+    known = {name for model in snapshot.models for name in model.supported_parameters}
+    needs = needed(request.needs, known)
+    demand = _demand(request, task)
+    models = await _candidates(snapshot, market, request, task, needs, now)
+    sources = Sources()
+    scale, usages, popular, swift = await asyncio.gather(
+        evidence.scale(snapshot, market, task, sources),
+        evidence.usages(snapshot, market, task, sources),
+        _order(market, "most-popular", sources, needed=not task.profile.index),
+        _order(market, "latency-low-to-high", sources, needed=task.fast),
+    )
+    moment = datetime.fromtimestamp(now, UTC)
+    prices = {model.id: price_of(model, demand, moment) for model in models}
+    finalists = picks.shortlist(models, task, scale, prices, popular, usages, swift)
+    judged = Judged(scale, usages, prices)
+    rows = await _healthy(catalogue, market, finalists, needs, sources)
+    return {
+        "task": task.name,
+        "cost_for": f"{demand.input_tokens:,} tokens in, {demand.output_tokens:,} out",
+        "models": [_row(pick, endpoint, judged, now) for pick, endpoint in rows],
+        "considered": len(models),
+        "sources": sources.cited,
+        "missing": sources.missing,
+        "as_of": search.as_of(snapshot),
+    }
+
+
+async def _order(market: Market, sort: str, sources: Sources, *, needed: bool) -> list[str]:
+    """Ids of all models in an order of OpenRouter's; none where it is not needed or not told."""
+    return (await sources.read(f"order {sort}", market.listed(sort=sort)) or []) if needed else []
+
+
+def _demand(request: RecommendationRequest, task: Task) -> Demand:
+    """The tokens to reckon cost with: those of the prompt, or usual ones for such a task."""
+    tokens_in, tokens_out = task.tokens
+    if request.prompt:
+        tokens_in = pricing.count_tokens([{"content": request.prompt}])
+    return Demand(tokens_in, tokens_out)
+
+
+async def _candidates(
+    snapshot: Snapshot,
+    market: Market,
+    request: RecommendationRequest,
+    task: Task,
+    needs: Needs,
+    now: float,
+) -> list[Model]:
+    """The models that fit, at least one. Raises NOT_FOUND."""
+    length = _demand(request, task).input_tokens if request.prompt else 0
+    models = eligible(
+        snapshot.models,
+        task,
+        needs,
+        max_price=request.max_price,
+        min_context=max(request.min_context, length),
+        now=now,
+    )
+    for listing in needs.listings:
+        listed = await market.listed(**LISTINGS[listing])
+        models = [model for model in models if model.id in listed]
+    if task.profile.output == "video":
+        upscalers = await _upscalers(market)
+        models = [model for model in models if model.id not in upscalers]
+    if not models:
+        raise OpenRouterError(
+            Code.NOT_FOUND,
+            f"No model fits {task.name} with these needs and limits. Drop a need, or raise "
+            "max_price or lower min_context.",
+        )
+    return models
+
+
+async def _upscalers(market: Market) -> set[str]:
+    """Models that enlarge videos and make none; empty where that cannot be asked."""
+    try:
+        rows = await market.video_models()
+    except OpenRouterError:
+        return set()
+    return {row["id"] for row in rows if is_upscaler(row)}
 
 
 def eligible(
@@ -91,130 +219,6 @@ def price_of(model: Model, demand: Demand, now: datetime) -> Decimal | None:
     return pricing.cost(demand, rates) if rates else None
 
 
-def best_endpoint(
-    rows: Iterable[Mapping[str, Any]], needs: Needs, zdr: Collection[str] | None
-) -> Mapping[str, Any] | None:
-    """The cheapest healthy endpoint that has what is needed, the quicker one among equals.
-
-    Endpoints of a service tier (flex, priority) count only where there is no other.
-    """
-    usable = [
-        row
-        for row in rows
-        if endpoints.is_healthy(row)
-        and ("zdr" not in needs.listings or zdr is None or row.get("tag") in zdr)
-    ]
-
-    def order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        latency = number(mapping(row, "latency_last_30m"), "p50") or math.inf
-        price = endpoints.blended_price(row)
-        return bool(row.get("service_tier")), price, latency, str(row.get("tag"))
-
-    return min(usable, key=order, default=None)
-
-
-LEAST_SHARE = 0.005
-UNIT_PRICES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a person wants; `max_price` is USD per million tokens, `prompt` what would be sent."""
-
-    task: str
-    needs: Sequence[str] = ()
-    max_price: float = 0
-    min_context: int = 0
-    prompt: str = ""
-
-
-async def advise(catalogue: Catalogue, market: Market, question: Question, now: float) -> Advice:
-    """At most five models for a task, best advice first, with what they were judged by.
-
-    Raises `OpenRouterError`: INVALID_INPUT for an unknown need, NOT_FOUND when nothing fits.
-    """
-    snapshot = await catalogue.models()
-    task = understand(question.task)
-    known = {name for model in snapshot.models for name in model.supported_parameters}
-    needs = needed(question.needs, known)
-    demand = _demand(question, task)
-    models = await _candidates(snapshot, market, question, task, needs, now)
-    sources = Sources()
-    scale, usages, popular, swift = await asyncio.gather(
-        evidence.scale(snapshot, market, task, sources),
-        evidence.usages(snapshot, market, task, sources),
-        evidence.listed(market, "most-popular", sources, wanted=not task.profile.index),
-        evidence.listed(market, "latency-low-to-high", sources, wanted=task.fast),
-    )
-    moment = datetime.fromtimestamp(now, UTC)
-    prices = {model.id: price_of(model, demand, moment) for model in models}
-    finalists = picks.shortlist(models, task, scale, prices, popular, usages, swift)
-    judged = Judged(scale, usages, prices)
-    rows = await _healthy(catalogue, market, finalists, needs, sources)
-    return {
-        "task": task.name,
-        "cost_for": f"{demand.input_tokens:,} tokens in, {demand.output_tokens:,} out",
-        "models": [_row(pick, endpoint, judged, now) for pick, endpoint in rows],
-        "considered": len(models),
-        "sources": sources.cited,
-        "missing": sources.missing,
-        "as_of": search.as_of(snapshot),
-    }
-
-
-async def _candidates(
-    snapshot: Snapshot, market: Market, question: Question, task: Task, needs: Needs, now: float
-) -> list[Model]:
-    """The models that fit, at least one. Raises NOT_FOUND."""
-    length = _demand(question, task).input_tokens if question.prompt else 0
-    models = eligible(
-        snapshot.models,
-        task,
-        needs,
-        max_price=question.max_price,
-        min_context=max(question.min_context, length),
-        now=now,
-    )
-    for listing in needs.listings:
-        listed = await market.listed(**LISTINGS[listing])
-        models = [model for model in models if model.id in listed]
-    if task.profile.output == "video":
-        upscalers = await _upscalers(market)
-        models = [model for model in models if model.id not in upscalers]
-    if not models:
-        raise OpenRouterError(
-            Code.NOT_FOUND,
-            f"No model fits {task.name} with these needs and limits. Drop a need, or raise "
-            "max_price or lower min_context.",
-        )
-    return models
-
-
-async def _upscalers(market: Market) -> set[str]:
-    """Models that enlarge videos and make none; empty where that cannot be asked."""
-    try:
-        rows = await market.video_models()
-    except OpenRouterError:
-        return set()
-    return {row["id"] for row in rows if is_upscaler(row)}
-
-
-def _demand(question: Question, task: Task) -> Demand:
-    """The tokens to reckon cost with: those of the prompt, or usual ones for such a task."""
-    tokens_in, tokens_out = task.tokens
-    if question.prompt:
-        tokens_in = pricing.count_tokens([{"content": question.prompt}])
-    return Demand(tokens_in, tokens_out)
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Where to run a finalist: its best endpoint, and its price where that is not by tokens."""
-
-    endpoint: Mapping[str, Any] | None
-    price: Any = None
-
-
 async def _healthy(
     catalogue: Catalogue,
     market: Market,
@@ -241,6 +245,28 @@ async def _healthy(
     return alive[: picks.ADVISED]
 
 
+def best_endpoint(
+    rows: Iterable[Mapping[str, Any]], needs: Needs, zdr: Collection[str] | None
+) -> Mapping[str, Any] | None:
+    """The cheapest healthy endpoint that has what is needed, the quicker one among equals.
+
+    Endpoints of a service tier (flex, priority) count only where there is no other.
+    """
+    usable = [
+        row
+        for row in rows
+        if endpoints.is_healthy(row)
+        and ("zdr" not in needs.listings or zdr is None or row.get("tag") in zdr)
+    ]
+
+    def order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        latency = number(mapping(row, "latency_last_30m"), "p50") or math.inf
+        price = endpoints.blended_price(row)
+        return bool(row.get("service_tier")), price, latency, str(row.get("tag"))
+
+    return min(usable, key=order, default=None)
+
+
 async def _unit_price(market: Market, model: Model, sources: Sources) -> Any:
     """What an image or a video costs."""
     if "image" in model.output_modalities and not model.is_router:
@@ -250,15 +276,6 @@ async def _unit_price(market: Market, model: Model, sources: Sources) -> Any:
         rows = await sources.read("video prices", market.video_models())
         return next((row.get("pricing_skus") for row in rows or [] if row["id"] == model.id), None)
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the models of one answer are judged by."""
-
-    scale: Scale | None
-    usages: Sequence[Usage]
-    prices: Mapping[str, Decimal | None]
 
 
 def _row(pick: Pick, offer: Offer, judged: Judged, now: float) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from openrouter_mcp.api.responses import mappings, number
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models.catalogue import Snapshot
-from openrouter_mcp.models.datasets import Market
+from openrouter_mcp.models.datasets import Market, total_tokens
 from openrouter_mcp.models.recommend.picks import Scale, Usage
 from openrouter_mcp.models.recommend.tasks import Profile, Task
 from openrouter_mcp.state.document_cache import Document
@@ -21,22 +22,26 @@ ATTRIBUTION = "Source: OpenRouter (openrouter.ai/rankings), as of {as_of}."
 
 @dataclass(slots=True)
 class Sources:
-    """Where the data came from: citations of what answered, reasons of what did not."""
+    """Where the data of a recommendation came from.
+
+    `cited` holds the attribution of each data set that answered, `missing` the reason for each
+    source that did not; both by a name for people.
+    """
 
     cited: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
-    async def read(self, what: str, asked: Awaitable[T]) -> T | None:
-        """The document, or None and a note that it is missing."""
+    async def read(self, what: str, request: Awaitable[T]) -> T | None:
+        """What `request` returns; if it fails, None, and `missing` says why."""
         try:
-            return await asked
+            return await request
         except OpenRouterError as error:
             self.missing[what] = error.message
             return None
 
-    async def data_set(self, what: str, asked: Awaitable[Document]) -> Document | None:
-        """A data set, cited."""
-        document = await self.read(what, asked)
+    async def data_set(self, what: str, request: Awaitable[Document]) -> Document | None:
+        """The same for a data set, which is cited as its owner asks."""
+        document = await self.read(what, request)
         if document:
             self.cited[what] = cite(document)
         return document
@@ -55,13 +60,11 @@ def cite(document: Document) -> str:
     return str(meta.get("citation") or ATTRIBUTION.format(as_of=as_of(document)))
 
 
-async def listed(market: Market, sort: str, sources: Sources, *, wanted: bool) -> list[str]:
-    """Ids in an order of OpenRouter's, if `wanted`; none where it cannot be had."""
-    return await sources.read(f"order {sort}", market.listed(sort=sort)) or [] if wanted else []
-
-
 async def scale(snapshot: Snapshot, market: Market, task: Task, sources: Sources) -> Scale | None:
-    """The one measure of quality for this task; the catalogue's copy where it is missing."""
+    """The one measure of quality for this task, None where there is none.
+
+    Scores are those that the catalogue's rows carry, renewed from the data set if it can be had.
+    """
     profile = task.profile
     if profile.index:
         document = await sources.data_set("benchmarks", market.benchmarks("artificial-analysis"))
@@ -92,67 +95,62 @@ def _measured(
     scores: dict[str, float] = {}
     for row in document.data["data"]:
         model = snapshot.routable(str(row.get("model_permaslug")))
-        score = row.get(name)
+        score = number(row, name)
         if profile.arena and row.get("category") != profile.arena[1]:
             continue
-        if model and isinstance(score, int | float):
-            scores[model.id] = max(float(score), scores.get(model.id, 0.0))
+        if model and score is not None:
+            scores[model.id] = max(score, scores.get(model.id, 0.0))
     return scores
 
 
 async def usages(snapshot: Snapshot, market: Market, task: Task, sources: Sources) -> list[Usage]:
     """Who is used for such tasks: by requests of this kind, then by tokens of the use case."""
-    tasks, weeks = await asyncio.gather(
-        sources.data_set("task shares", market.tasks()) if task.profile.usage else _nothing(),
-        sources.data_set("usage", _weekly(market, task)) if _is_ranked(task) else _nothing(),
+    found = await asyncio.gather(
+        _task_usage(snapshot, market, task.profile, sources),
+        _token_usage(snapshot, market, task.profile, sources),
     )
-    found: list[Usage] = []
-    if tasks:
-        found.append(_task_usage(snapshot, tasks, task.profile.usage))
-    if weeks:
-        found.append(_token_usage(snapshot, weeks, task.profile.category))
-    return [usage for usage in found if usage.shares]
+    return [usage for usage in found if usage and usage.shares]
 
 
-async def _nothing() -> None:
-    return None
-
-
-def _is_ranked(task: Task) -> bool:
-    """Tokens tell how much a model is used only where tokens are what it makes."""
-    return task.profile.output == "text"
-
-
-async def _weekly(market: Market, task: Task) -> Document:
-    category = {"category": task.profile.category} if task.profile.category else {}
-    return await market.daily_rankings(period="week", **category)
-
-
-def _task_usage(snapshot: Snapshot, document: Document, word: str) -> Usage:
-    """Shares of the requests whose task has `word` in its tag."""
+async def _task_usage(
+    snapshot: Snapshot, market: Market, profile: Profile, sources: Sources
+) -> Usage | None:
+    """Shares of the requests whose task has the profile's word in its tag."""
+    word = profile.usage
+    document = await sources.data_set("task shares", market.tasks()) if word else None
+    if document is None:
+        return None
     total = 0.0
     shares: dict[str, float] = {}
     for row in document.data["classifications"]:
         if word not in f"{row.get('tag')} {row.get('display_name')}".lower():
             continue
-        weight = float(row.get("usage_share") or 0)
+        weight = number(row, "usage_share") or 0.0
         total += weight
-        for entry in row.get("models") or []:
+        for entry in mappings(row, "models"):
             if model := snapshot.routable(str(entry.get("id"))):
-                share = weight * float(entry.get("tag_usage_share") or 0)
+                share = weight * (number(entry, "tag_usage_share") or 0.0)
                 shares[model.id] = shares.get(model.id, 0.0) + share
     what = f"{word} requests, {document.data.get('window_days', 7)} days to {as_of(document)}"
     return Usage({id_: share / total for id_, share in shares.items() if total}, what)
 
 
-def _token_usage(snapshot: Snapshot, document: Document, category: str) -> Usage:
-    """Shares of the tokens over the range of the data set."""
+async def _token_usage(
+    snapshot: Snapshot, market: Market, profile: Profile, sources: Sources
+) -> Usage | None:
+    """Shares of the tokens of the use case, where tokens are what the models make."""
+    if profile.output != "text":
+        return None
+    query = {"category": profile.category} if profile.category else {}
+    document = await sources.data_set("usage", market.daily_rankings(period="week", **query))
+    if document is None:
+        return None
     tokens: dict[str, int] = {}
     total = 0
     for row in document.data["data"]:
-        amount = int(row.get("total_tokens") or 0)
+        amount = total_tokens(row)
         total += amount
         if model := snapshot.routable(str(row.get("model_permaslug"))):
             tokens[model.id] = tokens.get(model.id, 0) + amount
-    what = f"{category or 'all'} tokens, month to {as_of(document)}"
+    what = f"{profile.category or 'all'} tokens, month to {as_of(document)}"
     return Usage({id_: amount / total for id_, amount in tokens.items() if total}, what)

@@ -1,13 +1,24 @@
-"""Advice joined from several documents, some of which are wrong, late or missing."""
+"""Advice: who may be advised, by which endpoint, and documents that are wrong, late or missing."""
 
 import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.catalogue import Catalogue
 from openrouter_mcp.models.datasets import Market
-from openrouter_mcp.models.recommend.advice import Question, advise
+from openrouter_mcp.models.model import Model
+from openrouter_mcp.models.prices import Demand
+from openrouter_mcp.models.recommend.advice import (
+    RecommendationRequest,
+    advise,
+    best_endpoint,
+    eligible,
+    price_of,
+)
+from openrouter_mcp.models.recommend.tasks import Needs, needed, understand
 from openrouter_mcp.state.document_cache import DocumentCache
 
 NOW = 1_790_000_000.0
@@ -67,7 +78,7 @@ async def ask(client, tmp_path):
     catalogue, market = Catalogue(client, cache, 3600), Market(client, cache)
 
     async def advised(task="coding", **wanted):
-        return await advise(catalogue, market, Question(task, **wanted), NOW)
+        return await advise(catalogue, market, RecommendationRequest(task, **wanted), NOW)
 
     yield advised
     await cache.aclose()
@@ -176,3 +187,126 @@ async def test_two_scales_are_never_in_one_ranking(ask, client):
     scales = {row["scored_by"].partition(",")[0] for row in advice["models"]}
     assert scales == {"Design Arena website Elo"}
     assert all("score_per_dollar" not in row for row in advice["models"])
+
+
+MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def candidate(id_: str, output: str = "text", price: str = "0.000001", **fields) -> Model:
+    inputs = fields.pop("inputs", ["text"])
+    row = {
+        "id": id_,
+        "architecture": {"input_modalities": inputs, "output_modalities": [output]},
+        "pricing": {"prompt": price, "completion": price},
+        "context_length": 100_000,
+        "supported_parameters": ["tools"],
+    }
+    parsed = Model.parse(row | fields)
+    assert parsed
+    return parsed
+
+
+MODELS = [
+    candidate("acme/plain"),
+    candidate("acme/seer", inputs=["text", "image"], supported_parameters=["reasoning"]),
+    candidate("acme/vast", context_length=1_000_000, hugging_face_id="acme/vast"),
+    candidate("acme/dear", price="0.0001"),
+    candidate("acme/ending", expiration_date="2026-11-09"),
+    candidate("acme/lasting", expiration_date="2098-12-31"),
+    candidate("acme/gift:free", price="0"),
+    candidate("acme/plain:batch"),
+    candidate("~acme/plain-latest"),
+    candidate("openrouter/auto", price="-1"),
+    candidate("acme/easel", output="image", price="0"),
+]
+
+
+def eligible_for(
+    task: str = "chat", *needs: str, max_price: float = 0, min_context: int = 0
+) -> list[str]:
+    fitting = eligible(
+        MODELS,
+        understand(task),
+        needed(needs, ["tools", "reasoning"]),
+        max_price=max_price,
+        min_context=min_context,
+        now=MOMENT.timestamp(),
+    )
+    return [one.id.removeprefix("acme/") for one in fitting]
+
+
+def test_aliases_variants_routers_and_the_expiring_are_left_out():
+    assert eligible_for() == ["plain", "seer", "vast", "dear", "lasting"]
+
+
+@pytest.mark.parametrize(
+    ("need", "ids"),
+    [
+        ("tools", ["plain", "vast", "dear", "lasting"]),
+        ("vision", ["seer"]),
+        ("reasoning", ["seer"]),
+        ("open", ["vast"]),
+        ("free", ["gift:free"]),
+        ("routers", ["openrouter/auto"]),
+        ("expiring", ["plain", "seer", "vast", "dear", "ending", "lasting"]),
+    ],
+)
+def test_each_need_is_a_must(need: str, ids: list[str]):
+    assert eligible_for("chat", need) == ids
+
+
+def test_price_and_context_are_limits():
+    assert eligible_for(max_price=1) == ["plain", "seer", "vast", "lasting"]
+    assert eligible_for(min_context=500_000) == ["vast"]
+    assert eligible_for("long documents") == ["vast"]
+
+
+def test_a_task_needs_its_kind_of_output_whose_price_has_other_units():
+    assert eligible_for("images", max_price=1) == ["easel"]
+
+
+def test_the_price_is_of_all_tokens_and_unknown_where_tokens_are_not_paid():
+    demand = Demand(3000, 1000)
+    assert price_of(MODELS[0], demand, MOMENT) == Decimal("0.004")
+    assert price_of(MODELS[-1], demand, MOMENT) is None
+    assert price_of(MODELS[-2], demand, MOMENT) is None
+
+
+def offer(tag: str, price: str = "1", **fields) -> dict:
+    return {"tag": tag, "pricing": {"prompt": price, "completion": price}} | fields
+
+
+def best(*offers: dict, needs: Needs | None = None, zdr: set[str] | None = None) -> str | None:
+    chosen = best_endpoint(offers, needs or Needs(), zdr)
+    return chosen["tag"] if chosen else None
+
+
+def test_the_cheapest_endpoint_is_best_and_the_quicker_of_two():
+    slow = offer("slow", latency_last_30m={"p50": 900})
+    quick = offer("quick", latency_last_30m={"p50": 200})
+    assert best(slow, quick, offer("dear", "2", latency_last_30m={"p50": 1})) == "quick"
+
+
+@pytest.mark.parametrize("ill", [{"status": -2}, {"uptime_last_30m": 94.9}])
+def test_a_failing_endpoint_is_never_best(ill: dict):
+    assert best(offer("ill", "0.1", **ill), offer("well", uptime_last_30m=None)) == "well"
+    assert best(offer("ill", **ill)) is None
+
+
+@pytest.mark.parametrize("odd", ["dear", "-1", None, [], "NaN"])
+def test_an_endpoint_without_a_readable_price_comes_last(odd):
+    assert best(offer("odd", odd), offer("dear", "9")) == "dear"
+    assert best(offer("odd", odd)) == "odd"
+
+
+def test_a_service_tier_is_best_only_when_alone():
+    flex = offer("acme/flex", "0.5", service_tier="flex")
+    assert best(flex, offer("acme")) == "acme"
+    assert best(flex) == "acme/flex"
+
+
+def test_with_zero_retention_needed_only_such_endpoints_count():
+    needs = needed(["zdr"], [])
+    assert best(offer("keeper", "0.1"), offer("clean"), needs=needs, zdr={"clean"}) == "clean"
+    assert best(offer("keeper"), needs=needs, zdr=set()) is None
+    assert best(offer("keeper"), needs=needs, zdr=None) == "keeper"
