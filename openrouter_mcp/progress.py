@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from types import TracebackType
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from mcp.types import InputRequiredResult
 
@@ -31,7 +31,8 @@ async def silent(_message: str) -> None:
 class Progress:
     """A `Report` that sends each message with the seconds since the start, strictly increasing.
 
-    Use it as a context manager: inside, a pulse repeats the last message while nothing new comes.
+    It is no context manager itself: FastMCP enters each that it injects, whether or not the tool
+    does so too.
     """
 
     def __init__(
@@ -49,7 +50,6 @@ class Progress:
         self._sent_at = self._started
         self._value = 0.0
         self._message = ""
-        self._pulse: asyncio.Task[None] | None = None
 
     async def __call__(self, message: str) -> None:
         """Send `message`, unless the start or another one was less than half a second ago."""
@@ -57,19 +57,15 @@ class Progress:
         if self._clock() - self._sent_at >= self._timing.progress_interval:
             await self._notify(message)
 
-    async def __aenter__(self) -> Progress:
-        self._pulse = asyncio.create_task(self._beat())
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._pulse:
-            self._pulse.cancel()
-            await asyncio.gather(self._pulse, return_exceptions=True)
+    @asynccontextmanager
+    async def pulse(self) -> AsyncGenerator[None]:
+        """Inside, repeat the last message while nothing new comes."""
+        beat = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
 
     async def _beat(self) -> None:
         while True:

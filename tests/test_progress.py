@@ -4,12 +4,15 @@ import asyncio
 from itertools import pairwise
 
 import pytest
+from fastmcp import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.timing import Timing
 from tests.support.clock import Clock
+from tests.support.processes import until
+from tests.support.results import call
 
 INTERVAL = Timing().progress_interval
 CLIENTS_PATIENCE = 10.0
@@ -78,6 +81,19 @@ def listener(clock: Sleepless) -> Listener:
     return Listener(clock)
 
 
+async def test_no_call_leaves_a_task_behind(client: Client):
+    await call(client, "chat", prompt="Hello")
+    before = asyncio.all_tasks()
+    for _ in range(3):
+        await call(client, "chat", prompt="Hello")
+        await call(client, "get_job", job_id="job_unknown")
+
+    async def nothing_is_left() -> bool:
+        return asyncio.all_tasks() <= before
+
+    await until(nothing_is_left)
+
+
 async def test_what_is_done_at_once_needs_no_message(clock: Sleepless, listener: Listener):
     report = Progress(listener.send, clock)
     await report("waiting")
@@ -135,7 +151,8 @@ async def test_a_silence_is_never_longer_than_clients_bear(
     clock: Sleepless, listener: Listener, monkeypatch: pytest.MonkeyPatch, spoken_at: float
 ):
     monkeypatch.setattr(asyncio, "sleep", clock.sleep)
-    async with Progress(listener.send, clock) as report:
+    report = Progress(listener.send, clock)
+    async with report.pulse():
         await report("waiting")
         await clock.settle()
         await clock.advance(spoken_at)
@@ -150,7 +167,8 @@ async def test_the_pulse_repeats_the_last_message_with_the_time(
     clock: Sleepless, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(asyncio, "sleep", clock.sleep)
-    async with Progress(listener.send, clock) as report:
+    report = Progress(listener.send, clock)
+    async with report.pulse():
         await report("waiting")
         await report("thinking")
         await clock.settle()
@@ -162,7 +180,7 @@ async def test_there_is_no_pulse_before_the_first_message(
     clock: Sleepless, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(asyncio, "sleep", clock.sleep)
-    async with Progress(listener.send, clock):
+    async with Progress(listener.send, clock).pulse():
         await clock.settle()
         await clock.advance(30)
     assert listener.messages == []
@@ -170,7 +188,8 @@ async def test_there_is_no_pulse_before_the_first_message(
 
 async def test_the_pulse_beats_in_real_time_and_stops_at_the_end(listener: Listener):
     before = asyncio.all_tasks()
-    async with Progress(listener.send, timing=Timing(progress_pulse=0.005)) as report:
+    report = Progress(listener.send, timing=Timing(progress_pulse=0.005))
+    async with report.pulse():
         await report("waiting")
         async with asyncio.timeout(5):
             await listener.hears(3)
@@ -181,7 +200,7 @@ async def test_the_pulse_beats_in_real_time_and_stops_at_the_end(listener: Liste
 async def test_a_failure_inside_passes_and_ends_the_pulse(clock: Sleepless, listener: Listener):
     before = asyncio.all_tasks()
     with pytest.raises(ValueError, match="inside"):
-        async with Progress(listener.send, clock):
+        async with Progress(listener.send, clock).pulse():
             raise ValueError("inside")
     assert asyncio.all_tasks() == before
 
@@ -196,7 +215,8 @@ async def test_a_listener_that_fails_ends_the_pulse_but_not_the_work():
             gone.set()
             raise ConnectionError("the client has gone")
 
-    async with Progress(send, timing=Timing(progress_pulse=0.001)) as report:
+    report = Progress(send, timing=Timing(progress_pulse=0.001))
+    async with report.pulse():
         await report("waiting")
         async with asyncio.timeout(5):
             await gone.wait()

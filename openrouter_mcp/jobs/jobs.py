@@ -79,7 +79,7 @@ class Jobs:
         """
         job = self._start(self._new_row(tool, title), work)
         try:
-            async with progress:
+            async with progress.pulse():
                 await self._wait(job, self._patience, progress)
             if not job.task.done() or job.handle.unsaved:
                 await self._keep(job)
@@ -102,7 +102,7 @@ class Jobs:
         this call leaves the job alone.
         """
         deadline = time.monotonic() + min(wait, self._patience or wait)
-        async with progress:
+        async with progress.pulse():
             while True:
                 row = await self.find(job_id)
                 if row.unfinished:
