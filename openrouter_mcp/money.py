@@ -22,6 +22,11 @@ def parse_usd(value: object) -> Decimal | None:
     return amount if amount.is_finite() and 0 <= amount < LARGEST else None
 
 
+def usd_number(amount: Decimal) -> float:
+    """USD as a JSON number with nano-dollars; sums are made before, in `Decimal`."""
+    return float(round(amount, 9))
+
+
 def dollars(amount: Decimal) -> str:
     """USD for people: cents, and below a dollar three significant digits."""
     if amount == 0:

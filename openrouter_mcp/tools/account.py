@@ -88,9 +88,9 @@ async def search_docs(
 @tool(title="Get account", tags={"account"}, annotations=LOOK_UP)
 async def get_account(app: App = CurrentApp) -> dict[str, Any]:
     """Is it working? Key, credits, limits, free quota, budgets, health. Never billed."""
-    from openrouter_mcp.account import account
+    from openrouter_mcp.account.overview import overview
 
-    return await account.overview(app)
+    return await overview(app)
 
 
 @tool(title="Get usage", tags={"account"}, annotations=LOOK_UP)
@@ -100,9 +100,9 @@ async def get_usage(
     app: App = CurrentApp,
 ) -> dict[str, Any]:
     """What was spent (USD): the local ledger; the whole account with a management key."""
-    from openrouter_mcp.account import account
+    from openrouter_mcp.account.usage import usage
 
-    return await account.usage(app, days, by)
+    return await usage(app, days, by)
 
 
 @tool(title="Get generation", tags={"account"}, annotations=LOOK_UP)
@@ -112,9 +112,9 @@ async def get_generation(
     app: App = CurrentApp,
 ) -> dict[str, Any]:
     """What really ran: route, fallbacks, native tokens, cost, latency (ms)."""
-    from openrouter_mcp.account import account
+    from openrouter_mcp.account.generation import generation
 
-    return await account.generation(app, generation_id, content=content)
+    return await generation(app, generation_id, content=content)
 
 
 @tool(title="Get job", tags={"account"}, annotations=ACTS, output_schema=None)

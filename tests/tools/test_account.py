@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from openrouter_mcp import settings
-from openrouter_mcp.account import account
+from openrouter_mcp.account.generation import generation
+from openrouter_mcp.account.overview import overview
+from openrouter_mcp.account.usage import usage
 from openrouter_mcp.app import App
 from openrouter_mcp.simulator.state import MANAGEMENT_KEY, Script
 from tests.api.test_client import OK, replying
@@ -187,10 +189,10 @@ async def test_what_openrouter_tells_in_no_known_way_is_left_out(configure, told
     async with replying(OK + b"\r\n" + told) as address:
         configure(OPENROUTER_BASE_URL=address, OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
         app = App(settings.load(), FAST)
-        known = await account.overview(app)
-        usage = await account.usage(app, 7, "model")
-        generation = await account.generation(app, "gen-1", content=True)
+        known = await overview(app)
+        spent = await usage(app, 7, "model")
+        ran = await generation(app, "gen-1", content=True)
         await app.aclose()
     assert known["credits"] == {"why": "OpenRouter did not tell the balance."}
-    assert sum(row["usd"] for row in usage["account"]["rows"]) == 0
-    assert generation["content"] == {}
+    assert sum(row["usd"] for row in spent["account"]["rows"]) == 0
+    assert ran["content"] == {}
