@@ -23,7 +23,7 @@ from openrouter_mcp.tools import account, chat, models, multimodal, resources
 if TYPE_CHECKING:
     from fastmcp.tools import ToolResult
 
-    from openrouter_mcp.jobs.handle import Handle
+    from openrouter_mcp.jobs.jobs import Handle
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from typing import Any
 
 MESSAGE_LIMIT = 300
+DAY = 86_400
+"""Seconds."""
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
 

@@ -15,13 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openrouter_mcp.text import storable
+from openrouter_mcp.text import DAY, storable
 
 logger = logging.getLogger("openrouter_mcp")
 
 DATA_URL = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=]{100,}")
 SOUND = re.compile(r'("data": ")[A-Za-z0-9+/=]{100,}')
-DAY = 86_400.0
 
 
 class RunLog:

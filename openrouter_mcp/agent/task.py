@@ -27,7 +27,7 @@ from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.models.filter import supports
@@ -169,7 +169,7 @@ class Delegation(PaidCall):
             request = estimate.within(request, limits.dollars, now, limits.dollars_per_call)
         steps = f"The price is that of one turn; there are {self._limits.steps} at most."
         request = replace(request, notes=(*request.notes, steps, *box.notes()))
-        return chat_replies.dry_run(request, estimate.estimate(request, now), [])
+        return chat_replies.dry_run(request, estimate.of_chat(request, now), [])
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Run the task, within its thread where conversations are kept."""

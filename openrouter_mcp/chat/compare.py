@@ -23,7 +23,7 @@ from openrouter_mcp.chat.exchange import Exchange, ask
 from openrouter_mcp.completions.request import NO_FILES, CallerRequest, ChatRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import Snapshot
@@ -248,7 +248,7 @@ class Comparison(PaidCall):
     async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
         """Ask the user once for all of them."""
         now = datetime.now(UTC)
-        each = [estimate.estimate(request, now).most for request in self._requests]
+        each = [estimate.of_chat(request, now).most for request in self._requests]
         known = [most for most in each if most is not None]
         most = sum(known, Decimal(0)) if len(known) == len(each) else None
         if self._judging:

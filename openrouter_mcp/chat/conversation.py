@@ -17,7 +17,7 @@ from openrouter_mcp.completions.options import models
 from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose, compose_text
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models import choose, prices
 from openrouter_mcp.progress import Progress

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 from openrouter_mcp.completions import json_output
 from openrouter_mcp.completions.answer import Answer, Listener, complete
+from openrouter_mcp.completions.options import Effort
 from openrouter_mcp.completions.request import CHAT, ChatRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.spending import estimate, receipts
@@ -24,7 +25,7 @@ MEND = (
     "Your last message does not fit the JSON schema: {problem}. Reply with the corrected JSON "
     "alone."
 )
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+EFFORTS = get_args(Effort)[1:]
 LONGEST_OVERLAP = 200
 SHORTEST_OVERLAP = 12
 

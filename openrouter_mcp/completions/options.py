@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.text import nearest
 
+Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How long a model reasons, from the least to the most; empty means the model's own default."""
 LOCKED = {
     "stream": "answers are always streamed from OpenRouter",
     "stream_options": "usage is always reported",

@@ -6,20 +6,22 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.files import save
 from openrouter_mcp.files.save import Destination
 from openrouter_mcp.jobs import replies, unsaved
-from openrouter_mcp.jobs.handle import Handle
 from openrouter_mcp.jobs.table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.text import random_id
@@ -33,6 +35,79 @@ SAVE_EVERY = 2.0
 LOOK_EVERY = 1.0
 STOPPING = 5.0
 CLOSING = 0.7
+
+
+class Handle:
+    """What the work tells about itself while it runs."""
+
+    def __init__(
+        self,
+        title: str,
+        keep: Callable[[], Awaitable[None]],
+        job_id: str = "",
+        unsaved_directories: Callable[[], Sequence[Path]] = tuple,
+    ) -> None:
+        self.job_id = job_id
+        self.text = ""
+        """What it gave so far; setting it is cheap."""
+        self.billing_note = ""
+        """A sentence for who cancels it: whether the provider bills on."""
+        self.message = f"{title}: waiting"
+        self.lasting = False
+        """Whether it goes on when the call that began it is cancelled: OpenRouter does so too."""
+        self.upstream_id = ""
+        self.details = ""
+        """What a later process has to know to go on, beside the id."""
+        self.place: Destination | None = None
+        """Where who goes on with it wants its files."""
+        self.unsaved = False
+        """Whether a file could not be saved and is kept instead: then the call is a job."""
+        self.in_memory: dict[str, bytes] = {}
+        """Files that could not be written anywhere."""
+        self.unsaved_directories = unsaved_directories
+        """The directories for files that cannot be saved, best first. Blocks."""
+        self.changed = asyncio.Event()
+        self.keep = keep
+
+    async def report(self, message: str) -> None:
+        """Tell whoever is waiting now, in one sentence, what is going on."""
+        self.message = message
+        self.wake()
+
+    async def upstream(self, upstream_id: str) -> None:
+        """Keep the id under which OpenRouter goes on with the work; it is a job from now on."""
+        self.upstream_id = upstream_id
+        self.lasting = True
+        await self.keep()
+
+    def save(
+        self, place: Destination, data: bytes, suffix: str, mime_type: str = UNKNOWN_TYPE
+    ) -> SavedFile:
+        """Save what was paid. What cannot be saved is kept, and its note says so. Blocks."""
+        try:
+            return place.save(data, suffix, mime_type)
+        except OSError as error:
+            self.unsaved = True
+            for directory in self.unsaved_directories():
+                with suppress(OSError):
+                    instead = replace(place, directory=directory)
+                    saved = instead.save(data, suffix, mime_type)
+                    return replace(saved, note=unsaved.note(self.job_id, place, error))
+            note = unsaved.note(self.job_id, place, error, in_memory=True)
+        name = next(name for name in save.names(place.stem, suffix) if name not in self.in_memory)
+        self.in_memory[name] = data
+        uri = f"openrouter://jobs/{self.job_id}"
+        return SavedFile(Path(name), len(data), mime_type, note, in_memory_of=uri)
+
+    def resume(self, text: str, upstream_id: str, details: str) -> None:
+        """Be what the handle of a process that died was."""
+        self.text, self.upstream_id, self.details = text, upstream_id, details
+        self.lasting = True
+
+    def wake(self) -> None:
+        """Let everybody who waits for `changed` look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 Work = Callable[[Handle], Coroutine[Any, Any, ToolResult]]
@@ -49,7 +124,7 @@ class _Running:
     handle: Handle
     task: asyncio.Task[ToolResult]
     follower: asyncio.Task[None] | None = None
-    kept: asyncio.Event = field(default_factory=asyncio.Event)
+    stored: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
 
 
@@ -202,7 +277,7 @@ class Jobs:
             await self._save(job)
         else:
             self._follow(job)
-            await job.kept.wait()
+            await job.stored.wait()
 
     def _stop(self, job: _Running) -> asyncio.Task[None]:
         """Cancel the work; the task that is returned ends once that is written down."""
@@ -241,7 +316,7 @@ class Jobs:
             logger.exception("Cannot write job %s: keeping it in memory", job.row.id)
             return False
         finally:
-            job.kept.set()
+            job.stored.set()
         if state is None:
             job.task.cancel()
         elif state is State.CANCELLING and not job.stopping:

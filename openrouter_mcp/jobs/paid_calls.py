@@ -11,8 +11,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
 from openrouter_mcp.api.client import OpenRouter
-from openrouter_mcp.jobs.handle import Handle
-from openrouter_mcp.jobs.jobs import Jobs
+from openrouter_mcp.jobs.jobs import Handle, Jobs
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget

@@ -23,7 +23,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox, save
 from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.files.save import Destination, destination
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
@@ -288,7 +288,9 @@ class EmbedPlan(MediaPlan):
             found = {"results": results, "documents": count}
             if saved:
                 found["saved"] = [str(file.path) for file in saved]
-            return replies.data(found, receipt, notes=notes, saved=saved, error=error)
+            if notes:
+                found["notes"] = notes
+            return replies.data(found, receipt, saved=saved, error=error)
         return replies.files(
             f"{len(made.rows):,} of {len(self.documents):,} texts as vectors of "
             f"{made.dimensions:,} dimensions, by {self.model.id}:",

@@ -24,7 +24,7 @@ from openrouter_mcp.files import images, parts
 from openrouter_mcp.files.kinds import SVG, media_type
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.files.save import Destination, Save, destination
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements, any_model
 from openrouter_mcp.models.model import Model

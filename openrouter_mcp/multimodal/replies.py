@@ -48,8 +48,9 @@ def data(
     error: OpenRouterError | None = None,
 ) -> ToolResult:
     """Data for programs, as JSON in the text too, with the receipt inside."""
-    content = {**rows, **({"notes": notes} if notes else {})}
-    content["receipt"] = {**receipt.meta(), "line": receipt.line()}
+    content = {**rows, "receipt": {**receipt.meta(), "line": receipt.line()}}
+    if notes:
+        content["notes"] = notes
     told = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return tool_result(
         [*text_blocks([told]), *map(link, saved)],

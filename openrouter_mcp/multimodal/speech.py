@@ -22,7 +22,7 @@ from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.kinds import AAC, AIFF, FLAC, MP3, OGG, WAV, MediaType, media_type
 from openrouter_mcp.files.save import Destination, Save, destination
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution

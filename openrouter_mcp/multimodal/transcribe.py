@@ -26,7 +26,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.attach import Files
 from openrouter_mcp.files.save import Destination, destination
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements

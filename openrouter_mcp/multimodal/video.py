@@ -21,7 +21,7 @@ from openrouter_mcp.files import parts
 from openrouter_mcp.files.kinds import KindName
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.files.save import Destination, destination
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.datasets import UPSCALER_PARAMETERS, is_upscaler

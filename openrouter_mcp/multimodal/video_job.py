@@ -27,7 +27,7 @@ from openrouter_mcp.files import save
 from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
 from openrouter_mcp.files.save import Destination, Draft
 from openrouter_mcp.jobs import unsaved
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
@@ -67,7 +67,7 @@ async def download(
     try:
         return await _into(app, job_id, index, place, handle.report)
     except OSError as error:
-        for directory in await asyncio.to_thread(handle.kept_in):
+        for directory in await asyncio.to_thread(handle.unsaved_directories):
             with suppress(OSError):
                 instead = replace(place, directory=directory)
                 saved = await _into(app, job_id, index, instead, handle.report)

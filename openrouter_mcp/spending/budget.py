@@ -17,7 +17,7 @@ from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import ledger
 from openrouter_mcp.spending.ledger import Entry, State, Sum, Usage
 from openrouter_mcp.state.store import Store
-from openrouter_mcp.text import duration
+from openrouter_mcp.text import DAY, duration
 
 if TYPE_CHECKING:
     import sqlite3
@@ -174,7 +174,7 @@ class Cap:
     used: Sum
 
     @property
-    def left(self) -> Decimal:
+    def remaining(self) -> Decimal:
         """USD that may still be reserved; 0 after an overshoot."""
         return max(Decimal(0), self.amount - self.used.settled - self.used.reserved)
 
@@ -207,7 +207,7 @@ class Budget:
         """
         limit = self.limit(max_cost)
         caps = await self._store.read(self._caps) if self._shared else []
-        left = [cap.left for cap in caps]
+        left = [cap.remaining for cap in caps]
         return min(left if limit is None else [limit, *left], default=None)
 
     def check(
@@ -303,7 +303,7 @@ class Budget:
     async def usage(self, by: Literal["model", "tool", "day"], days: int) -> list[Usage]:
         """What was spent on the last `days` UTC days, today included."""
         now = self._clock()
-        since = now - now % ledger.DAY - (days - 1) * ledger.DAY
+        since = now - now % DAY - (days - 1) * DAY
         return await self._store.read(partial(ledger.usage, by=by, since=since))
 
     async def find(self, generation_id: str) -> Entry | None:
@@ -328,8 +328,8 @@ class Budget:
 
     def _admit(self, connection: sqlite3.Connection, entry: Entry, less: str) -> None:
         """Write the reservation if every cap has room for it. Raises `BUDGET_EXCEEDED`."""
-        tightest = min(self._caps(connection), key=lambda cap: cap.left)
-        if entry.reserved > tightest.left:
+        tightest = min(self._caps(connection), key=lambda cap: cap.remaining)
+        if entry.reserved > tightest.remaining:
             raise _beyond(entry, tightest, self._clock(), less)
         ledger.write(connection, entry)
 
@@ -371,13 +371,13 @@ def _above(model: str, most: Decimal, limit: Decimal, name: str, less: str) -> O
 
 
 def _beyond(entry: Entry, cap: Cap, now: float, less: str) -> OpenRouterError:
-    fits = dollars(_floor(cap.left))
+    fits = dollars(_floor(cap.remaining))
     period, wait = "in this session", ""
     if cap.name == PER_DAY:
         period = "today"
-        wait = f"wait until 00:00 UTC (in {duration(ledger.DAY - now % ledger.DAY)}), "
+        wait = f"wait until 00:00 UTC (in {duration(DAY - now % DAY)}), "
     smaller = "Choose a free model (find_models, free=true)"
-    if cap.left:
+    if cap.remaining:
         smaller = f"{less.capitalize()} so that it costs at most {fits}, choose a cheaper model"
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,

@@ -45,7 +45,7 @@ def chat_bound(request: ChatRequest) -> Bound:
     def bound(allowance: Decimal | None) -> PricedBody:
         now = datetime.now(UTC)
         fitted = bounded(request, allowance, now)
-        return PricedBody(fitted.body, estimate(fitted, now).most)
+        return PricedBody(fitted.body, of_chat(fitted, now).most)
 
     return bound
 
@@ -69,13 +69,13 @@ def priced_per_unit(body: Mapping[str, Any], most: Decimal | None, units: int = 
     return bound
 
 
-def estimate(request: ChatRequest, now: datetime) -> Estimate:
+def of_chat(request: ChatRequest, now: datetime) -> Estimate:
     """The range of what `request` can cost: from its input alone to everything it allows."""
     return _estimate(request, _demand(request), now)
 
 
 def at_worst(request: ChatRequest, now: datetime) -> Estimate:
-    """`estimate`, where the models' own output limits hold if the request sets none."""
+    """`of_chat`, where the models' own output limits hold if the request sets none."""
     demand = _demand(request)
     output = demand.output_tokens or _longest(request)
     return _estimate(request, replace(demand, output_tokens=output), now)

@@ -12,13 +12,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from openrouter_mcp.money import NANO
+from openrouter_mcp.text import DAY
 
 if TYPE_CHECKING:
     import sqlite3
 
 LARGEST = 1_000_000 * NANO
 """No request costs a million dollars; SQLite adds up thousands of such numbers."""
-DAY = 86_400
 
 
 class State(StrEnum):

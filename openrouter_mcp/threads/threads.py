@@ -17,7 +17,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import NANO
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
-from openrouter_mcp.text import clean, duration, random_id, storable
+from openrouter_mcp.text import DAY, clean, duration, random_id, storable
 from openrouter_mcp.threads.history import Message
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ LISTED = 50
 SUGGESTED = 5
 TITLE_LENGTH = 60
 SELECT = "SELECT id, title, model, created, updated, cost, turns FROM threads"
-DAY = 86_400.0
 
 OFF = (
     "No conversations are kept: OPENROUTER_THREADS is off. Leave thread_id out and give the whole "

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
-
-Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 def _list(value: object) -> object:

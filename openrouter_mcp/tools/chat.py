@@ -12,8 +12,9 @@ from mcp.types import InputRequiredResult
 from pydantic import Field
 
 from openrouter_mcp.app import App
+from openrouter_mcp.completions.options import Effort
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.tools.arguments import Effort, JsonObject, Messages, Text, Texts, Tokens, Usd
+from openrouter_mcp.tools.arguments import JsonObject, Messages, Text, Texts, Tokens, Usd
 from openrouter_mcp.tools.context import LOOK_UP, PAID, CurrentApp, CurrentProgress, tool
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from openrouter_mcp.files.save import Destination
 from openrouter_mcp.jobs import unsaved
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 

@@ -46,9 +46,9 @@ def test_a_limit_lowers_ceilings_that_are_too_high_for_it() -> None:
 )
 def test_a_search_tool_without_a_count_may_search_up_to_openrouters_own_limit(parameters) -> None:
     request = asking(tools=[{"type": SEARCH, "parameters": parameters}])
-    assert estimate.estimate(request, NOW).demand.searches == 10
+    assert estimate.of_chat(request, NOW).demand.searches == 10
     counted = asking(tools=[{"type": SEARCH, "parameters": {"max_uses": 2}}])
-    assert estimate.estimate(counted, NOW).demand.searches == 2
+    assert estimate.of_chat(counted, NOW).demand.searches == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from fastmcp.tools import ToolResult
 from openrouter_mcp import settings
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.jobs.handle import Handle
+from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal.plan import MediaPlan
 from openrouter_mcp.progress import Progress, Report, silent
