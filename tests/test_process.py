@@ -5,67 +5,74 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
+from mcp.types import Tool
 
 from openrouter_mcp.simulator.state import Script
 from tests.support import stdio
-from tests.support.eras import both_eras
 from tests.support.processes import runs, until
 from tests.support.upstream import chats
 
-SLOW = Script(text="one two three four five six seven eight nine ten", chunk_delay=0.5)
+# Nothing that a test waits for lasts until its end.
+SLOW = Script(text="one two three four five six seven eight nine ten", chunk_delay=30)
 
 
-async def test_stdout_carries_nothing_but_json_rpc(environment, simulator) -> None:
+async def test_stdout_carries_nothing_but_json_rpc_and_the_log_no_key(
+    environment, simulator
+) -> None:
+    simulator.fail("unknown_user", path="/chat/completions")
+    key = environment["OPENROUTER_API_KEY"]
     async with stdio.server({**environment, "OPENROUTER_LOG_LEVEL": "DEBUG"}) as server:
         await server.initialize()
         await server.request("tools/list")
         for arguments in ({"prompt": "Hello"}, {"prompt": "Hello", "model": "no such"}, {}):
             await server.reply(server.call("chat", **arguments))
-        await server.close()
+        _, log = await server.close()
     assert len(server.lines) >= 5
     for line in server.lines:
         assert json.loads(line)["jsonrpc"] == "2.0"
+        assert key.encode() not in line
+    assert log
+    assert key not in log
 
 
-async def test_a_stray_env_file_changes_nothing(environment, simulator, tmp_path, monkeypatch):
+async def test_every_start_lists_the_same_tools_whatever_lies_about(
+    environment, connect, tmp_path, monkeypatch
+) -> None:
+    async with connect(mode="legacy") as client:
+        tools = await client.list_tools()
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"FASTMCP_LOG_LEVEL=\xff\nOPENROUTER_TOOLS=get_model\n")
-    async with stdio.server(environment) as server:
+    async with stdio.server({**environment, "PYTHONHASHSEED": "1"}) as server:
         await server.initialize()
-        tools = (await server.request("tools/list"))["result"]["tools"]
-    assert len(tools) > 1
+        listed = (await server.request("tools/list"))["result"]["tools"]
+    # As text: the order of arguments counts too.
+    found = [Tool.model_validate(tool).model_dump_json() for tool in listed]
+    assert found == [tool.model_dump_json() for tool in tools]
 
 
-@both_eras
-async def test_a_client_lists_the_tools_and_chats_over_stdio(environment, simulator, mode) -> None:
+async def test_a_client_lists_the_tools_and_chats_over_stdio(environment, simulator) -> None:
     transport = StdioTransport(
         sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False
     )
-    async with Client(transport, mode=mode) as client:
+    async with Client(transport) as client:
         assert "chat" in [tool.name for tool in await client.list_tools()]
         result = await client.call_tool("chat", {"prompt": "Hello", "model": "openrouter/auto"})
     assert result.content[-1].text.splitlines()[-1].startswith("-- ")
 
 
-async def test_the_end_of_stdin_ends_the_process_and_its_calls_within_a_second(
-    environment, simulator
-) -> None:
+async def test_the_end_of_stdin_ends_the_process_and_its_calls(environment, simulator) -> None:
     simulator.answer(SLOW)
     async with stdio.server(environment) as server:
         await server.initialize()
         server.call("chat", prompt="Count", model="openrouter/auto")
         await until(lambda: chats(simulator))
-        started = time.monotonic()
         code, log = await server.close()
-        took = time.monotonic() - started
     assert (code, "Traceback" in log) == (0, False), log
-    assert took < 1
     await until(lambda: chats(simulator)[0].disconnected)
 
 
@@ -77,7 +84,7 @@ async def test_a_signal_ends_the_process_without_a_traceback(environment, simula
         server.call("chat", prompt="Count", model="openrouter/auto")
         await until(lambda: chats(simulator))
         server.process.send_signal(number)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(stdio.PATIENCE):
             log = (await server.process.stderr.read()).decode()
             await server.process.wait()
     assert "Traceback" not in log
@@ -164,34 +171,16 @@ asyncio.run(main())
     assert (process.returncode, out.decode().split()) == (0, ["httpx2"])
 
 
-async def test_the_tool_list_is_the_same_at_every_start(environment) -> None:
-    lists = []
-    for seed in ("1", "2"):
-        async with stdio.server({**environment, "PYTHONHASHSEED": seed}) as server:
-            await server.initialize()
-            lists.append((await server.request("tools/list"))["result"]["tools"])
-    assert lists[0] == lists[1]
-
-
-async def test_the_log_never_holds_the_key(environment, simulator) -> None:
-    simulator.fail("unknown_user", path="/chat/completions")
-    async with stdio.server({**environment, "OPENROUTER_LOG_LEVEL": "DEBUG"}) as server:
-        await server.initialize()
-        await server.reply(server.call("chat", prompt="Hello", model="openrouter/auto"))
-        _, log = await server.close()
-    key = environment["OPENROUTER_API_KEY"].encode()
-    assert key.decode() not in log
-    assert not any(key in line for line in server.lines)
-
-
-async def test_a_killed_server_leaves_the_truth_to_the_next_one(environment, simulator) -> None:
+async def test_a_killed_server_leaves_the_truth_and_the_money_to_the_next_one(
+    environment, simulator
+) -> None:
     simulator.answer(Script(text="one two three four five six " * 20, chunk_delay=0.3))
     environment = {
         **environment,
         "OPENROUTER_WAIT_SECONDS": "0.5",
-        "OPENROUTER_MAX_COST_PER_DAY": "5",
+        "OPENROUTER_MAX_COST_PER_DAY": "0.02",
     }
-    ask = {"prompt": "Count", "model": "anthropic/claude-opus-5", "max_tokens": 1000}
+    ask = {"prompt": "Count", "model": "anthropic/claude-opus-5"}
     async with stdio.server(environment) as first:
         await first.initialize()
         started = (await first.reply(first.call("chat", **ask)))["result"]
@@ -205,6 +194,7 @@ async def test_a_killed_server_leaves_the_truth_to_the_next_one(environment, sim
         await second.initialize()
         lost = (await second.reply(second.call("get_job", job_id=job_id)))["result"]
         used = (await second.reply(second.call("get_usage", by="tool")))["result"]
+        answer = (await second.reply(second.call("chat", **ask)))["result"]
     assert lost["isError"]
     assert lost["_meta"]["openrouter/error"]["code"] == "JOB_FAILED"
     assert "one two" in lost["content"][0]["text"]
@@ -212,42 +202,5 @@ async def test_a_killed_server_leaves_the_truth_to_the_next_one(environment, sim
     assert (row["name"], row["calls"]) == ("chat", 1)
     assert row["usd"] > 0
     assert "usd_not_settled" not in row
-
-
-async def test_the_money_of_a_killed_server_comes_back_to_the_next_call(
-    environment, simulator
-) -> None:
-    simulator.answer(Script(text="one two three four five six " * 20, chunk_delay=0.3))
-    environment = {**environment, "OPENROUTER_MAX_COST_PER_DAY": "0.02"}
-    ask = {"prompt": "Count", "model": "anthropic/claude-opus-5"}
-    async with stdio.server(environment) as first:
-        await first.initialize()
-        first.call("chat", **ask)
-        await until(lambda: chats(simulator))
-        await asyncio.sleep(0.5)
-        first.process.kill()
-        await first.process.wait()
-    async with stdio.server(environment) as second:
-        await second.initialize()
-        answer = (await second.reply(second.call("chat", **ask)))["result"]
+    # The first call had reserved all that the day allows.
     assert not answer.get("isError"), answer
-
-
-async def test_two_servers_on_one_file_keep_one_cap_together(environment, simulator) -> None:
-    environment = {**environment, "OPENROUTER_MAX_COST_PER_DAY": "0.003"}
-    ask = {"prompt": "Hello", "model": "anthropic/claude-opus-5", "max_tokens": 20}
-    async with stdio.server(environment) as one, stdio.server(environment) as two:
-        for server in (one, two):
-            await server.initialize()
-        asked = [(server, server.call("chat", **ask)) for _ in range(10) for server in (one, two)]
-        results = []
-        for server, call in asked:
-            results.append((await server.reply(call))["result"])
-    paid = [
-        result["_meta"]["openrouter/receipt"]["cost"]
-        for result in results
-        if "isError" in result and not result["isError"]
-    ]
-    codes = {r["_meta"]["openrouter/error"]["code"] for r in results if r.get("isError")}
-    assert codes == {"BUDGET_EXCEEDED"}
-    assert 0.002 < sum(map(float, paid)) <= 0.003

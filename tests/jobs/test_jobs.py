@@ -4,10 +4,10 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from itertools import pairwise
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.timing import Timing
 from tests.support.clock import Clock
-from tests.support.processes import until
+from tests.support.processes import PROCESSES, until
 from tests.support.results import text
 
 SOON = 0.02
@@ -648,34 +648,25 @@ async def test_a_long_text_of_a_cancelled_job_is_cut_and_says_so(open_jobs, list
 
 # Processes that die
 
-SERVER = """
-import asyncio, sys
-from pathlib import Path
-from openrouter_mcp.jobs import jobs as jobs_module
-from openrouter_mcp.jobs.jobs import Jobs
-from openrouter_mcp.progress import Progress
-from openrouter_mcp.settings import Settings
-from openrouter_mcp.state.store import Store
 
-async def send(value, message):
-    pass
-
-async def main(directory, upstream_id):
-    jobs_module.SAVE_EVERY = 0.01
-    jobs = Jobs(Settings(wait_seconds=0.01), Store(Path(directory)))
-
-    async def work(handle):
+async def work_on(directory: Path, upstream_id: str, identities) -> None:
+    async def work(handle: Handle) -> ToolResult:
         handle.text = "Paris, of course"
         if upstream_id:
             await handle.upstream(upstream_id)
         await asyncio.Event().wait()
+        return ANSWER
 
-    result = await jobs.run("generate_video", "acme/x", work, Progress(send))
-    print(result.meta["openrouter/job"]["job_id"], flush=True)
+    jobs_module.SAVE_EVERY = 0.01
+    jobs = Jobs(Settings(wait_seconds=0.01), Store(directory))
+    result = await jobs.run("generate_video", "acme/x", work, Listener()())
+    identities.put(job_id(result))
     await asyncio.Event().wait()
 
-asyncio.run(main(*sys.argv[1:]))
-"""
+
+def serve(*arguments) -> None:
+    """A process with a running job, until it is killed."""
+    asyncio.run(work_on(*arguments))
 
 
 @pytest.fixture
@@ -684,26 +675,21 @@ async def server(tmp_path: Path, clock: Clock):
     clock.now = time.time()
     processes = []
 
-    async def start(upstream_id: str = "") -> tuple[asyncio.subprocess.Process, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", SERVER, str(tmp_path / "state"), upstream_id),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        processes.append(process)
-        async with asyncio.timeout(30):
-            identity = (await process.stdout.readline()).decode().strip()
-        return process, identity
+    async def start(upstream_id: str = "") -> tuple[BaseProcess, str]:
+        identities = PROCESSES.Queue()
+        arguments = (tmp_path / "state", upstream_id, identities)
+        processes.append(PROCESSES.Process(target=serve, args=arguments))
+        processes[-1].start()
+        return processes[-1], await asyncio.to_thread(identities.get, timeout=30)
 
     yield start
     for process in processes:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+        await kill(process)
 
 
-async def kill(process: asyncio.subprocess.Process) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    await process.wait()
+async def kill(process: BaseProcess) -> None:
+    process.kill()
+    await asyncio.to_thread(process.join)
 
 
 async def test_a_job_whose_server_was_killed_is_lost_but_not_its_text(
@@ -727,7 +713,7 @@ async def test_a_job_that_was_to_be_cancelled_when_its_server_died_is_cancelled(
     open_jobs, server, listen: Listener, clock: Clock
 ):
     process, identity = await server("video-1")
-    process.send_signal(signal.SIGSTOP)
+    os.kill(process.pid, signal.SIGSTOP)
     jobs = open_jobs(wait_seconds=0)
     jobs.register_resumer("generate_video", lambda handle, _id: Upstream()(handle))
     row = await jobs._table.find(identity)

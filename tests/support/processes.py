@@ -16,6 +16,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
         "tests.docs.test_search",
+        "tests.jobs.test_jobs",
         "tests.spending.test_budget",
         "tests.state.test_document_cache",
         "tests.state.test_presence",

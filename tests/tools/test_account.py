@@ -15,7 +15,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.simulator.state import MANAGEMENT_KEY, Script
 from tests.api.test_client import OK, replying
 from tests.support.eras import both_eras
-from tests.support.results import ERROR, text
+from tests.support.results import ERROR, RECEIPT, call, text
 from tests.support.timing import FAST
 from tests.support.upstream import AUTO
 
@@ -155,6 +155,17 @@ async def test_a_cap_per_day_shows_in_receipts_and_refuses_in_the_end(
         refused = await client.call_tool("chat", {**ask, "max_tokens": 2000}, raise_on_error=False)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert "OPENROUTER_MAX_COST_PER_DAY" in text(refused) or "$0.02" in text(refused)
+
+
+async def test_two_servers_on_one_file_keep_one_cap_together(configure, connect, simulator) -> None:
+    configure(OPENROUTER_MAX_COST_PER_DAY="0.003")
+    ask = {"prompt": "Hello", "model": "anthropic/claude-opus-5", "max_tokens": 20}
+    async with connect() as one, connect() as two:
+        calls = [call(client, "chat", **ask) for _ in range(10) for client in (one, two)]
+        results = await asyncio.gather(*calls)
+    paid = [result.meta[RECEIPT]["cost"] for result in results if not result.is_error]
+    assert {r.meta[ERROR]["code"] for r in results if r.is_error} == {"BUDGET_EXCEEDED"}
+    assert 0.002 < sum(map(float, paid)) <= 0.003
 
 
 async def test_threads_are_listed_and_shown(client, simulator) -> None:
