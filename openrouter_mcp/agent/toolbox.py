@@ -336,10 +336,10 @@ class Toolbox:
         """What the user should know: servers that are missing, tools that were held back."""
         notes = [*self.absent, *self.unmatched]
         for name, server in self.servers.items():
-            if server.strayed:
+            if server.stray_lines:
                 notes.append(
-                    f"{name} printed {server.strayed:,} lines on stdout that are no MCP messages; "
-                    "they were ignored."
+                    f"{name} printed {server.stray_lines:,} lines on stdout that are no MCP "
+                    "messages; they were ignored."
                 )
         if len(self.offered) > MOST_TOOLS:
             notes.append(

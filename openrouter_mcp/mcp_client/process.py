@@ -1,4 +1,4 @@
-"""An MCP server as a child process, read within bounds: whatever it prints, nobody else suffers."""
+"""An MCP server as a child process, read within bounds, so that it cannot harm this server."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from mcp.os.win32.utilities import (
 )
 from mcp.shared.message import SessionMessage
 
-from openrouter_mcp.text import clean
+from openrouter_mcp.text import clean, storable
 from openrouter_mcp.timing import Timing
 
 LONGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message of the server; one that sends more is stopped."""
 STDERR_TAIL = 2000
-TELLING = re.compile(r"^(?:npm (?:error|ERR!) .+|[\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
-"""Lines that say why a program failed: npm and Node.js end with others."""
-REAPING = 2.0
+ERROR_LINE = re.compile(r"^(?:npm (?:error|ERR!) .+|[\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
+"""Lines of stderr that say why a program failed; npm and Node.js print others after them."""
+KILL_LIMIT = 2.0
 """Seconds until a process that was killed is surely gone."""
 WATCH_EVERY = 0.25
 """Seconds between two looks whether it still runs."""
 
-_alive: set[Process | FallbackProcess] = set()
+_running: set[Process | FallbackProcess] = set()
 """The servers of this process, for `kill_all`."""
 
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
@@ -69,10 +69,10 @@ class StdioProcess(ClientTransport):
         self._env = {**get_default_environment(), **env}
         self._timing = timing
         self._cwd = str(Path(cwd).expanduser()) if cwd else None
-        self._last_words = b""
+        self._stderr_tail = b""
         self.ended = False
         """Whether it is over without having been stopped."""
-        self.strayed = 0
+        self.stray_lines = 0
         """Lines on stdout that were no messages."""
         self.oversized = False
         """Whether it was stopped for sending more than `LONGEST_MESSAGE`."""
@@ -86,14 +86,14 @@ class StdioProcess(ClientTransport):
         """Start the process; it is stopped, with all that it started, when the block is left."""
         options = transport_options or TransportOptions()
         process = await self._spawn()
-        _alive.add(process)
+        _running.add(process)
         incoming, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
         write, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
         with incoming, read, write, outgoing:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._read, process, incoming)
+                tasks.start_soon(self._read_stdout, process, incoming)
                 tasks.start_soon(self._write, process, outgoing)
-                tasks.start_soon(self._listen, process)
+                tasks.start_soon(self._read_stderr, process)
                 tasks.start_soon(self._watch, process)
                 try:
                     async with options.session_class(read, write, **session_kwargs) as session:
@@ -103,12 +103,12 @@ class StdioProcess(ClientTransport):
                         await self._stop(process)
                     tasks.cancel_scope.cancel()
 
-    def farewell(self) -> str:
+    def end_reason(self) -> str:
         """Why the connection ended, as far as that is known."""
         if self.oversized:
             return f"it sent a message of more than {LONGEST_MESSAGE // 1024**2} MiB"
-        words = self._last_words.decode("utf-8", "replace").strip()
-        said = "; ".join(TELLING.findall(words)[:2]) or words.rpartition("\n")[2]
+        words = self._stderr_tail.decode("utf-8", "replace").strip()
+        said = "; ".join(ERROR_LINE.findall(words)[:2]) or words.rpartition("\n")[2]
         code = "" if self.exit_code is None else f" with exit code {self.exit_code}"
         return f"its process ended{code}" + (f": {clean(said, 200)}" if said else "")
 
@@ -124,7 +124,7 @@ class StdioProcess(ClientTransport):
             [program, *arguments], env=self._env, cwd=self._cwd, start_new_session=True
         )
 
-    async def _read(self, process: Process | FallbackProcess, incoming: Incoming) -> None:
+    async def _read_stdout(self, process: Process | FallbackProcess, incoming: Incoming) -> None:
         """Hand over the messages, until the end or one that is too long."""
         if process.stdout is None:
             return
@@ -146,12 +146,12 @@ class StdioProcess(ClientTransport):
 
     def _parse(self, line: bytes) -> SessionMessage | None:
         if not line.lstrip().startswith(b"{"):
-            self.strayed += bool(line.strip())
+            self.stray_lines += bool(line.strip())
             return None
         try:
             return SessionMessage(_message(line))
         except (ValueError, RecursionError):
-            self.strayed += 1
+            self.stray_lines += 1
             return None
 
     async def _write(self, process: Process | FallbackProcess, outgoing: Outgoing) -> None:
@@ -163,13 +163,13 @@ class StdioProcess(ClientTransport):
                     line = sent.message.model_dump_json(by_alias=True, exclude_unset=True)
                     await process.stdin.send(line.encode() + b"\n")
 
-    async def _listen(self, process: Process | FallbackProcess) -> None:
-        """Keep the end of what it says on stderr, which tells why it could not start."""
+    async def _read_stderr(self, process: Process | FallbackProcess) -> None:
+        """Keep the end of its stderr, which tells why it could not start."""
         if isinstance(process, FallbackProcess) or process.stderr is None:
             return
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             async for piece in process.stderr:
-                self._last_words = (self._last_words + piece)[-STDERR_TAIL:]
+                self._stderr_tail = (self._stderr_tail + piece)[-STDERR_TAIL:]
 
     async def _watch(self, process: Process | FallbackProcess) -> None:
         """When it ends, end all that it started, which may hold its output open."""
@@ -187,11 +187,11 @@ class StdioProcess(ClientTransport):
                 await _exited(process)
             await _end_tree(process, self._timing.server_exit)
         finally:
-            _alive.discard(process)
+            _running.discard(process)
             # A native cancellation passes every shield.
             if process.returncode is None:
                 _kill(process)
-        with anyio.move_on_after(REAPING):
+        with anyio.move_on_after(KILL_LIMIT):
             await _exited(process)
         self.exit_code = process.returncode
 
@@ -202,13 +202,13 @@ def _message(line: bytes) -> mt.JSONRPCMessage:
         return mt.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValueError:
         value = json.loads(line.decode("utf-8", "replace"))
-        whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        whole = storable(json.dumps(value, ensure_ascii=False))
         return mt.jsonrpc_message_adapter.validate_json(whole, by_name=False)
 
 
 def kill_all() -> None:
     """End every server with all that it started, at once: for a signal that ends us as well."""
-    for process in _alive:
+    for process in _running:
         _kill(process)
 
 

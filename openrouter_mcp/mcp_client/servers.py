@@ -43,7 +43,7 @@ FAILURES = (
     ExceptionGroup,
 )
 """What a connection that does not work raises; FastMCP wraps some of it in RuntimeError."""
-ANSWERS = {mt.INVALID_PARAMS, mt.METHOD_NOT_FOUND, mt.INTERNAL_ERROR, mt.REQUEST_TIMEOUT}
+REQUEST_ERRORS = {mt.INVALID_PARAMS, mt.METHOD_NOT_FOUND, mt.INTERNAL_ERROR, mt.REQUEST_TIMEOUT}
 """Errors of one request, on a connection that works."""
 
 ADDRESS = re.compile(r"(https?://)(?:[^/\s@]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?")
@@ -69,9 +69,9 @@ class McpServer:
         return self.config.name
 
     @property
-    def strayed(self) -> int:
+    def stray_lines(self) -> int:
         """Lines on stdout that were no MCP messages, since it was started."""
-        return self._transport.strayed if isinstance(self._transport, StdioProcess) else 0
+        return self._transport.stray_lines if isinstance(self._transport, StdioProcess) else 0
 
     @property
     def has_resources(self) -> bool:
@@ -86,11 +86,11 @@ class McpServer:
         """What it offers, after starting it, again if it has died since. Raises `ServerError`."""
         warm = self._opening is not None
         try:
-            return await self._asked(Client.list_tools, self._timing.server_start)
+            return await self._request(Client.list_tools, self._timing.server_start)
         except ServerError:
             if not warm or self._opening is not None:
                 raise
-        return await self._asked(Client.list_tools, self._timing.server_start)
+        return await self._request(Client.list_tools, self._timing.server_start)
 
     async def call(
         self, tool: str, arguments: dict[str, Any], seconds: float, *, as_task: bool = False
@@ -105,7 +105,7 @@ class McpServer:
                 return await _result_of_task(client, tool, arguments, seconds)
             return await client.call_tool_mcp(tool, arguments, timeout=seconds)
 
-        return await self._asked(ask, seconds)
+        return await self._request(ask, seconds)
 
     async def read(self, uri: str, seconds: float) -> mt.ReadResourceResult:
         """One of its resources. Raises `ServerError` where it does not come within `seconds`."""
@@ -114,7 +114,7 @@ class McpServer:
             async with asyncio.timeout(seconds):
                 return await client.read_resource_mcp(uri)
 
-        return await self._asked(ask, seconds)
+        return await self._request(ask, seconds)
 
     async def aclose(self) -> None:
         """Stop it; the next use starts it again."""
@@ -127,9 +127,9 @@ class McpServer:
             with suppress(*FAILURES):
                 await opening.result().close()
 
-    async def _asked(self, ask: Callable[[Client], Awaitable[T]], seconds: float) -> T:
-        """The answer to one question; a connection that broke is closed, to be opened anew."""
-        client = await self._connected()
+    async def _request(self, ask: Callable[[Client], Awaitable[T]], seconds: float) -> T:
+        """The answer to one request; a broken connection is closed, and the next one opens anew."""
+        client = await self._connect()
         opening, transport = self._opening, self._transport
         try:
             # The SDK's own limit comes first and tells the server to stop.
@@ -140,15 +140,17 @@ class McpServer:
                 # Another call may have opened it anew already.
                 if self._opening is opening:
                     await self.aclose()
-                said = transport.farewell() if isinstance(transport, StdioProcess) else _said(error)
-                message = f"{self.name} is gone: {said}. It is started again at its next use."
+                reason = _without_secrets(error)
+                if isinstance(transport, StdioProcess):
+                    reason = transport.end_reason()
+                message = f"{self.name} is gone: {reason}. It is started again at its next use."
             elif isinstance(error, TimeoutError) or _timed_out(error):
                 message = f"{self.name} did not answer within {duration(seconds)}."
             else:
                 message = f"{self.name} answered: {clean(error)}"
             raise ServerError(message) from None
 
-    async def _connected(self) -> Client:
+    async def _connect(self) -> Client:
         if self.config.problem:
             raise ServerError(f"{self.name} cannot be used: {self.config.problem}.")
         if self._opening is None:
@@ -220,15 +222,15 @@ async def _result_of_task(
 def _reason(transport: ClientTransport, error: BaseException, late: str) -> str:
     """Why a server did not start; `late` says that it took too long, if it did."""
     if isinstance(transport, StdioProcess) and transport.ended:
-        return transport.farewell()
+        return transport.end_reason()
     if late:
         return late
     while error.__cause__:
         error = error.__cause__
-    return _said(error) or type(error).__name__
+    return _without_secrets(error) or type(error).__name__
 
 
-def _said(error: BaseException) -> str:
+def _without_secrets(error: BaseException) -> str:
     """What went wrong with a connection, without the secrets that addresses may hold."""
     return clean(ADDRESS.sub(r"\1\2", str(error)))
 
@@ -241,7 +243,7 @@ def _broken(client: Client, transport: ClientTransport | None, error: BaseExcept
     if isinstance(transport, StdioProcess):
         return transport.ended or code == mt.CONNECTION_CLOSED
     # A server that was restarted knows the session no more, and says so in many ways.
-    return code not in ANSWERS
+    return code not in REQUEST_ERRORS
 
 
 def _timed_out(error: BaseException) -> bool:

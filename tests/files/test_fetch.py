@@ -1,5 +1,6 @@
 """Fetching: pinned to checked addresses, bounded in size and time, never with the key."""
 
+import gc
 import gzip
 import ipaddress
 import socket
@@ -159,11 +160,15 @@ async def test_an_unknown_host_is_told():
     assert (await refused(Fetcher(Settings(), resolve=resolve))).code is Code.NETWORK
 
 
-async def test_a_temporary_file_lives_as_long_as_what_refers_to_it():
-    spool = await fetcher(lambda _: found(b"x")).fetch("https://x.org/")
-    path = spool._path
-    assert path.exists()
+def test_a_temporary_file_lives_as_long_as_what_refers_to_it():
+    spool = fetch.Spool()
+    spool.finish()
+    path, read = spool._path, spool.open
     del spool
+    gc.collect()
+    assert path.exists()
+    del read
+    gc.collect()
     assert not path.exists()
 
 

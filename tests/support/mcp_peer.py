@@ -66,7 +66,7 @@ def called(name: str, path: str = "") -> str:
         case "nested":
             sys.stdout.write('{"x":' * 100_000 + "\n")
         case "flood":
-            return "x" * 50_000_000
+            return "x" * 2_000_000
         case "ask":
             return asked("elicitation/create", message="Name?", requestedSchema=FORM)
         case "sample":
