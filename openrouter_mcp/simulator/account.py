@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator import catalogue
+from openrouter_mcp.simulator.catalogue import DATA, serving
 from openrouter_mcp.simulator.faults import Refused, failure, invalid, refused
 from openrouter_mcp.simulator.state import Call, Simulator
 
@@ -20,14 +20,6 @@ CATEGORIES = (
     *("billing", "api_error", "other"),
 )
 LONGEST_COMMENT = 1000
-UNKNOWN = (
-    "upstream_id router service_tier preset_id session_id workspace_id moderation_latency"
-    " native_tokens_reasoning native_tokens_cached native_tokens_completion_images"
-    " num_media_prompt num_media_completion num_input_audio_prompt num_search_results num_fetches"
-    " web_search_engine upstream_inference_cost cache_discount response_cache_source_id"
-    " provider_responses app_id external_user http_referer user_agent"
-)
-"""Fields of a generation's statistics that are null here."""
 
 
 async def key(call: Call) -> Response:
@@ -37,31 +29,17 @@ async def key(call: Call) -> Response:
     limit = simulator.key_limit
     management = call.kind == "management"
     used = simulator.free_requests
-    data = {
+    data = DATA["usual"]["key"] | {
         "label": f"{call.key[:12]}...{call.key[-3:]}",
         "limit": None if limit is None else float(limit),
         "limit_remaining": None if limit is None else float(limit - simulator.spent),
         "limit_reset": None if limit is None else "monthly",
-        "include_byok_in_limit": False,
-        "is_free_tier": False,
         "is_management_key": management,
         "is_provisioning_key": management,
-        "creator_user_id": "user_simulator",
-        "expires_at": None,
-        "workspace_id": None,
-        "organization_id": None,
-        "allowed_data_regions": ["global"],
         "free_model_daily_requests": {
             "limit": FREE_REQUESTS_PER_DAY,
             "used": used,
             "remaining": max(0, FREE_REQUESTS_PER_DAY - used),
-        },
-        "budgets": [],
-        "effective_budget": None,
-        "rate_limit": {
-            "requests": -1,
-            "interval": "1h",
-            "note": "This field is deprecated and safe to ignore.",
         },
     }
     for period in ("", "_daily", "_weekly", "_monthly"):
@@ -83,7 +61,7 @@ def record(call: Call, model: Json, api_type: str, cost: Decimal, **counted: int
         raise refused("insufficient_credits")
     simulator.charge(cost)
     id_ = simulator.generation_id("" if api_type == "image" else api_type)
-    provider = catalogue.serving(model)[0].name
+    provider = serving(model)[0].name
     return remember(simulator, id_, model, provider, api_type, cost, **counted)
 
 
@@ -98,28 +76,15 @@ def remember(
 ) -> Json:
     """Write a generation's statistics, which are told after `generation_misses` looks."""
     known = {
-        **dict.fromkeys(UNKNOWN.split()),
+        **DATA["usual"]["generation"],
         "id": id_,
         "request_id": f"req-{id_}",
         "api_type": api_type,
         "model": model["canonical_slug"],
         "provider_name": provider,
-        "data_region": "global",
         "created_at": datetime.fromtimestamp(simulator.clock(), UTC).isoformat(),
-        "streamed": False,
-        "cancelled": False,
-        "finish_reason": "stop",
-        "native_finish_reason": "stop",
-        "latency": 1250,
-        "generation_time": 1200,
-        "tokens_prompt": 0,
-        "tokens_completion": 0,
-        "native_tokens_prompt": 0,
-        "native_tokens_completion": 0,
         "total_cost": float(cost),
         "usage": float(cost),
-        "is_byok": False,
-        "origin": "",
         **counted,
     }
     simulator.generations[id_] = {"misses": simulator.generation_misses, "known": known}

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from openrouter_mcp.simulator import account, chat, documentation, embeddings, market, media, models
 from openrouter_mcp.simulator.answers import Script
 from openrouter_mcp.simulator.faults import (
-    FAULTS,
     Cut,
     Refused,
     Stage,
@@ -74,20 +73,6 @@ async def requests(call: Call) -> Response:
     return JSONResponse({"data": [shown(recorded) for recorded in call.simulator.requests]})
 
 
-async def faults(_: Call) -> Response:
-    """`GET /simulator/faults`: every fault with its stage, its parameters and what it does."""
-    rows = [
-        {
-            "name": kind.name,
-            "stage": kind.stage.value,
-            "parameters": list(inspect.signature(kind.make).parameters),
-            "does": kind.does,
-        }
-        for kind in FAULTS.values()
-    ]
-    return JSONResponse({"data": rows})
-
-
 async def reset(call: Call) -> Response:
     """`POST /simulator/reset`: forget the log, the instructions and what was spent."""
     call.simulator.reset()
@@ -114,19 +99,12 @@ def shown(recorded: Recorded) -> dict[str, Any]:
 ENDPOINTS = [
     Endpoint("GET", "/models", models.list_models),
     Endpoint("GET", "/models/count", models.count_models),
-    Endpoint("GET", "/models/user", models.list_own_models, "any key"),
-    Endpoint("GET", "/model/{author}/{slug}", models.get_model),
     Endpoint("GET", "/models/{author}/{slug}/endpoints", models.list_endpoints),
     Endpoint("GET", "/providers", models.list_providers),
     Endpoint("GET", "/endpoints/zdr", models.list_zdr_endpoints),
     Endpoint("GET", "/images/models", models.list_image_models),
-    Endpoint(
-        "GET",
-        "/images/models/{author}/{slug}/endpoints",
-        models.list_image_endpoints,
-    ),
+    Endpoint("GET", "/images/models/{author}/{slug}/endpoints", models.list_image_endpoints),
     Endpoint("GET", "/videos/models", models.list_video_models),
-    Endpoint("GET", "/embeddings/models", models.list_embedding_models),
     Endpoint("GET", "/benchmarks", market.benchmarks, "any key"),
     Endpoint("GET", "/datasets/rankings-daily", market.daily_rankings, "any key"),
     Endpoint("GET", "/datasets/app-rankings", market.app_rankings, "any key"),
@@ -157,7 +135,6 @@ CONTROLS = [
     Endpoint("POST", "/simulator/fail", fail),
     Endpoint("POST", "/simulator/answer", answer),
     Endpoint("GET", "/simulator/requests", requests),
-    Endpoint("GET", "/simulator/faults", faults),
     Endpoint("POST", "/simulator/reset", reset),
 ]
 

@@ -43,35 +43,26 @@ def _rows(today: str) -> str:
 def complete(stated: Row, today: str) -> Row:
     """A row of the file with all that goes without saying; `released` dates its canonical slug."""
     row = dict(stated)
+    usual = DATA["usual"]["model"]
     day, days = row.pop("released"), row.pop("expires_in_days", None)
     router = row["id"].startswith("openrouter/")
     slug = row["id"] if router else f"{row['id']}-{day.replace('-', '')}"
-    architecture = {"modality": "text->text", "tokenizer": "Other"} | row.pop("architecture", {})
+    architecture = usual["architecture"] | row.pop("architecture", {})
     inputs, _, outputs = architecture["modality"].partition("->")
-    context = row.get("context_length", 128_000)
-    top = {"context_length": context, "max_completion_tokens": 16_384, "is_moderated": False}
+    top = {"context_length": row["context_length"]} if "context_length" in row else {}
     expiry = datetime.fromisoformat(today) + timedelta(days=days) if days else None
-    return {
+    derived = {
         "canonical_slug": slug,
         "created": int(datetime.fromisoformat(f"{day}T00:00Z").timestamp()),
         "description": f"{row['name']}, as the simulator plays it.",
-        "context_length": context,
-        "hugging_face_id": None,
-        "knowledge_cutoff": None,
         "expiration_date": f"{expiry:%Y-%m-%d}" if expiry else None,
         "architecture": architecture
-        | {
-            "input_modalities": inputs.split("+"),
-            "output_modalities": outputs.split("+"),
-            "instruct_type": None,
-        },
-        "top_provider": top | row.pop("top_provider", {}),
-        "per_request_limits": None,
+        | {"input_modalities": inputs.split("+"), "output_modalities": outputs.split("+")},
+        "top_provider": usual["top_provider"] | top | row.pop("top_provider", {}),
         "supported_parameters": sorted(USUAL + (REASONING if "reasoning" in row else [])),
-        "default_parameters": {"temperature": None, "top_p": None},
-        "supported_voices": None,
         "links": {"details": f"/api/v1/models/{slug}/endpoints"},
-    } | row
+    }
+    return usual | derived | row
 
 
 def resembling(row: Row, other: Row) -> Row:
@@ -84,21 +75,6 @@ def resembling(row: Row, other: Row) -> Row:
         row["alias_target"] = {"slug": other["id"], "name": other["name"]}
         row["links"] = {"details": f"/api/v1/models/{row['id']}/endpoints"}
     return row
-
-
-def sample_catalogue(count: int) -> list[Row]:
-    """`count` rows for a benchmark: the real ones repeated under invented names."""
-    originals = build(datetime(2026, 11, 1, tzinfo=UTC).timestamp())
-    rows = originals[:count]
-    for number in range(count - len(rows)):
-        copied = copy.deepcopy(originals[number % len(originals)])
-        author, _, slug = copied["id"].lstrip("~").partition("/")
-        copied["id"] = copied["canonical_slug"] = f"sample-{author}/{slug}-{number}"
-        copied["name"] = f"{copied['name']} {number}"
-        copied["links"] = {"details": f"/api/v1/models/{copied['id']}/endpoints"}
-        copied.pop("alias_target", None)
-        rows.append(copied)
-    return rows
 
 
 def price(row: Row, key: str) -> Decimal:
@@ -159,7 +135,7 @@ def endpoint(model: Row, provider: Provider, tier: str, *, measured: bool) -> Ro
     """One row of `GET /models/{author}/{slug}/endpoints`."""
     top = model["top_provider"]
     tools = "tools" in model["supported_parameters"]
-    return {
+    return DATA["usual"]["endpoint"] | {
         "name": f"{provider.name} | {model['canonical_slug']}",
         "model_id": model["id"],
         "model_name": model["name"],
@@ -167,22 +143,15 @@ def endpoint(model: Row, provider: Provider, tier: str, *, measured: bool) -> Ro
         "tag": f"{provider.slug}/{tier}" if tier else provider.slug,
         "context_length": top["context_length"] or 0,
         "max_completion_tokens": top["max_completion_tokens"],
-        "max_prompt_tokens": None,
         "quantization": provider.quantization,
-        "status": 0,
         "pricing": scaled(model["pricing"], Decimal(provider.price) * TIERS.get(tier, 1)),
         "supported_parameters": model["supported_parameters"],
         "supports_implicit_caching": "input_cache_read" in model["pricing"],
-        "supports_voice_cloning": False,
         "supports_diarization": model["id"] in DATA["diarizing"],
         "supports_tool_choice": dict.fromkeys(("auto", "none", "required", "function"), tools),
-        "native_tools": {},
         "service_tier": tier or None,
         "latency_last_30m": percentiles(provider.latency, 1.5) if measured else None,
         "throughput_last_30m": percentiles(provider.throughput, 0.7) if measured else None,
-        "uptime_last_5m": 100,
-        "uptime_last_30m": 99.5,
-        "uptime_last_1d": 99.8,
     }
 
 

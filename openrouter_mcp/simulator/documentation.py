@@ -7,6 +7,7 @@ structure of the real ones.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from importlib import resources
 
@@ -25,34 +26,10 @@ INDEX_NOTE = f"""\
 > Use this file to discover all available pages before exploring further.
 
 """
-MOVED = {
-    "features/provider-routing": "guides/routing/provider-selection",
-    "features/web-search": "guides/features/plugins/web-search",
-    "api-reference/limits": "api_reference/limits",
-}
+DATA = json.loads(FILES.joinpath("documentation.json").read_text("utf-8"))
+MOVED: dict[str, str] = DATA["moved"]
 """Where former paths lead."""
-SKILLS = {
-    "openrouter-models": (
-        "Find, compare and resolve models. Use for any question about which models there are.",
-        "Ask `GET /api/v1/models`. Resolve a loose name to an id before sending it.",
-    ),
-    "openrouter-images": (
-        "Generate and edit images. Use when the user wants a picture.",
-        "Ask `GET /api/v1/images/models`, choose one, then `POST /api/v1/images`.",
-    ),
-    "openrouter-tts": (
-        "Turn text into speech. Use for narration and voice-over.",
-        "Choose a voice from `supported_voices`. Split long texts at sentences.",
-    ),
-    "openrouter-video": (
-        "Generate videos from text or images.",
-        "Submit to `POST /api/v1/videos`, poll every 30 seconds, then download.",
-    ),
-    "spawn-ori-eval": (
-        "Write and run a first evaluation of models on a code base.",
-        "Install the harness, let it read the repository, and compare the models per task.",
-    ),
-}
+SKILLS: dict[str, tuple[str, str]] = DATA["skills"]
 """Description and text of each skill, by its name."""
 
 

@@ -7,7 +7,6 @@ needs no name, a test sends with `Simulator.answer_raw`.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
@@ -94,12 +93,10 @@ class Stage(Enum):
 
 @dataclass(frozen=True)
 class Kind:
-    """One named fault: what it makes, from which parameters."""
+    """One named fault: where it strikes, and what makes it from which parameters."""
 
-    name: str
     stage: Stage
     make: Callable[..., Any]
-    does: str
 
 
 FAULTS: dict[str, Kind] = {}
@@ -110,9 +107,7 @@ def fault(stage: Stage) -> Callable[[Make], Make]:
     """Decorate a function that makes a fault, to enter it under its own name."""
 
     def enter(make: Make) -> Make:
-        FAULTS[make.__name__] = Kind(
-            make.__name__, stage, make, inspect.cleandoc(make.__doc__ or "")
-        )
+        FAULTS[make.__name__] = Kind(stage, make)
         return make
 
     return enter
@@ -199,8 +194,7 @@ def standard(status: int, message: str, metadata: Json, retry_after: int | None 
 for _stage, _rows in ((Stage.EDGE, EDGE), (Stage.UPSTREAM, UPSTREAM)):
     for _name, (_status, _message, _type) in _rows.items():
         _metadata = METADATA.get(_name, {}) | ({"error_type": _type} if _type else {})
-        _make = partial(standard, _status, _message, _metadata)
-        FAULTS[_name] = Kind(_name, _stage, _make, f"{_status} in the standard envelope")
+        FAULTS[_name] = Kind(_stage, partial(standard, _status, _message, _metadata))
 
 
 def refused(name: str) -> Refused:
@@ -271,9 +265,8 @@ def availability(
     return JSONResponse({"error": error}, status, headers)
 
 
-for _name, (_status, *_) in AVAILABILITY.items():
-    _does = f"{_status} in the availability envelope"
-    FAULTS[_name] = Kind(_name, Stage.UPSTREAM, partial(availability, _name), _does)
+for _name in AVAILABILITY:
+    FAULTS[_name] = Kind(Stage.UPSTREAM, partial(availability, _name))
 
 
 # In other shapes.
@@ -305,14 +298,14 @@ def body(status: int, text: str) -> Response:
 
 
 for _name, (_status, _text) in BODIES.items():
-    _make = partial(body, _status, _text)
-    FAULTS[_name] = Kind(_name, Stage.EDGE, _make, f"{_status} with the body {_text!r}")
+    FAULTS[_name] = Kind(Stage.EDGE, partial(body, _status, _text))
 
 
 @fault(Stage.EDGE)
-def http_error(status: int, message: str = "Something failed") -> Response:
-    """Any status in the standard envelope, without metadata."""
-    return failure(status, message)
+def http_error(status: int, message: str = "Something failed", error_type: str = "") -> Response:
+    """Any status in the standard envelope, without metadata unless there is an `error_type`."""
+    metadata: Json = {"error_type": error_type} if error_type else {}
+    return failure(status, message, **metadata)
 
 
 @fault(Stage.EDGE)
@@ -370,36 +363,6 @@ async def stall_before_headers() -> Response:
     raise Cut
 
 
-ERROR_TYPES = {
-    400: (
-        "context_length_exceeded max_tokens_exceeded token_limit_exceeded string_too_long"
-        " invalid_request invalid_prompt content_policy_violation refusal invalid_image"
-        " image_too_large image_too_small unsupported_image_format image_download_failed"
-    ),
-    401: "authentication",
-    402: "payment_required",
-    403: "permission_denied",
-    404: "not_found image_not_found",
-    412: "precondition_failed",
-    413: "payload_too_large",
-    422: "unprocessable",
-    429: "rate_limit_exceeded",
-    500: "server unmapped",
-    502: "provider_unavailable",
-    503: "provider_overloaded",
-    504: "timeout",
-}
-STATUS = {name: status for status, names in ERROR_TYPES.items() for name in names.split()}
-"""The documented `error_type` values and the status that each comes with."""
-
-
-@fault(Stage.UPSTREAM)
-def typed_error(error_type: str) -> Response:
-    """Any documented `error_type`, with the status that belongs to it."""
-    message = f"Provider returned error: {error_type}"
-    return failure(STATUS[error_type], message, error_type=error_type, provider_name="OpenAI")
-
-
 @fault(Stage.UPSTREAM)
 def error_in_ok() -> Response:
     """HTTP 200 with an error at the top level."""
@@ -434,7 +397,7 @@ ANSWERS: dict[str, partial[Script]] = {
     "content_filtered": partial(Script, text="The beginning of", finish_reason="content_filter"),
 }
 for _name, _script in ANSWERS.items():
-    FAULTS[_name] = Kind(_name, Stage.ANSWER, _script, f"answers with {_script.keywords}")
+    FAULTS[_name] = Kind(Stage.ANSWER, _script)
 
 
 @fault(Stage.ANSWER)

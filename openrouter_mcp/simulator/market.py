@@ -8,36 +8,22 @@ from functools import wraps
 
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator.catalogue import Row, routes_elsewhere
+from openrouter_mcp.simulator.catalogue import DATA, Row, routes_elsewhere
 from openrouter_mcp.simulator.faults import Refused, failure, invalid
 from openrouter_mcp.simulator.models import index
 from openrouter_mcp.simulator.state import Call, Handler
 
 LIMITS = {60: 30, 86_400: 500}
 """Requests that all data endpoints together allow within so many seconds."""
-CATEGORIES = (
-    *("programming", "roleplay", "marketing", "marketing/seo", "technology", "science"),
-    *("translation", "legal", "finance", "health", "trivia", "academia"),
-)
+CATEGORIES: list[str] = DATA["categories"]
 RETIRED = "acme-labs/anvil-0"
 """Still in the data sets, no longer in the catalogue."""
 DAYS = 30
 BUSIEST = 1_000_000_000
-APPS = (
-    ("Cline", "cline", "coding", "ide-extension"),
-    ("Hermes Agent", "hermes-agent", "coding", "cli-agent"),
-    ("Quill", "quill", "creative", "creative-writing"),
-    ("Ledger", "ledger", "productivity", "personal-agent"),
-    ("Lantern", "lantern", "entertainment", "roleplay"),
-)
-TASKS = (
-    ("code:general_impl", "Code Generation", "code", 0.25),
-    ("code:debugging", "Debugging", "code", 0.2),
-    ("agent:web_search", "Web Search", "agent", 0.2),
-    ("agent:multi_step_planning", "Multi-step Planning", "agent", 0.1),
-    ("text:translation", "Translation", "text", 0.15),
-    ("text:summarization", "Summarization", "text", 0.1),
-)
+APPS: list[list[str]] = DATA["apps"]
+"""Name, slug, category and subcategory of each app."""
+TASKS: list[tuple[str, str, str, float]] = DATA["tasks"]
+"""Tag, name, kind and share of each task."""
 PLACES = {"first_place": 5, "second_place": 3, "third_place": 2, "fourth_place": 1}
 TURNS = ("1-turn", "2-9-turns", "10-49-turns", "50-plus-turns")
 
@@ -81,7 +67,7 @@ async def daily_rankings(call: Call) -> Response:
     if sampled and period == "day":
         raise Refused(failure(400, "period=day is not available for sampled datasets"))
     if query.get("category", CATEGORIES[0]) not in CATEGORIES:
-        raise Refused(not_one_of("category", [*CATEGORIES]))
+        raise Refused(not_one_of("category", CATEGORIES))
     start, end = _range(call)
     slugs = [row["canonical_slug"] for row in call.simulator.catalogue[:20] if is_model(row)]
     shift = CATEGORIES.index(query["category"]) + 1 if "category" in query else 0

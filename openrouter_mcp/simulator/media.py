@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from openrouter_mcp.simulator.account import record
 from openrouter_mcp.simulator.answers import last_user_text, tokens
-from openrouter_mcp.simulator.catalogue import DATA
+from openrouter_mcp.simulator.catalogue import DATA, FILES
 from openrouter_mcp.simulator.faults import (
     KEEP_ALIVE,
     Refused,
@@ -55,17 +55,8 @@ PRICE_PER_SECOND = Decimal("0.0001")
 """USD for a second of a transcribed recording, whichever the model."""
 UNKNOWN_SECONDS = 9.2
 LONGEST_VIDEO = 8
-# A red frame that plays for a second: ffmpeg -f lavfi -i color=red:s=16x16:r=1:d=1 -c:v mpeg4
-PLAYABLE = (
-    "eNp9Us1Kw0AQnqRWi1qsGKSHUCL0qKCix0qPPQh60YN4SbMbG5ptQnYbUBCKeNCD7+AjCKJP0INevfkGvkWd3aQkrbXD"
-    "TmZ25tv5DQCYrrgOPR4wAB2kRN5n4cEeAJTciFKUJiO2ANBeobKE4n2zWD1ldx+1NYDCCguCGDE+izsEJqjwo1gDeTLS"
-    "JlHT9ybMJR3PhYjsLuqXoqtyFv5Gk7nn55mZt5IyQJ0SwWXv1Ocie5HGVW+1L0Y8GxWLkenem4rPhuqy0yF+NPbEHqF5"
-    "5Dneg5bdIz6VGO2WeT0XFSNmKmi+zDpJfCaJqJtrY7Uf+Vaiaw0u2j7q31xwksN84lLjf0Yhm65AC2VrjFg+tmPHYiG9"
-    "Opi9iOpohN8TyglXAx8MBkcYeAHlrrWuTGU5heciWmoY8UVW9/a4kaTXLBg+PUAZ7nXDWUSIpssyQpuHaYGSjbaIkumn"
-    "wWRiLtRmIMOp3ZnYsDNpz+Kg7yb1GZnNCXL4beRGnwi50UNGlZS0ld8ebjyyw9DPT6Lk4S/yC8C1aXk="
-)
-# What follows is in a box that players pass over.
-VIDEO = zlib.decompress(base64.b64decode(PLAYABLE)) + b"\0\0\0\0free"
+VIDEO = FILES.joinpath("video.mp4").read_bytes()
+"""A red frame that plays for a second, then the head of a box that players pass over."""
 PIECE = 2**16
 
 

@@ -19,7 +19,6 @@ from openrouter_mcp.simulator.catalogue import (
 from openrouter_mcp.simulator.faults import Refused, failure
 from openrouter_mcp.simulator.state import Call
 
-PAGE = 500
 UPSCALER = "lumen/upscale-1"
 """Enlarges videos and makes none, which only `/videos/models` tells."""
 IMAGE_PARAMETERS: Row = DATA["image_parameters"]
@@ -30,35 +29,14 @@ Test = Callable[[Row], bool]
 
 
 async def list_models(call: Call) -> Response:
-    """`GET /models`: filtered, sorted, paged; only text models unless asked otherwise."""
+    """`GET /models`: filtered and sorted; only text models unless asked otherwise."""
     rows = ordered(matching(call), call.query.get("sort", "most-popular"))
-    return paged(call, rows, page=len(rows))
+    return JSONResponse({"data": rows, "links": {"next": None}, "total_count": len(rows)})
 
 
 async def count_models(call: Call) -> Response:
     """`GET /models/count`: how many models the same filters leave."""
     return JSONResponse({"data": {"count": len(matching(call))}})
-
-
-async def list_own_models(call: Call) -> Response:
-    """`GET /models/user`: what this account may use, which is everything."""
-    outputs = call.query.get("output_modalities", "text")
-    rows = call.simulator.catalogue if outputs == "all" else making(call, *outputs.split(","))
-    return paged(call, rows)
-
-
-async def list_embedding_models(call: Call) -> Response:
-    """`GET /embeddings/models`."""
-    return paged(call, making(call, "embeddings"))
-
-
-async def get_model(call: Call) -> Response:
-    """`GET /model/{author}/{slug}`: one row; an alias redirects to its target."""
-    model = find(call)
-    if "alias_target" in model:
-        location = f"/api/v1/model/{model['alias_target']['slug']}"
-        return Response(status_code=307, headers={"Location": location})
-    return JSONResponse({"data": model})
 
 
 async def list_endpoints(call: Call) -> Response:
@@ -103,10 +81,7 @@ async def list_image_models(call: Call) -> Response:
     """`GET /images/models`."""
     rows = [
         {
-            "id": row["id"],
-            "name": row["name"],
-            "description": row["description"],
-            "created": row["created"],
+            **{key: row[key] for key in ("id", "name", "description", "created")},
             "architecture": {
                 key: row["architecture"][key] for key in ("input_modalities", "output_modalities")
             },
@@ -141,38 +116,25 @@ async def list_image_endpoints(call: Call) -> Response:
 
 async def list_video_models(call: Call) -> Response:
     """`GET /videos/models`."""
+    shared = ("id", "canonical_slug", "name", "description", "created")
     rows = [
-        {
-            "id": row["id"],
-            "canonical_slug": row["canonical_slug"],
-            "name": row["name"],
-            "description": row["description"],
-            "created": row["created"],
-            "supported_resolutions": ["720p", "1080p"],
-            "supported_aspect_ratios": ["16:9", "9:16"],
-            "supported_sizes": ["1280x720", "1920x1080"],
-            "supported_durations": [4, 6, 8],
-            "supported_frame_images": ["first_frame", "last_frame"],
-            "generate_audio": True,
-            "seed": True,
-            "creativity": None,
+        DATA["usual"]["video_model"]
+        | {key: row[key] for key in shared}
+        | {
             "upscale_factor": {"min": 1.0, "max": 4.0} if row["id"] == UPSCALER else None,
             "pricing_skus": VIDEO_PRICES[row["id"]],
-            "allowed_passthrough_parameters": ["negativePrompt"],
-            "hugging_face_id": None,
         }
         for row in making(call, "video")
     ]
     return JSONResponse({"data": rows})
 
 
-def making(call: Call, *outputs: str) -> list[Row]:
-    """The models that make any of `outputs`."""
+def making(call: Call, output: str) -> list[Row]:
+    """The models that make this kind of output."""
     return [
         row
         for row in call.simulator.catalogue
-        if not {*outputs}.isdisjoint(row["architecture"]["output_modalities"])
-        and not (routes_elsewhere(row) and "text" not in outputs)
+        if output in row["architecture"]["output_modalities"] and not routes_elsewhere(row)
     ]
 
 
@@ -186,16 +148,6 @@ def find(call: Call) -> Row:
     if model is None:
         raise Refused(failure(404, "Model not found", error_type="not_found"))
     return model
-
-
-def paged(call: Call, rows: list[Row], page: int = PAGE) -> Response:
-    """The rows from `offset` on, `limit` (else `page`) at most, and where the next ones are."""
-    offset, limit = call.number("offset", 0), call.number("limit", page)
-    following = None
-    if offset + limit < len(rows):
-        following = f"/api/v1{call.path}?offset={offset + limit}&limit={limit}"
-    data = rows[offset : offset + limit]
-    return JSONResponse({"data": data, "links": {"next": following}, "total_count": len(rows)})
 
 
 def index(model: Row, name: str) -> float:
@@ -214,35 +166,11 @@ def matching(call: Call) -> list[Row]:
     return [row for row in call.simulator.catalogue if all(test(row) for test in tests)]
 
 
-def _holds(inside: Callable[[Row], list[str]]) -> Callable[[str], Test]:
-    def make(value: str) -> Test:
-        wanted = {part.strip() for part in value.split(",")}
-        return lambda row: wanted <= {*inside(row)}
-
-    return make
-
-
 def _makes_any(value: str) -> Test:
     wanted = {part.strip() for part in value.split(",")}
     return lambda row: (
         wanted == {"all"} or not wanted.isdisjoint(row["architecture"]["output_modalities"])
     )
-
-
-def _is_one_of(value_of: Callable[[Row], str]) -> Callable[[str], Test]:
-    return lambda value: lambda row: value_of(row) in value.split(",")
-
-
-def _price_filter(key: str, sign: int) -> Callable[[str], Test]:
-    def make(value: str) -> Test:
-        bound = Decimal(value)
-        return lambda row: (price(row, key) - bound) * sign >= 0 and price(row, key) >= 0
-
-    return make
-
-
-def _text_in(value: str) -> Test:
-    return lambda row: value.lower() in f"{row['id']} {row['name']}".lower()
 
 
 def _served_by(value: str) -> Test:
@@ -270,22 +198,12 @@ def _calls_tools(value: str) -> Test:
 
 
 FILTERS: dict[str, Callable[[str], Test]] = {
-    "q": _text_in,
     "output_modalities": _makes_any,
-    "input_modalities": _holds(lambda row: row["architecture"]["input_modalities"]),
-    "supported_parameters": _holds(lambda row: row["supported_parameters"]),
-    "model_authors": _is_one_of(lambda row: row["id"].lstrip("~").split("/")[0]),
-    "arch": _is_one_of(lambda row: row["architecture"]["tokenizer"]),
     "providers": _served_by,
     "category": _used_for,
     "zdr": _retains_nothing,
     "region": _runs_in,
     "min_tool_success_rate": _calls_tools,
-    "context": lambda value: lambda row: (row["context_length"] or 0) >= int(value),
-    "min_price": _price_filter("prompt", 1),
-    "max_price": _price_filter("prompt", -1),
-    "min_output_price": _price_filter("completion", 1),
-    "max_output_price": _price_filter("completion", -1),
 }
 """The query parameters of `GET /models` that filter; the others are accepted and ignored."""
 

@@ -1,9 +1,10 @@
+import asyncio
 import json
 
 import httpx2
 import pytest
 
-from openrouter_mcp.simulator.faults import AVAILABILITY, FAULTS, STATUS, Stage
+from openrouter_mcp.simulator.faults import AVAILABILITY, FAULTS, Stage
 from openrouter_mcp.simulator.state import Simulator
 from tests.simulator.conftest import Api, chunks
 from tests.support import oracle
@@ -44,7 +45,7 @@ STATUSES = {
 OTHER_SHAPES = {
     *("validation_failed", "empty_500", "empty_200", "html_200", "html_502", "html_524"),
     *("malformed_json", "redirected", "responses_error", "messages_error", "http_error"),
-    *("cut_before_headers", "stall_before_headers", "typed_error", "precondition_failed"),
+    *("cut_before_headers", "stall_before_headers", "precondition_failed"),
     *("error_in_ok", "choice_error", "raw"),
 }
 
@@ -56,7 +57,7 @@ def content(stream: str) -> str:
 
 
 def test_every_fault_that_replaces_the_reply_is_covered_here():
-    replaced = {k.name for k in FAULTS.values() if k.stage in (Stage.EDGE, Stage.UPSTREAM)}
+    replaced = {name for name, kind in FAULTS.items() if kind.stage in (Stage.EDGE, Stage.UPSTREAM)}
     assert replaced == STATUSES.keys() | AVAILABILITY.keys() | OTHER_SHAPES
 
 
@@ -84,20 +85,6 @@ def test_the_availability_envelope(api: Api, code: str):
         "fallback_models": ["acme-labs/anvil-2"],
         "docs_url": f"https://openrouter.ai/docs/errors#{code}",
     }
-
-
-@pytest.mark.parametrize(("error_type", "status"), STATUS.items())
-def test_every_error_type_has_its_status(
-    simulator: Simulator, api: Api, error_type: str, status: int
-):
-    simulator.fail("typed_error", error_type=error_type)
-    reply = api.chat()
-    assert reply.status_code == status
-    assert reply.json()["error"]["metadata"]["error_type"] == error_type
-
-
-def test_all_documented_error_types_are_known():
-    assert len(STATUS) == 27
 
 
 @pytest.mark.parametrize("name", ["rate_limited", "overloaded", "capacity_exhausted"])
@@ -145,6 +132,8 @@ def test_other_shapes(api: Api, name: str, status: int, starts: str):
 def test_any_status_can_be_asked_for(simulator: Simulator, api: Api):
     simulator.fail("http_error", status=418, message="Short and stout")
     assert api.chat().json() == {"error": {"code": 418, "message": "Short and stout"}}
+    simulator.fail("http_error", status=404, error_type="image_not_found")
+    assert api.chat().json()["error"]["metadata"] == {"error_type": "image_not_found"}
 
 
 def test_a_choice_error_keeps_the_partial_text(simulator: Simulator, api: Api):
@@ -249,7 +238,7 @@ def test_a_connection_can_break_before_any_byte(simulator: Simulator, api: Api):
 )
 def test_a_stall_leaves_the_client_waiting(simulator: Simulator, api: Api, name: str, text: str):
     simulator.fail(name)
-    received, error = partial(api, timeout=0.1)
+    received, error = partial(api, timeout=0.5)
     assert content(received) == text
     assert isinstance(error, httpx2.ReadTimeout)
 
@@ -311,11 +300,17 @@ def test_whitespace_may_come_before_json(simulator: Simulator, api: Api):
     assert json.loads(reply.text)["object"] == "chat.completion"
 
 
-def test_tokens_may_come_slowly(simulator: Simulator, api: Api):
-    simulator.fail("slow_tokens", delay=0.02)
-    reply = api.chat(stream=True)
-    assert reply.elapsed.total_seconds() > 0.1
-    assert reply.text.endswith("data: [DONE]\n\n")
+def test_tokens_may_come_slowly(simulator: Simulator, api: Api, monkeypatch):
+    waits, sleep = [], asyncio.sleep
+
+    async def at_once(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", at_once)
+    simulator.fail("slow_tokens", delay=20)
+    assert api.chat(stream=True).text.endswith("data: [DONE]\n\n")
+    assert waits.count(20) > 5
 
 
 def test_any_endpoint_can_fail_and_be_cut(simulator: Simulator, api: Api):

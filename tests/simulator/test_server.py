@@ -1,7 +1,6 @@
 import asyncio
 import subprocess
 import sys
-import time
 import warnings
 
 import httpx2
@@ -24,7 +23,7 @@ def test_the_log_holds_the_request_as_it_arrived(api: Api, simulator: Simulator)
     assert chat.headers["x-openrouter-title"] == "test"
     assert chat.body["model"] == "anthropic/claude-sonnet-5"
     assert chat.raw.startswith(b'{"model"')
-    assert chat.ended.wait(1)
+    assert chat.ended.wait(10)
     assert not chat.disconnected
     assert chat.closed_at is not None
     assert chat.closed_at >= chat.received_at
@@ -36,7 +35,7 @@ def test_a_client_that_leaves_is_noticed_at_once(api: Api, simulator: Simulator,
     with pytest.raises(httpx2.ReadTimeout):
         api.chat(stream=streamed, timeout=0.05)
     (recorded,) = simulator.requests
-    assert recorded.ended.wait(1)
+    assert recorded.ended.wait(10)
     assert recorded.disconnected
     assert simulator.in_flight == 0
 
@@ -53,18 +52,46 @@ async def test_the_openai_client_gets_a_stream(server: SimulatorServer):
 async def test_sixty_four_chats_think_at_the_same_time(
     server: SimulatorServer, simulator: Simulator
 ):
-    simulator.latency = 0.2
+    simulator.latency = 600
     headers = {"Authorization": f"Bearer {INFERENCE_KEY}"}
     limits = httpx2.Limits(max_connections=64)
     async with httpx2.AsyncClient(base_url=server.url, headers=headers, limits=limits) as http:
-        started = time.monotonic()
-        replies = await asyncio.gather(
-            *(http.post("/chat/completions", json=BODY, timeout=10) for _ in range(64))
-        )
-        seconds = time.monotonic() - started
-    assert {reply.status_code for reply in replies} == {200}
-    assert len({reply.json()["id"] for reply in replies}) == 64
-    assert seconds < 64 * 0.2 / 4
+        chats = [
+            asyncio.ensure_future(http.post("/chat/completions", json=BODY, timeout=60))
+            for _ in range(64)
+        ]
+        while len(simulator.generations) < 64:
+            await asyncio.sleep(0)
+        assert simulator.in_flight == 64
+        for chat in chats:
+            chat.cancel()
+        await asyncio.gather(*chats, return_exceptions=True)
+
+
+async def test_it_stops_with_connections_of_every_kind_open():
+    with warnings.catch_warnings(action="error"), serve() as server:
+        server.simulator.fail("stall_before_headers", path="/key")
+        headers = {"Authorization": f"Bearer {INFERENCE_KEY}"}
+        async with httpx2.AsyncClient(base_url=server.url, headers=headers) as http:
+            await http.get("/models/count")
+            stalled = asyncio.ensure_future(http.get("/key"))
+            while server.simulator.in_flight == 0:
+                await asyncio.sleep(0)
+            await asyncio.to_thread(server.stop)
+            with pytest.raises(httpx2.TransportError):
+                await stalled
+            with pytest.raises(httpx2.ConnectError):
+                await http.get("/models/count")
+    assert [request.disconnected for request in server.simulator.requests] == [False, True]
+
+
+def test_it_stops_before_it_has_begun():
+    for _ in range(20):
+        server = SimulatorServer(Simulator())
+        server.start()
+        server.stop()
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"{server.url}/models/count")
 
 
 def test_it_stops_with_a_stalled_connection_open():
@@ -91,8 +118,6 @@ def test_another_process_steers_it_over_http(server: SimulatorServer, api: Api):
         (logged,) = steer.get("/requests").json()["data"]
         assert logged["headers"]["authorization"] == f"...{INFERENCE_KEY[-4:]}"
         assert logged["body"]["messages"][0]["content"] == "Why is the sky blue?"
-        names = {row["name"] for row in steer.get("/faults").json()["data"] if row["does"]}
-        assert {"cut_stream", "capacity_exhausted", "gone"} <= names
         assert steer.post("/reset").json() == {"ok": True}
         assert steer.get("/requests").json() == {"data": []}
 

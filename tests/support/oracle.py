@@ -107,12 +107,9 @@ REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
 RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/models": (components.ModelsListResponse, NONE),
     "/models/count": (components.ModelsCountResponse, NONE),
-    "/model/*/*": (components.ModelResponse, NONE),
     "/models/*/*/endpoints": (operations.ListEndpointsResponse, NONE),
     "/providers": (operations.ListProvidersResponse, NONE),
     "/endpoints/zdr": (operations.ListEndpointsZdrResponse, NONE),
-    "/models/user": (components.ModelsListResponse, NONE),
-    "/embeddings/models": (components.ModelsListResponse, NONE),
     "/images/models": (components.ImageModelsListResponse, NONE),
     "/images/models/*/*/endpoints": (components.ImageModelEndpointsResponse, NONE),
     "/videos/models": (components.VideoModelsListResponse, NONE),
