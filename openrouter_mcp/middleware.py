@@ -1,12 +1,16 @@
-"""The boundary between the protocol and the tools, which every call passes."""
+"""What every request passes between the protocol and the tools.
+
+`Boundary` takes arguments tolerantly and turns failures into instructions; `WarmUp` imports what
+the first paid call needs while the client still reads the tool list.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import mcp.types as mt
 from fastmcp.exceptions import ToolError, ValidationError
@@ -20,14 +24,13 @@ from pydantic import ValidationError as PydanticError
 from openrouter_mcp import results
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
-from openrouter_mcp.text import nearest
+from openrouter_mcp.text import did_you_mean, nearest, validation_reason
 
-if TYPE_CHECKING:
-    from openrouter_mcp.api.client import OpenRouter
-
+SHOWN_ISSUES = 8
 
 WARM_UP_DELAY = 0.5
-FIRST_CALL = (
+"""Seconds after the tool list: the answer is on its way by then."""
+NEEDED_BY_THE_FIRST_CALL = (
     "openrouter_mcp.chat.conversation",
     "openrouter_mcp.multimodal.video_job",
     "openrouter_mcp.state.store",
@@ -38,25 +41,21 @@ FIRST_CALL = (
     "key_value.aio.adapters.pydantic",
     "key_value.aio.stores.memory",
 )
-"""What the first paid call needs and the handshake did without."""
-SHOWN_ISSUES = 8
 
 
 class Boundary(Middleware):
-    """Between the protocol and the tools: tolerant with arguments, exact about failures."""
+    """Checks requests before they reach a tool, and gives every failure a sentence and a code."""
 
     def __init__(self, tools: Sequence[FunctionTool], problems: Sequence[str]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._problems = problems
-        self._warming = False
 
     async def on_list_tools(
         self,
-        context: MiddlewareContext[mt.ListToolsRequest],
+        context: MiddlewareContext[mt.ListToolsRequest],  # noqa: ARG002
         call_next: CallNext[mt.ListToolsRequest, Sequence[Tool]],  # noqa: ARG002
     ) -> Sequence[Tool]:
-        """Answer from the registered tools: the ordinary way opens a store for session state."""
-        self._warm_up(context)
+        """List the registered tools; FastMCP's own way would open a store for session state."""
         return list(self._tools.values())
 
     async def on_call_tool(
@@ -64,7 +63,7 @@ class Boundary(Middleware):
         context: MiddlewareContext[mt.CallToolRequestParams],
         call_next: CallNext[mt.CallToolRequestParams, ToolResult],
     ) -> ToolResult:
-        """Run a tool; whatever goes wrong comes back as a sentence and a code."""
+        """Run a tool. An argument that is null counts as not given."""
         name = context.message.name
         given = context.message.arguments or {}
         arguments = {key: value for key, value in given.items() if value is not None}
@@ -73,31 +72,30 @@ class Boundary(Middleware):
             self._check(name, arguments)
             return await call_next(context.copy(message=message))
         except OpenRouterError as error:
-            return _failed(error)
+            return results.failed(error)
         except ValidationError as error:
-            return _failed(_invalid(name, error))
+            return results.failed(_invalid_arguments(name, error))
         except ToolError:
-            return _failed(
-                OpenRouterError(Code.INTERNAL, f"{name} failed. {NEXT_STEP[Code.INTERNAL]}")
-            )
+            message = f"{name} failed. {NEXT_STEP[Code.INTERNAL]}"
+            return results.failed(OpenRouterError(Code.INTERNAL, message))
 
     async def on_get_prompt(
         self,
         context: MiddlewareContext[mt.GetPromptRequestParams],
         call_next: CallNext[mt.GetPromptRequestParams, PromptResult],
     ) -> PromptResult:
-        """Name the arguments that a prompt lacks."""
+        """Fill in a prompt, or name the arguments that it lacks."""
         name, given = context.message.name, context.message.arguments or {}
         server = context.fastmcp_context
         prompt = await server.fastmcp.get_prompt(name) if server else None
-        wanted = (prompt.arguments if prompt else None) or []
-        lacking = [arg.name for arg in wanted if arg.required and not given.get(arg.name)]
+        known = (prompt.arguments if prompt else None) or []
+        lacking = [arg.name for arg in known if arg.required and not given.get(arg.name)]
         if lacking:
             raise MCPError(mt.INVALID_PARAMS, f"The prompt {name} needs: {', '.join(lacking)}.")
         return await call_next(context)
 
     def _check(self, name: str, arguments: dict[str, Any]) -> None:
-        """Refuse what cannot be meant, naming the nearest thing that can."""
+        """Raise `INVALID_INPUT` for a wrong configuration, an unknown tool or argument."""
         if self._problems:
             raise OpenRouterError(
                 Code.INVALID_INPUT,
@@ -110,55 +108,57 @@ class Boundary(Middleware):
         for argument in arguments.keys() - known.keys():
             raise _unknown(f"argument of {name}", argument, list(known))
 
-    def _warm_up(self, context: MiddlewareContext[Any]) -> None:
-        """Once the handshake is over, import the SDK beside it: the first call need not wait."""
-        server = context.fastmcp_context
-        if self._warming or server is None:
-            return
-        self._warming = True
-        app: App = server.lifespan_context["app"]
-        asyncio.get_running_loop().call_later(WARM_UP_DELAY, self._load, app)
 
-    def _load(self, app: App) -> None:
-        threading.Thread(target=_import_the_rest, args=[app.client], daemon=True).start()
-        self._preloading = asyncio.create_task(app.catalogue.preload())
-
-
-def _import_the_rest(client: OpenRouter) -> None:
-    """Spare the first paid call the imports."""
-    for module in FIRST_CALL:
-        importlib.import_module(module)
-    client.warm_up()
-
-
-def _failed(error: OpenRouterError) -> ToolResult:
-    return results.failed(error)
-
-
-def _unknown(what: str, name: str, known: list[str]) -> OpenRouterError:
+def _unknown(what: str, name: str, known: Sequence[str]) -> OpenRouterError:
     near = nearest(name, known)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
-    return OpenRouterError(
-        Code.INVALID_INPUT, f"{name[:60]!r} is no {what}. {hint}", suggestions=near
-    )
+    hint = did_you_mean(near, f"There are: {', '.join(known)}.")
+    message = f"{name[:60]!r} is no {what}. {hint}"
+    return OpenRouterError(Code.INVALID_INPUT, message, suggestions=near)
 
 
-def _invalid(name: str, error: ValidationError) -> OpenRouterError:
-    """Arguments of the wrong kind, each in a few words, without echoing what was sent."""
+def _invalid_arguments(name: str, error: ValidationError) -> OpenRouterError:
+    """What is wrong with each argument, in a few words that do not repeat its value."""
     cause = error.__cause__
     if not isinstance(cause, PydanticError):
         return OpenRouterError(Code.INVALID_INPUT, f"{name}: {error}. Correct it and call again.")
-    issues = cause.errors(include_url=False, include_context=False, include_input=False)
-    said = [f"{'.'.join(map(str, issue['loc']))}: {_said(issue)}" for issue in issues]
+    reasons = []
+    for issue in cause.errors(include_url=False, include_context=False, include_input=False):
+        missing = issue["type"] == "missing_argument"
+        reason = "required" if missing else validation_reason(issue["msg"])
+        reasons.append(f"{'.'.join(map(str, issue['loc']))}: {reason}")
     return OpenRouterError(
         Code.INVALID_INPUT,
-        f"{name} cannot take these arguments: {'; '.join(said[:SHOWN_ISSUES])}. Correct them and "
-        "call again.",
+        f"{name} cannot take these arguments: {'; '.join(reasons[:SHOWN_ISSUES])}. Correct them "
+        "and call again.",
     )
 
 
-def _said(issue: Any) -> str:
-    if issue["type"] == "missing_argument":
-        return "required"
-    said = str(issue["msg"]).removeprefix("Value error, ")
-    return said[:1].lower() + said[1:]
+class WarmUp(Middleware):
+    """Imports and fetches, once the handshake is over, what the first call would wait for."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    async def on_list_tools(
+        self,
+        context: MiddlewareContext[mt.ListToolsRequest],
+        call_next: CallNext[mt.ListToolsRequest, Sequence[Tool]],
+    ) -> Sequence[Tool]:
+        """List the tools; the first list of a server starts its warm-up."""
+        server = context.fastmcp_context
+        if server is not None and not self._begun:
+            self._begun = True
+            app: App = server.lifespan_context["app"]
+            asyncio.get_running_loop().call_later(WARM_UP_DELAY, self._begin, app)
+        return await call_next(context)
+
+    def _begin(self, app: App) -> None:
+        warm_up = app.client.warm_up
+        threading.Thread(target=_import_for_the_first_call, args=[warm_up], daemon=True).start()
+        self._preloading = asyncio.create_task(app.catalogue.preload())
+
+
+def _import_for_the_first_call(warm_up: Callable[[], object]) -> None:
+    for module in NEEDED_BY_THE_FIRST_CALL:
+        importlib.import_module(module)
+    warm_up()

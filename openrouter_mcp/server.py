@@ -14,7 +14,7 @@ from fastmcp.tools.function_tool import FunctionTool
 
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
-from openrouter_mcp.middleware import Boundary
+from openrouter_mcp.middleware import Boundary, WarmUp
 from openrouter_mcp.settings import NAME, Settings
 from openrouter_mcp.text import storable_json
 from openrouter_mcp.timing import Timing
@@ -98,7 +98,7 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
         instructions=INSTRUCTIONS,
         lifespan=share,
         tools=[*offered],
-        middleware=[Boundary(offered, problems)],
+        middleware=[WarmUp(), Boundary(offered, problems)],
         on_duplicate="error",
         mask_error_details=True,
     )

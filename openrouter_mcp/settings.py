@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from openrouter_mcp.text import validation_reason
+
 NAME = "openrouter-mcp"
 PREFIX = "OPENROUTER_"
 LAST_PORT = 65_535
@@ -363,7 +365,7 @@ def load() -> Settings:
         **{name: fields[name].get_default(call_default_factory=True) for name in problems}
     )
     settings._problems = tuple(  # noqa: SLF001 - filled once, here
-        f"{variable(name)}: {_reason(issue)}. ({fields[name].description})"
+        f"{variable(name)}: {validation_reason(issue['msg'])}. ({fields[name].description})"
         for name, issue in problems.items()
     )
     return settings
@@ -383,8 +385,3 @@ def _field(location: object) -> str:
     """The field that a validation error is about: pydantic names it, or one of its aliases."""
     name = str(location)
     return name.removeprefix(PREFIX).lower()
-
-
-def _reason(issue: Any) -> str:
-    said = str(issue["msg"]).removeprefix("Value error, ").rstrip(".")
-    return said[:1].lower() + said[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -33,6 +33,17 @@ def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
 def nearest(name: str, known: Iterable[str], *, most: int = 3, likeness: float = 0.5) -> list[str]:
     """The known names that are spelled most like `name`, best first; `likeness` is 0 to 1."""
     return get_close_matches(name, list(known), n=most, cutoff=likeness)
+
+
+def did_you_mean(near: Sequence[str], otherwise: str) -> str:
+    """A question that offers the near names, or what to say when there are none."""
+    return f"Did you mean {' or '.join(near)}?" if near else otherwise
+
+
+def validation_reason(message: str) -> str:
+    """What pydantic says is wrong with a value, made fit to stand within a sentence."""
+    reason = message.removeprefix("Value error, ").rstrip(".")
+    return reason[:1].lower() + reason[1:]
 
 
 def random_id(prefix: str) -> str:

@@ -19,7 +19,7 @@ from openrouter_mcp.agent.function_tools import FunctionTool, convert
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
 from openrouter_mcp.progress import Report
 from openrouter_mcp.settings import variable
-from openrouter_mcp.text import clean, nearest, storable
+from openrouter_mcp.text import clean, did_you_mean, nearest, storable
 
 IMAGES = {"image/png", "image/jpeg", "image/webp", "image/gif"}
 SOUNDS = {
@@ -390,7 +390,7 @@ class Toolbox:
         if name in self.withheld:
             return f"{name} is withheld from you by the user's settings. Do without it."
         near = nearest(name, self.offered, most=NEAREST, likeness=0.4)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "Use the tools that are listed."
+        hint = did_you_mean(near, "Use the tools that are listed.")
         return f"There is no tool {name[:80]!r}. {hint}"
 
     def _globs(self) -> list[str]:

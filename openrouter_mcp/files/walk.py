@@ -22,7 +22,7 @@ from openrouter_mcp.files.sandbox import (
     open_file,
     working_directory,
 )
-from openrouter_mcp.text import nearest
+from openrouter_mcp.text import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -271,7 +271,7 @@ def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
     missing_parts = path.relative_to(folder).parts
     sought = missing_parts[-1 if missing_parts == pattern else 0]
     near = [short(folder / name) for name in _similar(sought, folder, guard)]
-    hint = f"Did you mean {' or '.join(near)}?" if near else "Check the spelling and the folder."
+    hint = did_you_mean(near, "Check the spelling and the folder.")
     message = (
         f"No file {'matches' if pattern else 'is at'} {display(path)} (looked in "
         f"{display(folder)}). {skipped} {hint}"

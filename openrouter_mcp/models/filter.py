@@ -8,7 +8,7 @@ from typing import Any, Self
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import tokens
-from openrouter_mcp.text import nearest
+from openrouter_mcp.text import did_you_mean, nearest
 
 # People's words for OpenRouter's supported_parameters: any one of the set will do.
 ABILITIES = {
@@ -129,7 +129,7 @@ def one_of(what: str, word: str, known: Iterable[str]) -> str:
         return choices[word.strip().casefold()]
     near = [choices[key] for key in nearest(word.casefold(), choices)]
     shown = sorted(choices.values())
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(shown[:30])}."
+    hint = did_you_mean(near, f"There are: {', '.join(shown[:30])}.")
     if not choices:
         hint = "There is none at present."
     message = f'"{word[:60]}" is no {what}. {hint}'
