@@ -1,6 +1,33 @@
 """Every failure as a code and an instruction: what happened, why, what to do next.
 
-`OpenRouterError` is the one exception that reaches the tool boundary.
+`OpenRouterError` is the one exception that reaches the tool boundary. Where its codes come from
+("OpenRouter" is an error of its own, which `api.failures` maps):
+
+    what was asked for
+        INVALID_INPUT        OpenRouter; middleware: arguments, variables; whatever plans a call
+        MODEL_NOT_FOUND      OpenRouter; models: no id or name of the catalogue matches
+        MODEL_UNAVAILABLE    OpenRouter; models, chat: no model or endpoint can do this
+        NOT_FOUND            OpenRouter; files, jobs, threads, docs, account: no such path, id, page
+        UNSUPPORTED_FORMAT   OpenRouter; files, multimodal: not a readable file of that kind
+        TOO_LARGE            OpenRouter; files, multimodal, docs: above a limit of bytes or length
+        CONTEXT_TOO_LONG     OpenRouter
+        UNSAFE_PATH          files: a secret, or a path outside of the allowed directories
+        UNSAFE_URL           files, docs: a private address, or one of another site
+    key and money
+        AUTH                 OpenRouter; api: there is no key
+        PERMISSION           OpenRouter
+        NO_CREDITS           OpenRouter
+        BUDGET_EXCEEDED      spending: a cap, `max_cost`, or the user's no
+        RATE_LIMITED         OpenRouter; threads: another turn of the conversation still runs
+    the answer
+        REFUSED              OpenRouter; completions, multimodal: the model or a filter declined
+        UPSTREAM_TIMEOUT     OpenRouter; api, files, docs: silence, or a deadline has passed
+        UPSTREAM_ERROR       OpenRouter; api, completions, docs: a reply broke or means nothing
+        NETWORK              api, files, docs: no connection
+        JOB_FAILED           jobs, multimodal: the server of a job died, or its video failed
+        CANCELLED            OpenRouter; jobs, files: the caller has gone, or wanted it
+    this server
+        INTERNAL             middleware, jobs: a defect; the log has the traceback
 """
 
 from __future__ import annotations

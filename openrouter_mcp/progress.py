@@ -1,4 +1,4 @@
-"""The client that waits for a call: kept patient with progress, asked what its user decides."""
+"""Progress of a call: what its client is told while it waits, and how its user is asked."""
 
 from __future__ import annotations
 
