@@ -26,12 +26,11 @@ from openrouter_mcp.docs.pages import (
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.document_cache import Document, DocumentCache
-from openrouter_mcp.text import storable
+from openrouter_mcp.text import DAY, storable
 
 if TYPE_CHECKING:
     import httpx2
 
-DAY = 86_400.0
 SHOWN = 5
 NEAREST = 3
 LONGEST_NAME = 300

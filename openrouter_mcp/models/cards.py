@@ -8,9 +8,9 @@ from typing import Any
 
 from openrouter_mcp.api.responses import mapping, mappings
 from openrouter_mcp.models.endpoints import is_degraded
-from openrouter_mcp.models.model import DAY, Model, PriceOverride, varies
+from openrouter_mcp.models.model import Model, PriceOverride, varies
 from openrouter_mcp.money import MILLION, parse_usd
-from openrouter_mcp.text import clean
+from openrouter_mcp.text import DAY, clean
 
 DESCRIPTION_LIMIT = 500
 # OpenRouter writes "never" as a date far away.
@@ -29,7 +29,7 @@ ABILITIES = {
 
 def row(model: Model, now: float) -> dict[str, Any]:
     """One line of a list: about 50 tokens. Prices are USD per million tokens."""
-    return present(
+    return _present(
         {
             "id": model.id,
             "name": model.name.partition(": ")[2] or model.name,
@@ -66,7 +66,7 @@ def card(
     description = model.description
     if len(description) > DESCRIPTION_LIMIT:
         description = f"{description[:DESCRIPTION_LIMIT]}..."
-    return present(
+    return _present(
         {
             "id": model.id,
             "name": model.name,
@@ -91,6 +91,55 @@ def card(
     )
 
 
+def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """One provider's offer; `tag` is what provider.only and provider.order take."""
+    return _present(
+        {
+            "tag": endpoint.get("tag"),
+            "provider": endpoint.get("provider_name"),
+            "prices": prices(mapping(endpoint, "pricing")),
+            "context": endpoint.get("context_length") or None,
+            "max_output": endpoint.get("max_completion_tokens"),
+            "quantization": endpoint.get("quantization"),
+            "latency_ms": _percentiles(_milliseconds(endpoint.get("latency_last_30m"))),
+            "tokens_per_second": _percentiles(endpoint.get("throughput_last_30m")),
+            "uptime_percent": _rounded(endpoint.get("uptime_last_30m")),
+            "degraded": is_degraded(endpoint),
+        }
+    )
+
+
+def image_endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """One provider's offer to draw; its prices are USD for the unit that each names."""
+    return _present(
+        {
+            "tag": endpoint.get("provider_tag") or endpoint.get("provider_slug"),
+            "provider": endpoint.get("provider_name"),
+            "prices": [_image_price(line) for line in mappings(endpoint, "pricing")],
+            "parameters": {
+                name: _allowed(descriptor)
+                for name, descriptor in mapping(endpoint, "supported_parameters").items()
+            },
+            "streaming": endpoint.get("supports_streaming"),
+        }
+    )
+
+
+def video(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a video model takes, and its prices in USD by the unit in their names."""
+    return _present(
+        {
+            "prices": row.get("pricing_skus"),
+            "durations_seconds": row.get("supported_durations"),
+            "resolutions": row.get("supported_resolutions"),
+            "aspect_ratios": row.get("supported_aspect_ratios"),
+            "frames": row.get("supported_frame_images"),
+            "audio": row.get("generate_audio"),
+            "seed": row.get("seed"),
+        }
+    )
+
+
 def prices(pricing: Mapping[str, object]) -> dict[str, Any]:
     """USD per million tokens, for `request`, `image` and `web_search` each; zeros left out."""
     shown: dict[str, Any] = {}
@@ -102,9 +151,9 @@ def prices(pricing: Mapping[str, object]) -> dict[str, Any]:
         elif price == 0 and kind not in {"prompt", "completion"}:
             continue
         elif kind in PER_UNIT and not (kind == "image" and price < SMALLEST_UNIT_PRICE):
-            shown[kind] = number(price)
+            shown[kind] = _number(price)
         else:
-            shown[kind] = number(price * MILLION)
+            shown[kind] = _number(price * MILLION)
     return shown
 
 
@@ -139,6 +188,36 @@ def _priced_by_unit(model: Model) -> bool:
     return bool(model.pricing) and not tokens and not model.is_free
 
 
+def _override(override: PriceOverride) -> dict[str, Any]:
+    """A conditional price: when it holds, in words, and its prices per million tokens."""
+    when = []
+    if override.min_prompt_tokens > 0:
+        when.append(f"prompt over {override.min_prompt_tokens:,} tokens")
+    if override.utc_window:
+        start, end = (f"{time // 100:02}:{time % 100:02}" for time in override.utc_window)
+        when.append(f"{start} to {end} UTC")
+    if override.utc_days:
+        when.append(f"on {', '.join(override.utc_days)}")
+    when += [clean(f"{name} {value}") for name, value in override.not_understood.items()]
+    return {"when": ", ".join(when), **prices(override.prices)}
+
+
+def _image_price(line: Mapping[str, Any]) -> str:
+    variant = f" ({line['variant']})" if line.get("variant") else ""
+    price, unit = parse_usd(line.get("cost_usd")), str(line.get("unit"))
+    if price is None:
+        return f"{line.get('billable')}: no price"
+    if unit == "token":
+        price, unit = price * MILLION, "million tokens"
+    return f"{line.get('billable')}: ${_number(price)} per {unit}{variant}"
+
+
+def _number(price: Decimal) -> int | float:
+    """A price as a short JSON number."""
+    short = round(price, 6)
+    return int(short) if short == short.to_integral_value() else float(short)
+
+
 def _kinds(model: Model) -> str:
     """What goes in and comes out, as text+image->text."""
     kinds = f"{_ordered(model.input_modalities)}->{_ordered(model.output_modalities)}"
@@ -165,38 +244,6 @@ def _expires(model: Model, now: float) -> str:
     return model.expiration_date if days is not None and days <= EXPIRY_SHOWN_DAYS else ""
 
 
-def _override(override: PriceOverride) -> dict[str, Any]:
-    """A conditional price: when it holds, in words, and its prices per million tokens."""
-    when = []
-    if override.min_prompt_tokens > 0:
-        when.append(f"prompt over {override.min_prompt_tokens:,} tokens")
-    if override.utc_window:
-        start, end = (f"{time // 100:02}:{time % 100:02}" for time in override.utc_window)
-        when.append(f"{start} to {end} UTC")
-    if override.utc_days:
-        when.append(f"on {', '.join(override.utc_days)}")
-    when += [clean(f"{name} {value}") for name, value in override.not_understood.items()]
-    return {"when": ", ".join(when), **prices(override.prices)}
-
-
-def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """One provider's offer; `tag` is what provider.only and provider.order take."""
-    return present(
-        {
-            "tag": endpoint.get("tag"),
-            "provider": endpoint.get("provider_name"),
-            "prices": prices(mapping(endpoint, "pricing")),
-            "context": endpoint.get("context_length") or None,
-            "max_output": endpoint.get("max_completion_tokens"),
-            "quantization": endpoint.get("quantization"),
-            "latency_ms": _percentiles(_milliseconds(endpoint.get("latency_last_30m"))),
-            "tokens_per_second": _percentiles(endpoint.get("throughput_last_30m")),
-            "uptime_percent": _rounded(endpoint.get("uptime_last_30m")),
-            "degraded": is_degraded(endpoint),
-        }
-    )
-
-
 def _milliseconds(latency: object) -> object:
     """Latencies in ms: they are documented so, but some endpoints tell seconds."""
     if not isinstance(latency, Mapping):
@@ -216,47 +263,6 @@ def _rounded(value: object) -> object:
     return round(value, 1) if isinstance(value, float) else value
 
 
-def number(price: Decimal) -> int | float:
-    """A price as a short JSON number."""
-    short = round(price, 6)
-    return int(short) if short == short.to_integral_value() else float(short)
-
-
-def present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what says something; a zero does, an empty list does not."""
-    return {
-        name: value
-        for name, value in fields.items()
-        if value or (value == 0 and value is not False)
-    }
-
-
-def image_endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """One provider's offer to draw; its prices are USD for the unit that each names."""
-    return present(
-        {
-            "tag": endpoint.get("provider_tag") or endpoint.get("provider_slug"),
-            "provider": endpoint.get("provider_name"),
-            "prices": [_image_price(line) for line in mappings(endpoint, "pricing")],
-            "parameters": {
-                name: _allowed(descriptor)
-                for name, descriptor in mapping(endpoint, "supported_parameters").items()
-            },
-            "streaming": endpoint.get("supports_streaming"),
-        }
-    )
-
-
-def _image_price(line: Mapping[str, Any]) -> str:
-    variant = f" ({line['variant']})" if line.get("variant") else ""
-    price, unit = parse_usd(line.get("cost_usd")), str(line.get("unit"))
-    if price is None:
-        return f"{line.get('billable')}: no price"
-    if unit == "token":
-        price, unit = price * MILLION, "million tokens"
-    return f"{line.get('billable')}: ${number(price)} per {unit}{variant}"
-
-
 def _allowed(descriptor: object) -> object:
     """What a parameter takes: its values, or its range as [least, most]."""
     if not isinstance(descriptor, Mapping):
@@ -267,16 +273,10 @@ def _allowed(descriptor: object) -> object:
     return bounds if any(bound is not None for bound in bounds) else descriptor.get("type")
 
 
-def video(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a video model takes, and its prices in USD by the unit in their names."""
-    return present(
-        {
-            "prices": row.get("pricing_skus"),
-            "durations_seconds": row.get("supported_durations"),
-            "resolutions": row.get("supported_resolutions"),
-            "aspect_ratios": row.get("supported_aspect_ratios"),
-            "frames": row.get("supported_frame_images"),
-            "audio": row.get("generate_audio"),
-            "seed": row.get("seed"),
-        }
-    )
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what says something; a zero does, an empty list does not."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value or (value == 0 and value is not False)
+    }

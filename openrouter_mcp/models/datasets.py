@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 from openrouter_mcp.models.catalogue import Client, unreadable
 from openrouter_mcp.state.document_cache import Document, DocumentCache
+from openrouter_mcp.text import DAY
 
 CATEGORIES = (
     *("programming", "roleplay", "marketing", "marketing/seo", "technology", "science"),
@@ -24,7 +25,7 @@ UPSCALER_PARAMETERS = ("creativity", "upscale_factor")
 """What only models that enlarge videos take."""
 
 MAX_AGE = 3600.0
-STALE_WHILE_REVALIDATE = 86_400.0
+STALE_WHILE_REVALIDATE = DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ from typing import Any, Self
 
 from openrouter_mcp.api.responses import mapping, mappings, number, text, texts
 from openrouter_mcp.money import MILLION, parse_usd
+from openrouter_mcp.text import DAY
 
-DAY = 86_400
-"""Seconds."""
 LARGEST_COUNT = 10**15
 CONDITIONS = ("min_", "max_", "utc_")
 """How the names of conditions begin in OpenRouter's conditional prices."""

@@ -1,5 +1,7 @@
 """What a person means by a model name: an id and its suffixes, "opus", "gemni flash"."""
 
+from __future__ import annotations
+
 import math
 import re
 import unicodedata
@@ -26,175 +28,11 @@ TOKEN = re.compile(
 VERSION = re.compile(r"([a-z]?)(\d+(?:\.\d+)*)")
 DATE = re.compile(r"0\d+|\d{4,}")
 SIZE = re.compile(r"[a-z]?\d+(?:\.\d+)?[bmt]|\d+x\d+b")
-
-
-def tokens(text: str) -> tuple[str, ...]:
-    """Split into lower-case words ("gpt"), versions ("5.4", "k2") and sizes ("70b")."""
-    decomposed = unicodedata.normalize("NFKD", text[:4000]).lower()
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
-    plain = ISO_DATE.sub(r"\1\2\3", plain.replace("'s ", " "))
-    found = TOKEN.findall(DASHED_VERSION.sub(r"\1.\2", plain))
-    return tuple(word for word in found if word != "v")
-
-
-def version(token: str) -> float:
-    """Return the version that a token states, as a decimal number; -1 when it states none."""
-    match = VERSION.fullmatch(token)
-    if not match or DATE.fullmatch(token):
-        return -1.0
-    return float(".".join(match[2].split(".")[:2]))
-
-
-def answers(asked: str, token: str) -> bool:
-    """Whether a model's token is what was asked for: "3" and "k2" also mean 3.2 and k2.6."""
-    if asked == token:
-        return True
-    want, have = VERSION.fullmatch(asked), VERSION.fullmatch(token)
-    if not want or not have or DATE.fullmatch(asked) or DATE.fullmatch(token):
-        return False
-    if want[1] and want[1] != have[1]:
-        return False
-    wanted, had = want[2].split("."), have[2].split(".")
-    while wanted[-1] == "0" and len(wanted) > 1:
-        wanted.pop()
-    return had[: len(wanted)] == wanted
-
-
 # In a slug these do not tell one sibling from another.
 NEUTRAL_WORDS = frozenset({"instruct", "it", "latest"})
 # An unasked size makes a model less of a default than an unasked word does.
 SIZE_WEIGHT = 1.5
-
-
 STANDING = attrgetter("standing")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Member:
-    """A model under its names: the slug, with the display name, and with the author too."""
-
-    model: Model
-    slug: tuple[str, ...]
-    own: frozenset[str]
-    every: frozenset[str]
-    version: float
-
-    @classmethod
-    def of(cls, model: Model) -> Self:
-        """Split a model's names into words."""
-        author, _, slug = model.id.removeprefix("~").partition("/")
-        title = model.name.rpartition(": ")[2]
-        own = {*tokens(slug), *tokens(title)}
-        every = {*own, *tokens(author), *tokens(model.name), "".join(tokens(author))}
-        stated = _version((*tokens(slug), *tokens(title)))
-        return cls(model, tokens(slug), frozenset(own), frozenset(every), stated)
-
-    def unasked(self, asked: Sequence[str]) -> list[str]:
-        """Return the words and sizes of the slug that nobody asked for.
-
-        Neither dates nor the version count, but a second version does: it is another model's.
-        """
-        rest = [
-            token
-            for token in self.slug
-            if token not in NEUTRAL_WORDS and not any(answers(word, token) for word in asked)
-        ]
-        numbers = [token for token in rest if token.replace(".", "").isdigit()]
-        words = [token.rstrip(".0123456789") for token in rest if token not in numbers]
-        return words + [number for number in numbers if version(number) >= 0][1:]
-
-    def excess(self, asked: Sequence[str]) -> float:
-        """Return how far this is from the plain member of what was asked for."""
-        return sum(SIZE_WEIGHT if SIZE.fullmatch(word) else 1 for word in self.unasked(asked))
-
-    @property
-    def standing(self) -> tuple[float, int, Decimal, str]:
-        """The flagship among equally plain siblings is the most intelligent, newest, dearest."""
-        model = self.model
-        return model.intelligence, model.created, model.blended_price or Decimal(0), model.id
-
-
-def matching(pool: Iterable[Member], asked: Sequence[str]) -> list[Member]:
-    """Return those with every word: in the slug if any, else in a name, else with the author.
-
-    A family is named by the first word of its slugs, where one of the words is that.
-    """
-    found = [member for member in pool if asked and _has(member.every, asked)]
-    for closer in (
-        lambda member: _has(member.own, asked),
-        lambda member: _has(member.slug, asked),
-        lambda member: _is_named(member, asked),
-    ):
-        found = list(filter(closer, found)) or found
-    return found
-
-
-def best(found: Sequence[Member], aliases: Sequence[Member], asked: Sequence[str]) -> list[Member]:
-    """Return the member that was meant or, where that is anyone's guess, one of each author."""
-    leaders = _leaders(found, asked)
-    plainest = min((member.excess(asked) for member in leaders), default=0)
-    near = [member for member in leaders if member.excess(asked) <= plainest + 1]
-    plain = [member for member in near if member.excess(asked) == plainest]
-    named = all(_is_named(member, asked) for member in found)
-    authors = {m.model.author: m for m in sorted(plain if named else near, key=STANDING)}
-    if len(authors) != 1:
-        return sorted(authors.values(), key=STANDING, reverse=True)
-    if current := _current(found, aliases, asked):
-        return [max(current, key=STANDING)]
-    winner = max(plain, key=STANDING)
-    newer = [
-        member
-        for member in near
-        if member.version > winner.version and member.model.created > winner.model.created
-    ]
-    return [max(newer, key=STANDING, default=winner)]
-
-
-def _leaders(found: Iterable[Member], asked: Sequence[str]) -> list[Member]:
-    """Return the newest of each line; siblings that differ by words, as pro and mini, are two."""
-    lines: dict[frozenset[str], Member] = {}
-    for member in sorted(found, key=partial(_recency, asked=asked)):
-        words = {word for word in member.unasked(asked) if not SIZE.fullmatch(word)}
-        lines[frozenset({member.model.author, *words})] = member
-    return list(lines.values())
-
-
-def _recency(member: Member, asked: Sequence[str]) -> tuple[Any, ...]:
-    return member.version, -member.excess(asked), member.model.created, member.standing
-
-
-def _current(
-    found: Iterable[Member], aliases: Iterable[Member], asked: Sequence[str]
-) -> list[Member]:
-    """Return those that OpenRouter's nearest `~author/family-latest` rows point to."""
-    targets = {member.model.id: member for member in found}
-    words = [word for word in asked if version(word) < 0]
-    pointing = [
-        (alias.excess(asked), targets[alias.model.alias_target])
-        for alias in aliases
-        if alias.model.alias_target in targets
-        and _has(alias.every, words)
-        and all(version(token) < 0 or token in asked for token in alias.slug)
-    ]
-    nearest = min((excess for excess, _ in pointing), default=0)
-    return [member for excess, member in pointing if excess == nearest]
-
-
-def _is_named(member: Member, asked: Sequence[str]) -> bool:
-    return any(word in member.slug[:1] for word in asked)
-
-
-def _has(names: Iterable[str], asked: Iterable[str]) -> bool:
-    return all(any(answers(word, token) for token in names) for word in asked)
-
-
-def _version(names: Sequence[str]) -> float:
-    """Return the first version stated, -1 without one; what is "latest" is above all."""
-    if "latest" in names:
-        return math.inf
-    return next((stated for stated in map(version, names) if stated >= 0), -1.0)
-
-
 STOP_WORDS = frozenset(
     {"a", "an", "and", "best", "by", "current", "for", "from", "in", "latest", "llm", "model"}
     | {"models", "most", "my", "new", "newest", "of", "on", "one", "please", "run", "the", "to"}
@@ -222,7 +60,10 @@ class Resolution:
 
 
 class Names:
-    """The names of one catalogue, indexed for looking up."""
+    """Understands the names that people give to the models of one catalogue.
+
+    Built once per catalogue; `resolve` then needs no request and a few milliseconds at most.
+    """
 
     def __init__(self, models: Iterable[Model]) -> None:
         self._ids = {model.id: model for model in models}
@@ -379,3 +220,161 @@ def _wrong_kind(model: Model, output: str) -> OpenRouterError:
 def _error(message: str, suggestions: Sequence[str]) -> OpenRouterError:
     message = f"{message}, or find_models to search."
     return OpenRouterError(Code.MODEL_NOT_FOUND, message, suggestions=suggestions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A model under its names: the slug, with the display name, and with the author too."""
+
+    model: Model
+    slug: tuple[str, ...]
+    own: frozenset[str]
+    every: frozenset[str]
+    version: float
+
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """Split a model's names into words."""
+        author, _, slug = model.id.removeprefix("~").partition("/")
+        title = model.name.rpartition(": ")[2]
+        own = {*tokens(slug), *tokens(title)}
+        every = {*own, *tokens(author), *tokens(model.name), "".join(tokens(author))}
+        stated = _version((*tokens(slug), *tokens(title)))
+        return cls(model, tokens(slug), frozenset(own), frozenset(every), stated)
+
+    def unasked(self, asked: Sequence[str]) -> list[str]:
+        """Return the words and sizes of the slug that nobody asked for.
+
+        Neither dates nor the version count, but a second version does: it is another model's.
+        """
+        rest = [
+            token
+            for token in self.slug
+            if token not in NEUTRAL_WORDS and not any(answers(word, token) for word in asked)
+        ]
+        numbers = [token for token in rest if token.replace(".", "").isdigit()]
+        words = [token.rstrip(".0123456789") for token in rest if token not in numbers]
+        return words + [number for number in numbers if version(number) >= 0][1:]
+
+    def excess(self, asked: Sequence[str]) -> float:
+        """Return how far this is from the plain member of what was asked for."""
+        return sum(SIZE_WEIGHT if SIZE.fullmatch(word) else 1 for word in self.unasked(asked))
+
+    @property
+    def standing(self) -> tuple[float, int, Decimal, str]:
+        """The flagship among equally plain siblings is the most intelligent, newest, dearest."""
+        model = self.model
+        return model.intelligence, model.created, model.blended_price or Decimal(0), model.id
+
+
+def matching(pool: Iterable[Member], asked: Sequence[str]) -> list[Member]:
+    """Return those with every word: in the slug if any, else in a name, else with the author.
+
+    A family is named by the first word of its slugs, where one of the words is that.
+    """
+    found = [member for member in pool if asked and _has(member.every, asked)]
+    for closer in (
+        lambda member: _has(member.own, asked),
+        lambda member: _has(member.slug, asked),
+        lambda member: _is_named(member, asked),
+    ):
+        found = list(filter(closer, found)) or found
+    return found
+
+
+def best(found: Sequence[Member], aliases: Sequence[Member], asked: Sequence[str]) -> list[Member]:
+    """Return the member that was meant or, where that is anyone's guess, one of each author."""
+    leaders = _leaders(found, asked)
+    plainest = min((member.excess(asked) for member in leaders), default=0)
+    near = [member for member in leaders if member.excess(asked) <= plainest + 1]
+    plain = [member for member in near if member.excess(asked) == plainest]
+    named = all(_is_named(member, asked) for member in found)
+    authors = {m.model.author: m for m in sorted(plain if named else near, key=STANDING)}
+    if len(authors) != 1:
+        return sorted(authors.values(), key=STANDING, reverse=True)
+    if current := _current(found, aliases, asked):
+        return [max(current, key=STANDING)]
+    winner = max(plain, key=STANDING)
+    newer = [
+        member
+        for member in near
+        if member.version > winner.version and member.model.created > winner.model.created
+    ]
+    return [max(newer, key=STANDING, default=winner)]
+
+
+def _leaders(found: Iterable[Member], asked: Sequence[str]) -> list[Member]:
+    """Return the newest of each line; siblings that differ by words, as pro and mini, are two."""
+    lines: dict[frozenset[str], Member] = {}
+    for member in sorted(found, key=partial(_recency, asked=asked)):
+        words = {word for word in member.unasked(asked) if not SIZE.fullmatch(word)}
+        lines[frozenset({member.model.author, *words})] = member
+    return list(lines.values())
+
+
+def _recency(member: Member, asked: Sequence[str]) -> tuple[Any, ...]:
+    return member.version, -member.excess(asked), member.model.created, member.standing
+
+
+def _current(
+    found: Iterable[Member], aliases: Iterable[Member], asked: Sequence[str]
+) -> list[Member]:
+    """Return those that OpenRouter's nearest `~author/family-latest` rows point to."""
+    targets = {member.model.id: member for member in found}
+    words = [word for word in asked if version(word) < 0]
+    pointing = [
+        (alias.excess(asked), targets[alias.model.alias_target])
+        for alias in aliases
+        if alias.model.alias_target in targets
+        and _has(alias.every, words)
+        and all(version(token) < 0 or token in asked for token in alias.slug)
+    ]
+    nearest = min((excess for excess, _ in pointing), default=0)
+    return [member for excess, member in pointing if excess == nearest]
+
+
+def _is_named(member: Member, asked: Sequence[str]) -> bool:
+    return any(word in member.slug[:1] for word in asked)
+
+
+def _has(names: Iterable[str], asked: Iterable[str]) -> bool:
+    return all(any(answers(word, token) for token in names) for word in asked)
+
+
+def _version(names: Sequence[str]) -> float:
+    """Return the first version stated, -1 without one; what is "latest" is above all."""
+    if "latest" in names:
+        return math.inf
+    return next((stated for stated in map(version, names) if stated >= 0), -1.0)
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Split into lower-case words ("gpt"), versions ("5.4", "k2") and sizes ("70b")."""
+    decomposed = unicodedata.normalize("NFKD", text[:4000]).lower()
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    plain = ISO_DATE.sub(r"\1\2\3", plain.replace("'s ", " "))
+    found = TOKEN.findall(DASHED_VERSION.sub(r"\1.\2", plain))
+    return tuple(word for word in found if word != "v")
+
+
+def version(token: str) -> float:
+    """Return the version that a token states, as a decimal number; -1 when it states none."""
+    match = VERSION.fullmatch(token)
+    if not match or DATE.fullmatch(token):
+        return -1.0
+    return float(".".join(match[2].split(".")[:2]))
+
+
+def answers(asked: str, token: str) -> bool:
+    """Whether a model's token is what was asked for: "3" and "k2" also mean 3.2 and k2.6."""
+    if asked == token:
+        return True
+    want, have = VERSION.fullmatch(asked), VERSION.fullmatch(token)
+    if not want or not have or DATE.fullmatch(asked) or DATE.fullmatch(token):
+        return False
+    if want[1] and want[1] != have[1]:
+        return False
+    wanted, had = want[2].split("."), have[2].split(".")
+    while wanted[-1] == "0" and len(wanted) > 1:
+        wanted.pop()
+    return had[: len(wanted)] == wanted

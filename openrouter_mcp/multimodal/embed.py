@@ -44,8 +44,17 @@ NPY_MAGIC = b"\x93NUMPY\x01\x00"
 NPY_ALIGNMENT = 64
 HEAD = 4096
 """Bytes that tell whether a file holds vectors: `embedding` comes before the text."""
-
 Vector: TypeAlias = "array[float]"
+LARGEST = 500_000_000
+"""Bytes of a file of vectors: some 25,000 rows of 1,536 dimensions."""
+PATH = "/embeddings"
+STEM = "vectors"
+ALREADY = "These files hold vectors already. Give query to search them."
+BATCH = 96
+"""Texts in one request; no provider is known to take fewer."""
+BATCH_TOKENS = 100_000
+HIGHEST_PRICE = Decimal("0.2")
+"""USD for a million tokens, above which a model is not chosen unasked."""
 
 
 @dataclass(frozen=True)
@@ -60,182 +69,6 @@ class Vectors:
     def dimensions(self) -> int:
         """Numbers in each row."""
         return len(self.rows[0])
-
-
-def vector(embedding: object) -> Vector:
-    """One row from a reply: a list of numbers, or the base64 of little-endian floats.
-
-    Raises ValueError.
-    """
-    row = array("f")
-    try:
-        if isinstance(embedding, str):
-            row.frombytes(base64.b64decode(embedding, validate=True))
-            return _little_endian(row)
-        if isinstance(embedding, list):
-            row.extend(embedding)
-            return row
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"no floats: {error}") from error
-    raise ValueError("neither base64 nor a list of numbers")
-
-
-def npy(rows: Sequence[Vector]) -> bytes:
-    """The rows as a file that NumPy loads (format 1.0): a two-dimensional array of `<f4`."""
-    shape = (len(rows), len(rows[0]))
-    header = repr({"descr": "<f4", "fortran_order": False, "shape": shape})
-    padding = -(len(NPY_MAGIC) + 2 + len(header) + 1) % NPY_ALIGNMENT
-    header += " " * padding + "\n"
-    head = NPY_MAGIC + len(header).to_bytes(2, "little") + header.encode("latin-1")
-    return head + b"".join(_little_endian(row).tobytes() for row in rows)
-
-
-def jsonl(vectors: Vectors) -> bytes:
-    """One line of JSON for each document: model, text or file, and its vector."""
-    lines = [
-        json.dumps(
-            {
-                "model": vectors.model,
-                **({"file": document.file} if document.file else {}),
-                # Nine digits tell every 32-bit float from its neighbours.
-                "embedding": [float(f"{number:.9g}") for number in row],
-                "text": document.text,
-            },
-            ensure_ascii=False,
-        )
-        for document, row in zip(vectors.documents, vectors.rows, strict=True)
-    ]
-    return storable("".join(f"{line}\n" for line in lines)).encode()
-
-
-def parse_jsonl(data: bytes) -> Vectors:
-    """The vectors of such a file. Raises ValueError, which says what is wrong with it."""
-    rows, documents, models = [], [], set()
-    for number, line in enumerate(data.splitlines(), 1):
-        try:
-            entry = json.loads(line)
-            rows.append(vector(entry["embedding"]))
-            documents.append(Document(str(entry["text"]), str(entry.get("file") or "")))
-            models.add(str(entry["model"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise ValueError(f"line {number} has no model, text and embedding") from None
-    if len({len(row) for row in rows}) != 1 or len(models) != 1 or not rows[0]:
-        raise ValueError("its lines are not of one model and one length")
-    return Vectors(models.pop(), rows, documents)
-
-
-def nearest(query: Vector, rows: Iterable[Vector]) -> list[tuple[int, float]]:
-    """Index and cosine similarity (-1 to 1) of each row, the most similar first."""
-    scores = [(index, similarity(query, row)) for index, row in enumerate(rows)]
-    return sorted(scores, key=lambda pair: -pair[1])
-
-
-def similarity(one: Vector, other: Vector) -> float:
-    """Cosine of the angle between two rows of one length; 0 where it has no meaning."""
-    lengths = math.sqrt(_product(one, one)) * math.sqrt(_product(other, other))
-    cosine = _product(one, other) / lengths if lengths else 0.0
-    return cosine if math.isfinite(cosine) else 0.0
-
-
-def _product(one: Vector, other: Vector) -> float:
-    return sum(map(operator.mul, one, other))
-
-
-def _little_endian(row: Vector) -> Vector:
-    if sys.byteorder == "little":
-        return row
-    swapped = array("f", row)
-    swapped.byteswap()
-    return swapped
-
-
-LARGEST = 500_000_000
-"""Bytes of a file of vectors: some 25,000 rows of 1,536 dimensions."""
-
-
-async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None, list[str]]:
-    """The vectors in those files that hold some, all of one model, and the names of the others.
-
-    Raises `INVALID_INPUT` for vectors of different models, and `UNSAFE_PATH`, `NOT_FOUND`,
-    `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
-    """
-    found: list[tuple[str, Vectors]] = []
-    rest: list[str] = []
-    for name in names:
-        loaded = await asyncio.to_thread(_load, settings, name)
-        if loaded:
-            found.append((name, loaded))
-        else:
-            rest.append(name)
-    if not found:
-        return None, rest
-    kinds = {(each.model, each.dimensions) for _, each in found}
-    if len(kinds) > 1:
-        listed = ", ".join(f"{name}: {each.model}, {each.dimensions}" for name, each in found)
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            f"Vectors of different models or dimensions cannot be compared ({listed}). Name files "
-            "of one model, or embed the documents anew.",
-        )
-    rows = [row for _, each in found for row in each.rows]
-    documents = [document for _, each in found for document in each.documents]
-    return Vectors(found[0][1].model, rows, documents), rest
-
-
-def _load(settings: Settings, name: str) -> Vectors | None:
-    """The vectors in one file; None if it is a file of another kind. Blocks."""
-    suffix = Path(name.strip().strip("\"'`")).suffix.lower()
-    if suffix not in {NPY, JSONL}:
-        return None
-    path = sandbox.absolute(name)
-    if suffix == NPY:
-        raise _unsearchable(path, "a .npy file names neither its model nor its texts")
-    guard = Guard(settings)
-    try:
-        head = _read(guard, path, HEAD)
-        if not (b'"model"' in head and b'"embedding"' in head):
-            return None
-        return parse_jsonl(_whole(guard, path))
-    except ValueError as error:
-        raise _unsearchable(path, str(error)) from None
-    except OSError as error:
-        raise OpenRouterError(
-            Code.NOT_FOUND,
-            f"{sandbox.display(path)} cannot be read ({error.strerror}). Check the path.",
-        ) from None
-
-
-def _unsearchable(path: Path, reason: str) -> OpenRouterError:
-    return OpenRouterError(
-        Code.UNSUPPORTED_FORMAT,
-        f"{sandbox.display(path)} cannot be searched: {reason}. Name a {JSONL} file that "
-        "embed_texts saved, or embed the documents anew.",
-    )
-
-
-def _whole(guard: Guard, path: Path) -> bytes:
-    data = _read(guard, path, LARGEST + 1)
-    if len(data) > LARGEST:
-        raise OpenRouterError(
-            Code.TOO_LARGE,
-            f"{sandbox.display(path)} has more than {LARGEST:,} bytes. Search a part of it.",
-        )
-    return data
-
-
-def _read(guard: Guard, path: Path, most: int) -> bytes:
-    with sandbox.open_file(guard.resolve(path)) as file:
-        return file.read(most)
-
-
-PATH = "/embeddings"
-STEM = "vectors"
-ALREADY = "These files hold vectors already. Give query to search them."
-BATCH = 96
-"""Texts in one request; no provider is known to take fewer."""
-BATCH_TOKENS = 100_000
-HIGHEST_PRICE = Decimal("0.2")
-"""USD for a million tokens, above which a model is not chosen unasked."""
 
 
 @dataclass(kw_only=True)
@@ -374,6 +207,31 @@ async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
     return replace(found, how="" if name else "the model of the saved vectors")
 
 
+def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts in pieces that one request may hold."""
+    begun, tokens = 0, 0
+    for index, text in enumerate(texts):
+        size = count_tokens(text)
+        if index > begun and (index - begun == BATCH or tokens + size > BATCH_TOKENS):
+            yield texts[begun:index]
+            begun, tokens = index, 0
+        tokens += size
+    if texts:
+        yield texts[begun:]
+
+
+def embedding_cost(model: Model | None, texts: Sequence[str]) -> Decimal | None:
+    """USD that the vectors can cost at most; None where the catalogue lists no price."""
+    if model and model.is_free:
+        return Decimal(0)
+    price = model.pricing.get("prompt", Decimal(0)) if model else Decimal(0)
+    return sum(map(count_tokens, texts)) * price if price > 0 else None
+
+
+async def _price_per_million(model: Model) -> Decimal | None:
+    return model.pricing.get("prompt", Decimal(0)) * MILLION or None
+
+
 async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> list[Vector]:
     """The vectors of one batch."""
     most = embedding_cost(plan.model.model, texts)
@@ -433,26 +291,163 @@ def _row(documents: Sequence[Document], index: int, score: float) -> dict[str, A
     return {**row, "file": document.file} if document.file else row
 
 
-def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The texts in pieces that one request may hold."""
-    begun, tokens = 0, 0
-    for index, text in enumerate(texts):
-        size = count_tokens(text)
-        if index > begun and (index - begun == BATCH or tokens + size > BATCH_TOKENS):
-            yield texts[begun:index]
-            begun, tokens = index, 0
-        tokens += size
-    if texts:
-        yield texts[begun:]
+async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None, list[str]]:
+    """The vectors in those files that hold some, all of one model, and the names of the others.
+
+    Raises `INVALID_INPUT` for vectors of different models, and `UNSAFE_PATH`, `NOT_FOUND`,
+    `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
+    """
+    found: list[tuple[str, Vectors]] = []
+    rest: list[str] = []
+    for name in names:
+        loaded = await asyncio.to_thread(_load, settings, name)
+        if loaded:
+            found.append((name, loaded))
+        else:
+            rest.append(name)
+    if not found:
+        return None, rest
+    kinds = {(each.model, each.dimensions) for _, each in found}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{name}: {each.model}, {each.dimensions}" for name, each in found)
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"Vectors of different models or dimensions cannot be compared ({listed}). Name files "
+            "of one model, or embed the documents anew.",
+        )
+    rows = [row for _, each in found for row in each.rows]
+    documents = [document for _, each in found for document in each.documents]
+    return Vectors(found[0][1].model, rows, documents), rest
 
 
-def embedding_cost(model: Model | None, texts: Sequence[str]) -> Decimal | None:
-    """USD that the vectors can cost at most; None where the catalogue lists no price."""
-    if model and model.is_free:
-        return Decimal(0)
-    price = model.pricing.get("prompt", Decimal(0)) if model else Decimal(0)
-    return sum(map(count_tokens, texts)) * price if price > 0 else None
+def _load(settings: Settings, name: str) -> Vectors | None:
+    """The vectors in one file; None if it is a file of another kind. Blocks."""
+    suffix = Path(name.strip().strip("\"'`")).suffix.lower()
+    if suffix not in {NPY, JSONL}:
+        return None
+    path = sandbox.absolute(name)
+    if suffix == NPY:
+        raise _unsearchable(path, "a .npy file names neither its model nor its texts")
+    guard = Guard(settings)
+    try:
+        head = _read(guard, path, HEAD)
+        if not (b'"model"' in head and b'"embedding"' in head):
+            return None
+        return parse_jsonl(_whole(guard, path))
+    except ValueError as error:
+        raise _unsearchable(path, str(error)) from None
+    except OSError as error:
+        raise OpenRouterError(
+            Code.NOT_FOUND,
+            f"{sandbox.display(path)} cannot be read ({error.strerror}). Check the path.",
+        ) from None
 
 
-async def _price_per_million(model: Model) -> Decimal | None:
-    return model.pricing.get("prompt", Decimal(0)) * MILLION or None
+def _unsearchable(path: Path, reason: str) -> OpenRouterError:
+    return OpenRouterError(
+        Code.UNSUPPORTED_FORMAT,
+        f"{sandbox.display(path)} cannot be searched: {reason}. Name a {JSONL} file that "
+        "embed_texts saved, or embed the documents anew.",
+    )
+
+
+def _whole(guard: Guard, path: Path) -> bytes:
+    data = _read(guard, path, LARGEST + 1)
+    if len(data) > LARGEST:
+        raise OpenRouterError(
+            Code.TOO_LARGE,
+            f"{sandbox.display(path)} has more than {LARGEST:,} bytes. Search a part of it.",
+        )
+    return data
+
+
+def _read(guard: Guard, path: Path, most: int) -> bytes:
+    with sandbox.open_file(guard.resolve(path)) as file:
+        return file.read(most)
+
+
+def vector(embedding: object) -> Vector:
+    """One row from a reply: a list of numbers, or the base64 of little-endian floats.
+
+    Raises ValueError.
+    """
+    row = array("f")
+    try:
+        if isinstance(embedding, str):
+            row.frombytes(base64.b64decode(embedding, validate=True))
+            return _little_endian(row)
+        if isinstance(embedding, list):
+            row.extend(embedding)
+            return row
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"no floats: {error}") from error
+    raise ValueError("neither base64 nor a list of numbers")
+
+
+def npy(rows: Sequence[Vector]) -> bytes:
+    """The rows as a file that NumPy loads (format 1.0): a two-dimensional array of `<f4`."""
+    shape = (len(rows), len(rows[0]))
+    header = repr({"descr": "<f4", "fortran_order": False, "shape": shape})
+    padding = -(len(NPY_MAGIC) + 2 + len(header) + 1) % NPY_ALIGNMENT
+    header += " " * padding + "\n"
+    head = NPY_MAGIC + len(header).to_bytes(2, "little") + header.encode("latin-1")
+    return head + b"".join(_little_endian(row).tobytes() for row in rows)
+
+
+def jsonl(vectors: Vectors) -> bytes:
+    """One line of JSON for each document: model, text or file, and its vector."""
+    lines = [
+        json.dumps(
+            {
+                "model": vectors.model,
+                **({"file": document.file} if document.file else {}),
+                # Nine digits tell every 32-bit float from its neighbours.
+                "embedding": [float(f"{number:.9g}") for number in row],
+                "text": document.text,
+            },
+            ensure_ascii=False,
+        )
+        for document, row in zip(vectors.documents, vectors.rows, strict=True)
+    ]
+    return storable("".join(f"{line}\n" for line in lines)).encode()
+
+
+def parse_jsonl(data: bytes) -> Vectors:
+    """The vectors of such a file. Raises ValueError, which says what is wrong with it."""
+    rows, documents, models = [], [], set()
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            rows.append(vector(entry["embedding"]))
+            documents.append(Document(str(entry["text"]), str(entry.get("file") or "")))
+            models.add(str(entry["model"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError(f"line {number} has no model, text and embedding") from None
+    if len({len(row) for row in rows}) != 1 or len(models) != 1 or not rows[0]:
+        raise ValueError("its lines are not of one model and one length")
+    return Vectors(models.pop(), rows, documents)
+
+
+def nearest(query: Vector, rows: Iterable[Vector]) -> list[tuple[int, float]]:
+    """Index and cosine similarity (-1 to 1) of each row, the most similar first."""
+    scores = [(index, similarity(query, row)) for index, row in enumerate(rows)]
+    return sorted(scores, key=lambda pair: -pair[1])
+
+
+def similarity(one: Vector, other: Vector) -> float:
+    """Cosine of the angle between two rows of one length; 0 where it has no meaning."""
+    lengths = math.sqrt(_product(one, one)) * math.sqrt(_product(other, other))
+    cosine = _product(one, other) / lengths if lengths else 0.0
+    return cosine if math.isfinite(cosine) else 0.0
+
+
+def _product(one: Vector, other: Vector) -> float:
+    return sum(map(operator.mul, one, other))
+
+
+def _little_endian(row: Vector) -> Vector:
+    if sys.byteorder == "little":
+        return row
+    swapped = array("f", row)
+    swapped.byteswap()
+    return swapped
