@@ -1,4 +1,4 @@
-"""One reply, whole: an answer that was cut is continued, JSON that does not fit is mended."""
+"""One whole reply: an answer that was cut is continued, JSON that does not fit is mended."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Exchange:
 
     @property
     def receipt(self) -> Receipt:
-        """What all requests cost together; who answered is told of the last one."""
+        """What all requests cost together; model and provider are those of the last one."""
         each = [receipts.of_chat(*pair) for pair in zip(self.sent, self.answers, strict=True)]
         return receipts.together(each)
 

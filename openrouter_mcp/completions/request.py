@@ -121,7 +121,7 @@ def compose(
     options = checked(asked.options)
     sent_headers = headers(options, settings)
     show_reasoning = bool(options.pop("include_reasoning", settings.include_reasoning))
-    # It is for whoever reads the files.
+    # This option is for reading the files; OpenRouter does not know it.
     options.pop("image_detail", None)
     body: dict[str, Any] = {"model": model.id, "messages": _messages(asked)}
     options.pop("model", None)

@@ -1,4 +1,4 @@
-"""The one path of every paid tool: an answer in time, or a job that goes on and is kept."""
+"""Calls that take long: an answer in time, or a job that goes on and is kept in the store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CLOSING = 0.7
 
 
 class Handle:
-    """What the work tells about itself while it runs."""
+    """What the work of a call tells about itself while it runs, and where it saves its files."""
 
     def __init__(
         self,
@@ -49,21 +49,21 @@ class Handle:
     ) -> None:
         self.job_id = job_id
         self.text = ""
-        """What it gave so far; setting it is cheap."""
+        """The text so far; the job is stored with it every two seconds."""
         self.billing_note = ""
-        """A sentence for who cancels it: whether the provider bills on."""
+        """A sentence for whoever cancels the job: whether the provider bills on."""
         self.message = f"{title}: waiting"
         self.lasting = False
-        """Whether it goes on when the call that began it is cancelled: OpenRouter does so too."""
+        """Whether the work goes on when the call that began it is cancelled: OpenRouter's does."""
         self.upstream_id = ""
         self.details = ""
-        """What a later process has to know to go on, beside the id."""
+        """What another process needs beside the upstream id to resume the work."""
         self.place: Destination | None = None
-        """Where who goes on with it wants its files."""
+        """Where the caller who resumes the work wants its files."""
         self.unsaved = False
-        """Whether a file could not be saved and is kept instead: then the call is a job."""
+        """Whether a file could not be saved in its place; the call then becomes a job."""
         self.in_memory: dict[str, bytes] = {}
-        """Files that could not be written anywhere."""
+        """The files that could not be written anywhere, by name."""
         self.unsaved_directories = unsaved_directories
         """The directories for files that cannot be saved, best first. Blocks."""
         self.changed = asyncio.Event()
@@ -100,12 +100,12 @@ class Handle:
         return SavedFile(Path(name), len(data), mime_type, note, in_memory_of=uri)
 
     def resume(self, text: str, upstream_id: str, details: str) -> None:
-        """Be what the handle of a process that died was."""
+        """Take over what the process that died had told of the work."""
         self.text, self.upstream_id, self.details = text, upstream_id, details
         self.lasting = True
 
     def wake(self) -> None:
-        """Let everybody who waits for `changed` look again."""
+        """Wake all calls that wait for `changed`."""
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -117,10 +117,10 @@ Resumer = Callable[[Handle, str], Coroutine[Any, Any, ToolResult]]
 
 @dataclass(eq=False)
 class _Running:
-    """Work of this process. Only what has a `follower` is a job; the rest are calls in time."""
+    """Work of this process. It is a job once it has a `follower`, which writes it to the store."""
 
     row: JobRow
-    """As it was at the start."""
+    """The job as it was at its start."""
     handle: Handle
     task: asyncio.Task[ToolResult]
     follower: asyncio.Task[None] | None = None
@@ -194,7 +194,7 @@ class Jobs:
         return self._reply(row)
 
     async def resume(self, row: JobRow, place: Destination | None) -> bool:
-        """Run a job that nobody runs and OpenRouter has; False if it has no such job.
+        """Run a job again that no process runs and OpenRouter has; False if it has no such job.
 
         Its files are saved in `place`, or where they were to be.
         """
@@ -230,7 +230,7 @@ class Jobs:
         return sorted((rows | own).values(), key=lambda row: row.created, reverse=True)
 
     def register_resumer(self, tool: str, resumer: Resumer) -> None:
-        """Go on with this tool's jobs whose server died while OpenRouter was at work."""
+        """Have `resumer` go on with this tool's jobs after their server died."""
         self._resumers[tool] = resumer
 
     async def aclose(self) -> None:
@@ -272,7 +272,7 @@ class Jobs:
                     await changed.wait()
 
     async def _keep(self, job: _Running) -> None:
-        """Make a job of a call: from now on the store knows it, and all that it is by now."""
+        """Make the call a job: write it to the store, now and from now on."""
         if job.follower:
             await self._save(job)
         else:
@@ -307,7 +307,7 @@ class Jobs:
         await asyncio.to_thread(unsaved.clear, self._state_dir, self._clock() - self._ttl)
 
     async def _save(self, job: _Running) -> bool:
-        """Write the job as it stands and heed who asks for its end; False if it is not written."""
+        """Write the job as it stands; stop it if its end was asked for. False if that failed."""
         import sqlite3
 
         try:
@@ -355,7 +355,7 @@ class Jobs:
         raise replies.unknown(job_id, await self.list())
 
     async def _as_it_stands(self, row: JobRow) -> JobRow:
-        """The stored job, seen with the knowledge whether its server still runs."""
+        """The stored job, in the state that follows from whether its server still runs."""
         if row.state.ended or await self._store.alive(row.owner):
             return row
         # Its server may have written the end, or another taken it over, since the row was read.

@@ -1,4 +1,4 @@
-"""The one path of every paid tool: from its plan over the user's yes to a job and its reply."""
+"""The one path of every paid tool: plan, dry run or consent, job, paid requests, reply."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PaidCall(ABC):
     most: Decimal | None = None
     """USD that it can cost at most; None where its requests are bounded one by one."""
     subject: str = ""
-    """Whose first characters are the preview in the audit line."""
+    """The text whose first characters stand in the audit line."""
     less: str = ASK_FOR_LESS
     """What makes such a call cheaper, for the sentence that refuses it."""
 

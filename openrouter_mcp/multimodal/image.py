@@ -328,7 +328,7 @@ async def _requirements(app: App, request: ImageRequest, asked: Mapping[str, Any
 
 
 async def _endpoints(app: App, model_id: str) -> list[dict[str, Any]]:
-    """Who draws with a model on `/images`; none where it draws in a chat only."""
+    """The endpoints of a model on `/images`; none where it draws in a chat only."""
     try:
         return await app.market.image_endpoints(model_id)
     except OpenRouterError as error:

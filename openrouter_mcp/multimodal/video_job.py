@@ -219,7 +219,7 @@ async def make(
     # A job from the first second: should this process die now, somebody can tell.
     await handle.keep()
     async with purchase.request(model, bound) as paid:
-        # From here on nobody's leaving may lose what is paid.
+        # From here on a cancelled call must not lose what is paid.
         handle.lasting = True
         job_id = await _undisturbed(_submit(app, paid, handle))
         with _to_go_on(handle):
@@ -267,7 +267,7 @@ async def _submit(app: App, paid: PaidRequest, handle: Handle) -> str:
     if not isinstance(job_id, str) or not job_id:
         raise perhaps_billed(unreadable("the video that was ordered"))
     handle.billing_note = BILLED_ON
-    # Queued before the job, so that who finds the job finds its money too.
+    # Written before the job, so that a process that finds the job finds its money too.
     await paid.identify(job_id)
     await handle.upstream(job_id)
     return job_id

@@ -1,4 +1,4 @@
-"""The user's yes to what is dear: asked through the client, or given beforehand by `max_cost`."""
+"""The user's consent to a dear call: asked through the client, or given before by `max_cost`."""
 
 from __future__ import annotations
 

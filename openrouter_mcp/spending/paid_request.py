@@ -109,7 +109,7 @@ class Purchase:
     """USD for all requests together; None if nothing but the caps limits them."""
     report: Report
     subject: str = ""
-    """Whose first characters are the preview in the audit line."""
+    """The text whose first characters stand in the audit line."""
     less: str = ASK_FOR_LESS
     """What makes such a call cheaper, for the sentence that refuses it."""
     receipts: list[Receipt] = field(default_factory=list, init=False)
