@@ -29,14 +29,15 @@ async def test_stdout_carries_nothing_but_json_rpc_and_the_log_no_key(
     async with stdio.server({**environment, "OPENROUTER_LOG_LEVEL": "DEBUG"}) as server:
         await server.initialize()
         await server.request("tools/list")
-        for arguments in ({"prompt": "Hello"}, {"prompt": "Hello", "model": "no such"}, {}):
+        hello = {"prompt": "Hello"}
+        for arguments in (hello, {**hello, "model": "no such"}, {}, hello):
             await server.reply(server.call("chat", **arguments))
         _, log = await server.close()
     assert len(server.lines) >= 5
     for line in server.lines:
         assert json.loads(line)["jsonrpc"] == "2.0"
         assert key.encode() not in line
-    assert log
+    assert '"tool": "chat"' in log
     assert key not in log
 
 
