@@ -2,10 +2,10 @@
 
 import io
 import os
+import resource
 import shutil
 import signal
 import stat
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +17,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.settings import Settings
+from tests.support.processes import PROCESSES
 
 
 def test_a_file_is_saved_under_its_name(tmp_path: Path) -> None:
@@ -46,27 +47,34 @@ def test_what_is_not_published_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def save_with_little_room(directory: Path) -> None:
+    """A limit on a file's size stands for a disk that is full: the system refuses to write."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    try:
+        save.save(b"x" * 100_001, directory, "cat", ".png")
+    except OSError:
+        sys.exit(3)
+
+
+def begin_and_die(directory: Path) -> None:
+    with save.draft(directory):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def exit_code(target, directory: Path) -> int | None:
+    process = PROCESSES.Process(target=target, args=(directory,))
+    process.start()
+    process.join(60)
+    return process.exitcode
+
+
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
-    """The limit on a file's size stands for a disk that is full: the system refuses to write."""
-    code = (
-        "import resource, sys; from pathlib import Path\n"
-        "from openrouter_mcp.files import save\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "try: save.save(b'x' * 100_001, Path(sys.argv[1]), 'cat', '.png')\n"
-        "except OSError as error: raise SystemExit(3) from error"
-    )
-    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 3
+    assert exit_code(save_with_little_room, tmp_path) == 3
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_process_left_is_cleared_away_by_the_next(tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys; from pathlib import Path\n"
-        "from openrouter_mcp.files import save\n"
-        "with save.draft(Path(sys.argv[1])) as file: os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    killed = subprocess.run([sys.executable, "-c", code, tmp_path.resolve()], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert exit_code(begin_and_die, tmp_path.resolve()) == -signal.SIGKILL
     (left,) = tmp_path.iterdir()
     long_ago = time.time() - save.LOCKED_BY_NOW - 1
     save.save(b"", tmp_path, "young", ".png")

@@ -16,11 +16,13 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [
         "tests.docs.test_search",
+        "tests.files.test_save",
         "tests.jobs.test_jobs",
         "tests.spending.test_budget",
         "tests.state.test_document_cache",
         "tests.state.test_presence",
         "tests.state.test_store",
+        "tests.threads.test_threads",
         "filelock",
         "sqlite3",
     ]

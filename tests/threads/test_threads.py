@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.threads.threads import Threads
 from tests.support.clock import Clock
+from tests.support.processes import PROCESSES
 
 DAY = 86_400.0
 QUESTION = {"role": "user", "content": "Capital of France?"}
@@ -178,38 +178,32 @@ async def test_a_call_that_waits_too_long_for_its_turn_is_told_why(open_threads)
         assert thread.messages == TURN
 
 
-HOLDER = """
-import asyncio, sys
-from openrouter_mcp.settings import Settings
-from openrouter_mcp.state.store import Store
-from openrouter_mcp.threads.threads import Threads
-
-async def main(directory, thread_id):
-    settings = Settings(state_dir=directory)
-    async with Threads(settings, Store(settings.state_dir), clock=lambda: 1.8e9).open(thread_id):
-        print("mine", flush=True)
+async def work_in(directory: Path, thread_id: str, held) -> None:
+    threads = Threads(Settings(state_dir=directory), Store(directory), clock=Clock())
+    async with threads.open(thread_id):
+        held.set()
         await asyncio.Event().wait()
 
-asyncio.run(main(*sys.argv[1:]))
-"""
+
+def hold(*arguments) -> None:
+    """A process that works in a thread until it is killed."""
+    asyncio.run(work_in(*arguments))
 
 
 async def test_a_killed_process_does_not_keep_its_thread(open_threads, tmp_path: Path):
     threads = open_threads(request_timeout_seconds=0.2)
     thread_id = await begin(threads)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", HOLDER, str(tmp_path / "state"), thread_id),
-        stdout=asyncio.subprocess.PIPE,
-    )
+    held = PROCESSES.Event()
+    process = PROCESSES.Process(target=hold, args=(tmp_path / "state", thread_id, held))
+    process.start()
     try:
-        async with asyncio.timeout(30):
-            assert await process.stdout.readline() == b"mine\n"
+        assert await asyncio.to_thread(held.wait, 30)
         with pytest.raises(OpenRouterError, match="Another call"):
             async with threads.open(thread_id):
                 pass
     finally:
         process.kill()
-        await process.communicate()
+        await asyncio.to_thread(process.join)
     async with threads.open(thread_id) as thread:
         assert thread.messages == TURN
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from openrouter_mcp.simulator.state import Film
 from openrouter_mcp.spending import paid_request
 from tests.bench.processes import python
 from tests.support.eras import both_eras
+from tests.support.processes import until
 from tests.support.results import ERROR, JOB, RECEIPT, text
 
 QUICK = {
@@ -396,30 +396,24 @@ async def test_a_cancelled_video_is_fetched_by_the_call_that_the_reply_names(
 
 
 async def test_a_killed_server_loses_no_video_and_pays_nothing_twice(
-    environment, simulator, output
+    fast, connect, environment, simulator, output
 ) -> None:
+    fast(OPENROUTER_MAX_COST_PER_DAY="50")
     variables = {**environment, **QUICK, "OPENROUTER_MAX_COST_PER_DAY": "50"}
     simulator.film = Film(looks=1_000_000)
     async with python(("-c", SERVER), variables) as process:
         await process.initialize()
         process.call("generate_video", prompt="fox", save_to="deep/fox.mp4")
-        async with asyncio.timeout(20):
-            while not any("/videos/gen" in request.path for request in simulator.requests):
-                await asyncio.sleep(0.01)
+        await until(lambda: any("/videos/gen" in r.path for r in simulator.requests))
         os.kill(process.process.pid, signal.SIGKILL)
         await process.process.wait()
     simulator.film = Film()
-    async with python(("-c", SERVER), variables) as process:
-        await process.initialize()
-        listed = await process.reply(process.call("get_job"))
-        (job,) = listed["result"]["_meta"][JOB]
-        got = {}
+    async with connect() as client:
+        (job,) = (await client.call_tool("get_job", {})).meta[JOB]
         async with asyncio.timeout(20):
-            while not (got.get("_meta") or {}).get(RECEIPT):
-                reply = await process.reply(process.call("get_job", job_id=job["job_id"], wait=1))
-                got = reply["result"]
-                assert not got.get("isError"), got
+            while RECEIPT not in (got := await get_job(client, job["job_id"], wait=1)).meta:
+                assert not got.is_error, text(got)
     assert saved(simulator, output / "deep" / "fox.mp4")
     assert len(ordered(simulator)) == 1
-    assert "3.2" in got["_meta"][RECEIPT]["cost"]
-    assert "today $3.20 of $50.00" in json.dumps(got["content"])
+    assert "3.2" in got.meta[RECEIPT]["cost"]
+    assert "today $3.20 of $50.00" in text(got)
