@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import Any
 
-from openrouter_mcp.text import storable_json
+from openrouter_mcp.text import parse_json
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -103,8 +103,8 @@ class _Input(io.RawIOBase):
             return line
         text = line.decode("utf-8-sig", "replace").strip()
         try:
-            message = storable_json(json.loads(text))
-        except (ValueError, RecursionError):
+            message = parse_json(text)
+        except ValueError:
             self._refuse(_id_of(text), PARSE_ERROR, "This line is not JSON.")
             return b""
         mended = json.dumps(message).encode() + b"\n"

@@ -1,7 +1,9 @@
-"""Words for people: foreign text made fit to show, durations, near misses, ids, storable text."""
+"""Text: foreign text and JSON made fit to show and to keep, durations, near misses, ids."""
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +13,10 @@ from typing import Any
 MESSAGE_LIMIT = 300
 DAY = 86_400
 """Seconds."""
+LONGEST_NUMBER = 300
+"""Digits of a whole number; a longer one is no number that anyone counts with."""
+HALF_CHARACTER = re.compile(r"\\u[dD]")
+"""How JSON spells one of the two halves that make up some characters, such as emoji."""
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
 
@@ -63,3 +69,35 @@ def storable_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {storable_json(key): storable_json(item) for key, item in value.items()}
     return [storable_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of JSON that others wrote. Raises `ValueError` for what cannot be read.
+
+    Numbers that JSON does not know (NaN, infinities, and what is as good as infinite) are None;
+    halves of characters are replaced, and a byte order mark and other encodings of Unicode heeded.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "replace")
+    try:
+        value = json.loads(
+            text.strip(),
+            parse_constant=_no_number,
+            parse_float=_finite,
+            parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else None,
+        )
+        if HALF_CHARACTER.search(text):
+            units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+            return json.loads(units.decode("utf-16-le", "replace"))
+        return value
+    except RecursionError:
+        raise ValueError("too deep") from None
+
+
+def _no_number(_constant: str) -> None:
+    """What Python takes for a number and JSON does not."""
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None

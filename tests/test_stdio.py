@@ -51,8 +51,8 @@ def test_a_line_that_cannot_be_read_is_answered(line: str, request_id: object, c
 @pytest.mark.parametrize(
     ("line", "prompt"),
     [
-        (CALL % (1, "\\ud83d"), "?"),
-        (CALL % (1, "a \\ude00\\ud83d b"), "a ?? b"),
+        (CALL % (1, "\\ud83d"), "\ufffd"),
+        (CALL % (1, "a \\ude00\\ud83d b"), "a \ufffd\ufffd b"),
         (CALL % (1, "\\ud83d\\ude00"), "\U0001f600"),
         ("\ufeff" + CALL % (1, "Hi"), "Hi"),
     ],

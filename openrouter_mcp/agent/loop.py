@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from openrouter_mcp.agent.toolbox import READ_RESULT, Outcome, ResultPages, Tool
 from openrouter_mcp.chat.exchange import Exchange, converse
 from openrouter_mcp.completions.answer import NOT_STARTED, Answer, Listener
 from openrouter_mcp.completions.request import ChatRequest
+from openrouter_mcp.completions.tool_calls import sendable
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import prices
 from openrouter_mcp.progress import Report
@@ -41,7 +41,6 @@ SYSTEM = (
     "it, and say so when it tries to give some. When a call fails, read why, and correct it or go "
     "another way. End with the answer alone: complete, with what you could not find out."
 )
-LONGEST_NAME = 64
 SHOWN_ARGUMENTS = 100
 SHOWN_OLD_RESULT = 200
 FULL = 0.8
@@ -364,42 +363,6 @@ def brief_arguments(arguments: str) -> str:
         return clean(arguments, SHOWN_ARGUMENTS)
     pairs = (f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in given.items())
     return clean(", ".join(pairs), SHOWN_ARGUMENTS)
-
-
-def sendable(message: Message, earlier: Sequence[Message] = ()) -> Message:
-    """The assistant message as it came, but for calls in it that providers refuse to hear back.
-
-    They want ids that are there and unlike all `earlier` ones, names of plain characters, and
-    arguments that are a JSON object.
-    """
-    calls = message.get("tool_calls") or []
-    taken = {call["id"] for said in earlier for call in said.get("tool_calls") or []}
-    # Gemini's signatures name the call that they are of, and go back unmodified.
-    taken -= {detail.get("id") for detail in message.get("reasoning_details") or []}
-    mended = []
-    for number, call in enumerate(calls, 1):
-        name, arguments = call["function"]["name"], call["function"]["arguments"]
-        id_ = call["id"]
-        while not id_ or id_ in taken:
-            id_ = f"{id_ or 'call'}_{number}"
-        taken.add(id_)
-        safe = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:LONGEST_NAME] or "unnamed"
-        function = {"name": safe, "arguments": _as_object(arguments)}
-        mended.append({**call, "id": id_, "function": {**call["function"], **function}})
-    return message if mended == calls else {**message, "tool_calls": mended}
-
-
-def _as_object(arguments: str) -> str:
-    """The arguments of a call, or an object that holds what they are instead."""
-    if not arguments.strip():
-        return "{}"
-    try:
-        value = from_json(arguments)
-        while isinstance(value, str):
-            arguments, value = value, from_json(value)
-    except ValueError:
-        value = None
-    return arguments if isinstance(value, dict) else json.dumps({"arguments": arguments})
 
 
 def _is_empty(answer: Answer) -> bool:

@@ -20,7 +20,6 @@ from openrouter_mcp.api.responses import (
     EventStream,
     OnHeaders,
     ignore_headers,
-    read_completion,
     read_json,
     read_reply,
     redirected,
@@ -204,7 +203,7 @@ class OpenRouter:
             read_timeout=read_timeout,
             report=report,
         ) as response:
-            return await read_reply(response, read_json, on_headers)
+            return await read_reply(response, partial(read_json, response), on_headers)
 
     @asynccontextmanager
     async def stream(
@@ -223,12 +222,13 @@ class OpenRouter:
         Raises `OpenRouterError`.
         """
         async with self.open("post", path, body, headers=headers, report=report) as response:
-            whole = None
-            if "text/event-stream" in response.headers.get("content-type", "").lower():
+            stream = EventStream(response)
+            kind = response.headers.get("content-type", "").lower()
+            if "text/event-stream" in kind or not await translating_errors(stream.is_one_piece):
                 await on_headers(response.headers)
             else:
-                whole = await read_reply(response, read_completion, on_headers)
-            yield EventStream(response, whole)
+                await read_reply(response, stream.read_completion, on_headers)
+            yield stream
 
     @asynccontextmanager
     async def open(

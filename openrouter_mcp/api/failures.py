@@ -6,7 +6,6 @@ all eight envelopes and for HTML pages. Prose is quoted, never matched.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
-from openrouter_mcp.text import clean, duration
+from openrouter_mcp.text import clean, duration, parse_json
 
 REASONS_LIMIT = 6
 MOST_WRAPPINGS = 8
@@ -281,6 +280,6 @@ def _words(value: object, depth: int = 0) -> str:
 def _decoded(text: str) -> object:
     """What a string holds as JSON; nothing if it is prose."""
     if text.lstrip().startswith(("[", "{")):
-        with suppress(ValueError, RecursionError):
-            return json.loads(text)
+        with suppress(ValueError):
+            return parse_json(text)
     return None

@@ -6,28 +6,27 @@ Whatever fails comes out as an `OpenRouterError`.
 from __future__ import annotations
 
 import asyncio
-import json
+import codecs
 import math
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrouter_mcp.api.failures import failure
 from openrouter_mcp.api.retry import never_sent
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+from openrouter_mcp.text import parse_json
 
 if TYPE_CHECKING:
     import httpx2
 
 DRAIN_TIMEOUT = 0.1
+MOST_BYTES = 64_000_000
+"""Of one reply, decompressed."""
 PERHAPS_BILLED = (
     "OpenRouter may have done its work all the same, and bills it then: see "
     "https://openrouter.ai/activity (or get_usage) before you call again."
 )
-HALF_CHARACTER = re.compile(r"\\u[dD]")
-"""How JSON spells one of the two halves that make up some characters, such as emoji."""
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -38,38 +37,98 @@ OnHeaders = Callable[[Mapping[str, str]], Awaitable[None]]
 class EventStream:
     """Server-sent events of one reply, as parsed JSON; `done` once `[DONE]` was read.
 
-    A reply that came in one piece after all is the only event.
+    What came is told from its first bytes, whatever its headers say: a reply that came in one
+    piece after all gives its only event.
     """
 
-    def __init__(self, response: httpx2.Response, whole: dict[str, Any] | None = None) -> None:
-        self.done = whole is not None
+    def __init__(self, response: httpx2.Response) -> None:
+        self.done = False
         self._response = response
-        self._whole = whole
+        self._bytes = read_bounded(response)
+        self._begun = b""
+        self._whole: Json | None = None
 
-    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield each event's object; comments and blank keep-alives are skipped."""
+    async def is_one_piece(self) -> bool:
+        """Whether the reply is JSON, or a page, instead of events."""
+        while not (head := _without_mark(self._begun).lstrip()):
+            if not (more := await anext(self._bytes, b"")):
+                break
+            self._begun += more
+        return head[:1] in (b"{", b"[", b"<", b"")
+
+    async def read_completion(self) -> Json:
+        """The completion in a reply that came in one piece."""
+        if self._whole is None:
+            content = self._begun + b"".join([piece async for piece in self._bytes])
+            body = _json_or_text(content)
+            if not isinstance(body, dict) or not body.get("choices"):
+                parsed(content, self._response.headers)
+                raise unreadable(self._response.headers)
+            self._whole, self.done = body, True
+        return self._whole
+
+    async def __aiter__(self) -> AsyncIterator[Json]:
+        """Yield each event's object; what is no object, such as a keep-alive, is skipped."""
         import httpx2
 
-        if self._whole is not None:
-            yield self._whole
-            return
         try:
-            events = aiter(httpx2.EventSource(self._response))
+            if self._whole or await self.is_one_piece():
+                yield await self.read_completion()
+                return
+            events = aiter(httpx2.EventSource(self._as_events(), max_event_size=None))
             async for event in events:
-                if event.data.startswith("[DONE]"):
+                if event.data.lstrip().startswith("[DONE]"):
                     self.done = True
                     await _drain(events)
                     return
-                if isinstance(chunk := _json(event.data), dict):
+                if (chunk := _event(event.event, event.data)) is not None:
                     yield chunk
-        except ValueError:
-            raise OpenRouterError(
-                Code.UPSTREAM_ERROR,
-                "OpenRouter's stream held data that is not JSON. Call again.",
-                retryable=True,
-            ) from None
         except httpx2.RequestError as error:
             raise connection_failure(error) from None
+
+    def _as_events(self) -> httpx2.Response:
+        """The reply from its beginning, as a stream of events."""
+        import httpx2
+
+        async def content() -> AsyncIterator[bytes]:
+            yield _without_mark(self._begun)
+            async for piece in self._bytes:
+                yield piece
+            # An event that nothing follows has come all the same.
+            yield b"\n\n"
+
+        headers = {"content-type": "text/event-stream"}
+        request = self._response.request
+        return httpx2.Response(200, headers=headers, content=content(), request=request)
+
+
+def _event(kind: str, data: str) -> Json | None:
+    """The object of an event; an error that is told in any other way becomes one. None if none."""
+    try:
+        value = parse_json(data)
+    except ValueError:
+        value = data.strip() if kind == "error" else None
+    if kind == "error" and value and not (isinstance(value, dict) and value.get("error")):
+        return {"error": value}
+    return value if isinstance(value, dict) else None
+
+
+def _without_mark(content: bytes) -> bytes:
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+async def read_bounded(response: httpx2.Response) -> AsyncGenerator[bytes]:
+    """The bytes of a reply, decompressed. Raises `TOO_LARGE` where there are too many of them."""
+    size = 0
+    async for piece in response.aiter_bytes():
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"OpenRouter's reply has more than {MOST_BYTES // 1_000_000} MB, the most that is "
+                "read of one. Ask for less at once.",
+            )
+        yield piece
 
 
 async def _drain(events: AsyncIterator[Any]) -> None:
@@ -86,12 +145,12 @@ async def ignore_headers(_headers: Mapping[str, str]) -> None:
 
 async def read_reply(
     response: httpx2.Response,
-    read: Callable[[httpx2.Response], Awaitable[T]],
+    read: Callable[[], Awaitable[T]],
     on_headers: OnHeaders,
 ) -> T:
     """Read a reply in one piece; tell its headers unless it is an error, which costs nothing."""
     try:
-        body = await translating_errors(partial(read, response))
+        body = await translating_errors(read)
     except OpenRouterError as error:
         if error.http_status is None:
             await on_headers(response.headers)
@@ -102,24 +161,15 @@ async def read_reply(
 
 async def read_json(response: httpx2.Response) -> Any:
     """The JSON of a successful reply that is not read yet."""
-    return parsed(await response.aread(), response.headers)
-
-
-async def read_completion(response: httpx2.Response) -> dict[str, Any]:
-    """The completion in a successful reply that came in one piece though a stream was wanted."""
-    body = _json_or_text(await response.aread())
-    if not isinstance(body, dict):
-        raise _foreign(response.headers)
-    if not body.get("choices"):
-        raise failure(200, body, response.headers)
-    return body
+    pieces = [piece async for piece in read_bounded(response)]
+    return parsed(b"".join(pieces), response.headers)
 
 
 def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
     """The JSON of a successful reply; an error inside HTTP 200 or a foreign page is a failure."""
     body = _json_or_text(content)
     if isinstance(body, str):
-        raise _foreign(headers)
+        raise unreadable(headers)
     # With a status it is the state of a job, which was told as it should be.
     if isinstance(body, dict) and body.get("error") and "status" not in body:
         raise failure(200, body, headers)
@@ -127,19 +177,9 @@ def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
 
 
 def _json_or_text(content: bytes) -> Any:
-    text = content.decode("utf-8", "replace").strip()
     with suppress(ValueError):
-        return _json(text)
-    return text
-
-
-def _json(text: str) -> Any:
-    """The JSON value; half a character, which nothing could store or send, is replaced."""
-    value = json.loads(text)
-    if HALF_CHARACTER.search(text):
-        units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-        return json.loads(units.decode("utf-16-le", "replace"))
-    return value
+        return parse_json(content)
+    return content.decode("utf-8", "replace").strip()
 
 
 def text(value: object, name: str) -> str:
@@ -261,7 +301,8 @@ def connection_failure(error: Exception) -> OpenRouterError:
     )
 
 
-def _foreign(headers: Mapping[str, str]) -> OpenRouterError:
+def unreadable(headers: Mapping[str, str]) -> OpenRouterError:
+    """The failure of a successful reply that is not what it should be."""
     kind = headers.get("content-type", "nothing readable").split(";")[0]
     what = "empty or broken JSON" if kind == "application/json" else f"{kind}, not JSON"
     return OpenRouterError(

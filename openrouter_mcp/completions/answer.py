@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,11 +12,24 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.failures import failure
 from openrouter_mcp.api.responses import cut_stream
+from openrouter_mcp.completions.json_output import THOUGHT_ENDS
+from openrouter_mcp.completions.merge import (
+    add_once,
+    add_reasoning_details,
+    citations,
+    content_text,
+    merged_usage,
+    reasoning_text,
+)
 from openrouter_mcp.completions.request import ChatRequest
+from openrouter_mcp.completions.tool_calls import ToolCalls
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Report, silent
 from openrouter_mcp.text import clean
 
+Json = dict[str, Any]
+
+THOUGHT = "<think>"
 NOT_STARTED = "waiting for the first word"
 FURTHER_STEP = {
     Code.NO_CREDITS: "Lower max_tokens, or use the model openrouter/free.",
@@ -28,14 +40,21 @@ FURTHER_STEP = {
 
 @dataclass
 class Answer:
-    """What one chat request gave so far. `error` is set when it did not end as it should."""
+    """What one chat request gave so far. `error` is set when it did not end as it should.
+
+    Providers send the parts of an answer in many ways: a `delta` adds to what came before, a
+    `message` says all of it, and each part may stand in several places or come again.
+    """
 
     text: str = ""
+    """What was said; of several choices each, under its number."""
     reasoning: str = ""
     refusal: str = ""
-    tool_calls: list[dict[str, Any]] = field(default_factory=list)
-    reasoning_details: list[dict[str, Any]] = field(default_factory=list)
-    annotations: list[dict[str, Any]] = field(default_factory=list)
+    calls: ToolCalls = field(default_factory=ToolCalls)
+    reasoning_details: list[Json] = field(default_factory=list)
+    annotations: list[Json] = field(default_factory=list)
+    citations: list[Json] = field(default_factory=list)
+    """Sources that stand outside of annotations, each as `url` and `title`."""
     media: bool = False
     """Whether images or sound came, which a chat does not show."""
     finish_reason: str = ""
@@ -48,53 +67,78 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     error: OpenRouterError | None = None
+    _texts: dict[int, str] = field(default_factory=dict, repr=False)
+    """What each choice has said."""
 
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Take in one chunk; the fields of a chunk are all optional."""
-        self.generation_id = responses.text(chunk, "id") or self.generation_id
-        self.model = responses.text(chunk, "model") or self.model
-        self.provider = responses.text(chunk, "provider") or self.provider
+        choices = responses.mappings(chunk, "choices")
+        self.generation_id = self.generation_id or responses.text(chunk, "id")
+        if choices or not self.model:
+            # The last chunk, which has no choices, may name what was asked for.
+            self.model = responses.text(chunk, "model") or self.model
+            self.provider = responses.text(chunk, "provider") or self.provider
         self.service_tier = responses.text(chunk, "service_tier") or self.service_tier
-        self.usage = responses.mapping(chunk, "usage") or self.usage
         self.metadata = responses.mapping(chunk, "openrouter_metadata") or self.metadata
-        for choice in responses.mappings(chunk, "choices"):
+        for said in (chunk, *choices):
+            self.usage = merged_usage(self.usage, responses.mapping(said, "usage"))
+            add_once(self.citations, citations(said))
+        for choice in choices:
             self._add_choice(choice)
             if choice.get("error"):
                 self.error = failure(200, choice)
-        if chunk.get("error"):
+        if chunk.get("error") or chunk.get("type") == "error":
             self.error = failure(200, chunk)
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
-        said = responses.mapping(choice, "delta") or responses.mapping(choice, "message")
-        self.text += _text(said.get("content")) or responses.text(choice, "text")
-        self.reasoning += _text(said.get("reasoning"))
-        self.refusal += _text(said.get("refusal"))
+        index = responses.number(choice, "index")
+        delta, message = (responses.mapping(choice, name) for name in ("delta", "message"))
+        self._say(int(index or 0), content_text(delta.get("content")))
+        self._say(int(index or 0), responses.text(choice, "text"))
+        self._say(int(index or 0), content_text(message.get("content")), whole=True)
+        self.reasoning += reasoning_text(delta)
+        self.reasoning = _whole(self.reasoning, reasoning_text(message))
+        self.refusal = _whole(
+            self.refusal + content_text(delta.get("refusal")), content_text(message.get("refusal"))
+        )
         self.finish_reason = responses.text(choice, "finish_reason") or self.finish_reason
-        self.annotations += responses.mappings(said, "annotations")
-        self.media = self.media or bool(said.get("images") or said.get("audio"))
-        for detail in responses.mappings(said, "reasoning_details"):
-            _merge(self.reasoning_details, detail, ("index", "type"), ("text", "summary", "data"))
-        for call in responses.mappings(said, "tool_calls"):
-            self._add_tool_call(call)
+        for call in responses.mappings(delta, "tool_calls"):
+            self.calls.add(call)
+        self.calls.replace(responses.mappings(message, "tool_calls"))
+        add_reasoning_details(
+            self.reasoning_details, responses.mappings(delta, "reasoning_details")
+        )
+        if whole := responses.mappings(message, "reasoning_details"):
+            self.reasoning_details = whole
+        for said in (delta, message):
+            add_once(self.annotations, responses.mappings(said, "annotations"))
+            add_once(self.citations, citations(said))
+            self.media = self.media or bool(said.get("images") or said.get("audio"))
 
-    def _add_tool_call(self, fragment: Mapping[str, Any]) -> None:
-        """Fragments of a call share an index; name and id come once, arguments in pieces.
+    def _say(self, choice: int, text: str, *, whole: bool = False) -> None:
+        """Add to what a choice has said, or put the `whole` of it in its place."""
+        if not text:
+            return
+        before = self._texts.get(choice, "")
+        self._texts[choice] = _whole(before, text) if whole else before + text
+        if len(self._texts) == 1:
+            (self.text,) = self._texts.values()
+        else:
+            said = (f"[Choice {n + 1}]\n{self._texts[n]}" for n in sorted(self._texts))
+            self.text = "\n\n".join(said)
 
-        Some providers give every call the same index; another name under another id is another.
-        """
-        index, id_ = fragment.get("index"), responses.text(fragment, "id")
-        said = responses.mapping(fragment, "function")
-        name, arguments = responses.text(said, "name"), responses.mapping(said, "arguments")
-        alike = (call for call in reversed(self.tool_calls) if call["index"] == index)
-        call: dict[str, Any] | None = next(alike, None)
-        if call is None or index is None or (name and id_ and call["id"] not in ("", id_)):
-            function = {"name": "", "arguments": ""}
-            call = {"index": index, "id": "", "type": "function", "function": function}
-            self.tool_calls.append(call)
-        call["id"] = id_ or call["id"]
-        call["function"]["name"] = name or call["function"]["name"]
-        written = json.dumps(arguments) if arguments else responses.text(said, "arguments")
-        call["function"]["arguments"] += written
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything to show or to do; thoughts alone are no answer."""
+        text = self.text.strip()
+        if text.startswith(THOUGHT):
+            text = text.rpartition(THOUGHT_ENDS)[2].strip() if THOUGHT_ENDS in text else ""
+        return bool(text or self.tool_calls or self.media)
+
+    @property
+    def tool_calls(self) -> list[Json]:
+        """The calls that the model makes, in OpenRouter's form."""
+        return self.calls.as_sent()
 
     @property
     def from_cache(self) -> bool:
@@ -103,9 +147,8 @@ class Answer:
 
     def message(self) -> dict[str, Any]:
         """The assistant message as OpenRouter wants it back when the conversation goes on."""
-        calls = [{k: v for k, v in call.items() if k != "index"} for call in self.tool_calls]
         optional = {
-            "tool_calls": calls,
+            "tool_calls": self.tool_calls,
             "reasoning_details": self.reasoning_details,
             "annotations": self.annotations,
         }
@@ -141,7 +184,7 @@ async def complete(
     try:
         whole = await _read(client, request, answer, listener)
     except OpenRouterError as error:
-        if not (answer.text or answer.reasoning or answer.tool_calls or answer.usage):
+        if not (answer.text or answer.reasoning or answer.calls or answer.usage):
             raise _of_chat(error) from error.__cause__
         if not answer.finish_reason:
             answer.error = answer.error or error
@@ -202,7 +245,7 @@ def _conclude(answer: Answer, *, whole: bool) -> None:
             f"The model refused: {clean(answer.refusal)} Rephrase the request or choose another "
             "model.",
         )
-    elif answer.text or answer.tool_calls or answer.media:
+    elif answer.says_something:
         return
     elif answer.finish_reason == "content_filter":
         answer.error = OpenRouterError(
@@ -225,34 +268,15 @@ def _progress(answer: Answer, asked: str) -> str:
         who += f" via {answer.provider}"
     if answer.text:
         return f"{who}: {len(answer.text):,} characters ... {answer.text[-60:].strip()}"
-    if answer.tool_calls:
-        return f"{who}: calling {answer.tool_calls[-1]['function']['name']}"
+    if answer.calls:
+        return f"{who}: calling {answer.calls.last_name}"
     if answer.reasoning:
         return f"{who}: thinking, {len(answer.reasoning):,} characters so far"
     return f"{who}: {NOT_STARTED}"
 
 
-def _text(content: object) -> str:
-    """Text of a content field, which may be null, a string or a list of parts."""
-    if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
-    return content if isinstance(content, str) else ""
-
-
-def _merge(
-    into: list[dict[str, Any]],
-    fragment: Mapping[str, Any],
-    same: tuple[str, ...],
-    joined: tuple[str, ...],
-) -> None:
-    """Add a streamed fragment to the item it belongs to; `joined` fields arrive in pieces."""
-    for item in into:
-        if all(item.get(name) == fragment.get(name) for name in same):
-            for name, value in fragment.items():
-                kept = item.get(name)
-                if name in joined and isinstance(kept, str) and isinstance(value, str):
-                    item[name] = kept + value
-                elif value or name not in item:
-                    item[name] = value
-            return
-    into.append(dict(fragment))
+def _whole(before: str, text: str) -> str:
+    """What was said by all that came, when `text` says the whole of it or the next part."""
+    if not text or before.startswith(text):
+        return before
+    return text if text.startswith(before) else before + text

@@ -18,6 +18,7 @@ from openrouter_mcp.agent.run_log import RunLog
 from openrouter_mcp.agent.toolbox import Toolbox, open_toolbox
 from openrouter_mcp.completions.answer import NOT_STARTED, Answer, Listener
 from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
+from openrouter_mcp.completions.tool_calls import ToolCalls, sendable
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer
@@ -101,7 +102,7 @@ class Scripted:
         following = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(following, OpenRouterError):
             raise following
-        return replace(following, tool_calls=[*following.tool_calls])
+        return replace(following, calls=ToolCalls(following.tool_calls))
 
     def said(self, turn: int) -> dict:
         """What the model had said last, as it was told so in one request."""
@@ -149,7 +150,7 @@ def calls(*wanted: tuple[str, object], ids: tuple[str, ...] = (), **fields) -> A
         }
         for n, (name, a) in enumerate(wanted)
     ]
-    return says("", tool_calls=made, **{"finish_reason": "tool_calls", **fields})
+    return says("", calls=ToolCalls(made), **{"finish_reason": "tool_calls", **fields})
 
 
 @pytest.fixture
@@ -488,14 +489,14 @@ def test_a_batch_is_bounded() -> None:
 
 def test_a_message_sendable_is_passed_back_as_it_came() -> None:
     message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "2")]}
-    assert loop.sendable(message) is message
+    assert sendable(message) is message
     plain = {"role": "assistant", "content": "x"}
-    assert loop.sendable(plain) is plain
+    assert sendable(plain) is plain
 
 
 def test_repeated_and_missing_ids_become_distinct() -> None:
     message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "1"), call("c", "")]}
-    ids = [c["id"] for c in loop.sendable(message)["tool_calls"]]
+    ids = [c["id"] for c in sendable(message)["tool_calls"]]
     assert len(set(ids)) == 3
     assert all(ids)
 
@@ -503,7 +504,7 @@ def test_repeated_and_missing_ids_become_distinct() -> None:
 def test_ids_of_earlier_turns_are_not_used_again() -> None:
     earlier = [{"role": "assistant", "tool_calls": [call("a", "1"), call("a", "1_1")]}]
     message = {"role": "assistant", "tool_calls": [call("a", "1"), call("b", "2")]}
-    ids = [c["id"] for c in loop.sendable(message, earlier)["tool_calls"]]
+    ids = [c["id"] for c in sendable(message, earlier)["tool_calls"]]
     assert ids == ["1_1_1", "2"]
 
 
@@ -511,13 +512,13 @@ def test_an_id_that_a_signature_names_is_kept() -> None:
     earlier = [{"role": "assistant", "tool_calls": [call("a", "1")]}]
     details = [{"type": "reasoning.encrypted", "id": "1", "data": "x"}]
     message = {"role": "assistant", "tool_calls": [call("a", "1")], "reasoning_details": details}
-    assert loop.sendable(message, earlier) is message
+    assert sendable(message, earlier) is message
 
 
 def test_arguments_that_were_encoded_twice_go_back_as_an_object() -> None:
     made = call("a")
     made["function"]["arguments"] = '"{\\"a\\": 1}"'
-    (mended,) = loop.sendable({"role": "assistant", "tool_calls": [made]})["tool_calls"]
+    (mended,) = sendable({"role": "assistant", "tool_calls": [made]})["tool_calls"]
     assert mended["function"]["arguments"] == '{"a": 1}'
 
 
@@ -526,7 +527,7 @@ NESTED = "[" * 100_000
 
 def test_arguments_without_an_end_go_back_as_an_object() -> None:
     message = {"tool_calls": [{"id": "a", "function": {"name": "x", "arguments": NESTED}}]}
-    (call,) = loop.sendable(message)["tool_calls"]
+    (call,) = sendable(message)["tool_calls"]
     assert json.loads(call["function"]["arguments"]) == {"arguments": NESTED}
 
 

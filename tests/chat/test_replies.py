@@ -10,6 +10,7 @@ from openrouter_mcp.chat import replies
 from openrouter_mcp.chat.exchange import Exchange
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import CallerRequest, compose
+from openrouter_mcp.completions.tool_calls import ToolCalls
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.settings import Settings
@@ -69,7 +70,7 @@ def test_tool_calls_are_json_as_it_stands_between_text_and_receipt():
     details = [{"type": "reasoning.encrypted", "data": "gAAA", "index": 0}]
     answer = Answer(
         text="Let me look.",
-        tool_calls=[CALL],
+        calls=ToolCalls([CALL]),
         reasoning_details=details,
         finish_reason="tool_calls",
     )
@@ -89,7 +90,7 @@ def test_tool_calls_are_json_as_it_stands_between_text_and_receipt():
 
 
 def test_tool_calls_alone_come_first():
-    calls, _ = Shown(Answer(tool_calls=[CALL], finish_reason="tool_calls")).blocks
+    calls, _ = Shown(Answer(calls=ToolCalls([CALL]), finish_reason="tool_calls")).blocks
     assert json.loads(calls)["tool_calls"][0]["function"]["name"] == "get_weather"
 
 
@@ -151,7 +152,9 @@ def test_reasoning_that_was_not_asked_for_is_not_shown():
 
 
 def test_reasoning_stands_before_the_text_and_the_calls():
-    answer = Answer(text="So:", reasoning="hmm", tool_calls=[CALL], finish_reason="tool_calls")
+    answer = Answer(
+        text="So:", reasoning="hmm", calls=ToolCalls([CALL]), finish_reason="tool_calls"
+    )
     said, calls, _ = Shown(answer, options={"include_reasoning": True}).blocks
     assert said == "[reasoning]\nhmm\n[end of reasoning]\n\nSo:"
     assert json.loads(calls)
@@ -199,8 +202,8 @@ def test_doubts_about_the_options_stand_above_the_receipt():
         Answer(),
         Answer(text="x\n"),
         Answer(text="x", finish_reason="length"),
-        Answer(text="x", reasoning="r", tool_calls=[CALL], error=BROKEN),
-        Answer(tool_calls=[CALL]),
+        Answer(text="x", reasoning="r", calls=ToolCalls([CALL]), error=BROKEN),
+        Answer(calls=ToolCalls([CALL])),
         Answer(finish_reason="content_filter", error=BROKEN),
         Answer(reasoning="r", finish_reason="stop"),
     ],

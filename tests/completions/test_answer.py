@@ -438,7 +438,6 @@ async def test_a_finish_called_error_is_an_error_even_without_an_error_object(
         ("cut_stream", Code.NETWORK),
         ("end_without_done", Code.UPSTREAM_ERROR),
         ("mid_stream_error", Code.RATE_LIMITED),
-        ("malformed_event", Code.UPSTREAM_ERROR),
     ],
 )
 async def test_a_broken_stream_keeps_its_partial_text_and_is_not_repeated(

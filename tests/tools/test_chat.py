@@ -182,7 +182,6 @@ async def test_a_failure_is_a_sentence_and_a_code(client, simulator, fault, para
         ("end_without_done", "UPSTREAM_ERROR"),
         ("stall_mid_stream", "UPSTREAM_TIMEOUT"),
         ("mid_stream_error", "RATE_LIMITED"),
-        ("malformed_event", "UPSTREAM_ERROR"),
     ],
 )
 async def test_an_answer_that_broke_off_keeps_what_had_arrived(client, simulator, fault, code):
