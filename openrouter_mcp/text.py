@@ -86,12 +86,12 @@ def parse_json(text: str | bytes) -> Any:
             parse_float=_finite,
             parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else None,
         )
-        if HALF_CHARACTER.search(text):
-            units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-            return json.loads(units.decode("utf-16-le", "replace"))
-        return value
     except RecursionError:
         raise ValueError("too deep") from None
+    if not HALF_CHARACTER.search(text):
+        return value
+    units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+    return json.loads(units.decode("utf-16-le", "replace"))
 
 
 def _no_number(_constant: str) -> None:

@@ -181,7 +181,7 @@ async def _keep(thread: Thread, asked: CallerRequest, exchange: Exchange) -> Non
     own = [dict(message) for message in asked.messages[:-1]]
     if asked.system:
         own = [{"role": "system", "content": asked.system}, *own] if not thread.messages else own
-    said = {**exchange.last.message(), "content": exchange.text or None}
+    said = {**exchange.message, "content": exchange.text or None}
     await thread.append(
         [*own, history.by_reference(question, asked.attached), said],
         model=exchange.receipt.model,

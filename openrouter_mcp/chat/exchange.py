@@ -12,6 +12,7 @@ from openrouter_mcp.completions import json_output
 from openrouter_mcp.completions.answer import Answer, Listener, complete
 from openrouter_mcp.completions.options import Effort
 from openrouter_mcp.completions.request import CHAT, ChatRequest
+from openrouter_mcp.completions.tool_calls import sendable
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.spending import estimate, receipts
 from openrouter_mcp.spending.paid_request import Purchase
@@ -49,6 +50,11 @@ class Exchange:
     def last(self) -> Answer:
         """The answer that decides how the reply ended."""
         return self.answers[-1]
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The last assistant message, as providers take it when the conversation goes on."""
+        return sendable(self.last.message(), self.request.messages)
 
     @property
     def receipt(self) -> Receipt:

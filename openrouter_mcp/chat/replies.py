@@ -48,12 +48,12 @@ def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str =
         blocks = [*parts, json.dumps(exchange.value, ensure_ascii=False)]
         parts = []
     elif answer.tool_calls:
-        calls = json.dumps({"tool_calls": answer.message()["tool_calls"]}, ensure_ascii=False)
+        calls = json.dumps({"tool_calls": exchange.message["tool_calls"]}, ensure_ascii=False)
         blocks = [paragraphs([*parts, text.strip()]), calls]
         parts = []
     else:
         parts.append(text.strip())
-    parts += [_ending(exchange), _sources(answer.annotations)]
+    parts += [_ending(exchange), _sources(exchange)]
     parts += [f"Note: {note}" for note in (*exchange.request.notes, *exchange.notes, *notes)]
     blocks.append(paragraphs([*parts, receipt.line()]))
     return tool_result(text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
@@ -113,11 +113,11 @@ def _chat_meta(exchange: Exchange) -> dict[str, Any]:
     if exchange.error:
         meta[ERROR_META] = exchange.error.meta()
     if answer.tool_calls:
-        meta[MESSAGE_META] = answer.message()
+        meta[MESSAGE_META] = exchange.message
     shown = exchange.request.show_reasoning or not (exchange.text or answer.tool_calls)
     if shown and answer.reasoning:
         meta[REASONING_META] = answer.reasoning
-    if answer.annotations:
+    if any(each.annotations or each.citations for each in exchange.answers):
         meta[UNTRUSTED_META] = True
     return meta
 
@@ -127,14 +127,14 @@ def _reasoning(text: str) -> str:
     return f"[reasoning]\n{text[:REASONING_LIMIT].strip()}{cut}\n[end of reasoning]"
 
 
-def _sources(annotations: Iterable[Mapping[str, Any]]) -> str:
+def _sources(exchange: Exchange) -> str:
     """The pages that a web search brought, each once, by title and address."""
-    pages: dict[str, str] = {}
-    for annotation in annotations:
-        citation = annotation.get("url_citation")
-        if isinstance(citation, Mapping) and citation.get("url"):
-            pages.setdefault(str(citation["url"]), clean(citation.get("title") or "", 120))
-    lines = [f"{n}. {title} {url}" for n, (url, title) in enumerate(pages.items(), 1)]
+    found = [source for answer in exchange.answers for source in answer.sources]
+    pages = {source["url"]: source["title"] for source in reversed(found)}
+    lines = [
+        f"{n}. {' '.join(filter(None, (clean(pages[url], 120), url)))}"
+        for n, url in enumerate(dict.fromkeys(source["url"] for source in found), 1)
+    ]
     return "\n".join(["Sources:", *lines]) if lines else ""
 
 

@@ -17,6 +17,7 @@ from openrouter_mcp.completions.merge import (
     add_once,
     add_reasoning_details,
     citations,
+    cited,
     content_text,
     merged_usage,
     reasoning_text,
@@ -134,6 +135,11 @@ class Answer:
         if text.startswith(THOUGHT):
             text = text.rpartition(THOUGHT_ENDS)[2].strip() if THOUGHT_ENDS in text else ""
         return bool(text or self.tool_calls or self.media)
+
+    @property
+    def sources(self) -> list[Json]:
+        """The pages that the answer cites, each as `url` and `title`."""
+        return [source for each in self.annotations if (source := cited(each))] + self.citations
 
     @property
     def tool_calls(self) -> list[Json]:

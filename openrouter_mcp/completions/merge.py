@@ -86,6 +86,13 @@ def add_once(sources: list[Json], found: Iterable[Mapping[str, Any]]) -> None:
             sources.append(dict(source))
 
 
+def cited(annotation: Mapping[str, Any]) -> Json:
+    """The page that an annotation cites, nested or flat; empty if it cites none."""
+    citation = responses.mapping(annotation, "url_citation") or annotation
+    url = responses.text(citation, "url")
+    return {"url": url, "title": responses.text(citation, "title")} if url else {}
+
+
 def citations(said: Mapping[str, Any]) -> list[Json]:
     """The sources that stand outside of annotations, each as `url` and `title`."""
     found = []

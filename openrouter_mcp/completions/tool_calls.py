@@ -139,7 +139,7 @@ def _begins(fragment: ToolCall, call: ToolCall, *, known: bool) -> bool:
         # The name comes with every piece of the arguments, the id only once.
         return False
     head = "".join(fragment.pieces).lstrip()
-    return not head or (elsewhere and head.startswith("{") and bool(call.pieces))
+    return not head or (elsewhere and head.startswith("{"))
 
 
 def sendable(message: Message, earlier: Sequence[Message] = ()) -> Message:

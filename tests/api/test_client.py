@@ -320,9 +320,7 @@ async def test_nobody_at_the_address_is_a_network_failure(connect):
     assert len(told) == retry.ATTEMPTS - 1
 
 
-@pytest.mark.parametrize(
-    "fault", ["cut_stream", "end_without_done", "mid_stream_error"]
-)
+@pytest.mark.parametrize("fault", ["cut_stream", "end_without_done", "mid_stream_error"])
 async def test_nothing_is_repeated_once_the_stream_has_begun(
     simulator: Simulator, connect, fault: str
 ):

@@ -186,7 +186,7 @@ def test_sources_are_listed_once_and_mark_the_reply_as_untrusted():
     assert sources.splitlines() == [
         "Sources:",
         "1. A page https://a.example",
-        "2.  https://b.example",
+        "2. https://b.example",
     ]
     assert shown.meta["openrouter/untrusted"] is True
 

@@ -1,0 +1,176 @@
+"""Whatever comes back: nothing that was paid is lost, and nothing is made up."""
+
+import json
+from typing import Any
+
+import pytest
+
+from openrouter_mcp.simulator.state import Simulator
+
+ID = "gen-1763700000-wire"
+MODEL = "openai/gpt-5-mini"
+USAGE = {"prompt_tokens": 9, "completion_tokens": 20, "total_tokens": 29, "cost": 0.0012}
+DONE = "data: [DONE]\n\n"
+
+
+def chunk(*, finish: str | None = None, index: int | None = 0, **delta: Any) -> dict[str, Any]:
+    choice = {"index": index, "delta": delta, "finish_reason": finish}
+    return {"id": ID, "model": MODEL, "provider": "OpenAI", "choices": [choice]}
+
+
+def usage(**fields: Any) -> dict[str, Any]:
+    return {"id": ID, "model": MODEL, "choices": [], "usage": {**USAGE, **fields}}
+
+
+def message(*, finish: str | None = "stop", **fields: Any) -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", **fields}, "finish_reason": finish}
+    return {"id": ID, "model": MODEL, "provider": "OpenAI", "choices": [choice], "usage": USAGE}
+
+
+async def ask(client, **arguments: Any):
+    asked = {"prompt": "Hello", "model": MODEL, **arguments}
+    return await client.call_tool("chat", asked, raise_on_error=False)
+
+
+def said(result) -> str:
+    """The reply without its receipt."""
+    return "\n\n".join(block.text for block in result.content).rpartition("\n\n-- ")[0]
+
+
+def cost(result) -> Any:
+    return result.meta["openrouter/receipt"]["cost"]
+
+
+HELLO = [chunk(content="Hel"), chunk(content="lo."), chunk(finish="stop"), usage(), DONE]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        HELLO,
+        ["data:\n\n", "data: \n\n", *HELLO],
+        [HELLO[0], "data: not JSON at all\n\n", "data: {broken\n\n", *HELLO[1:]],
+        [HELLO[0], "data: null\n\n", "data: 7\n\n", "data: []\n\n", *HELLO[1:]],
+        [b"\xef\xbb\xbf: OPENROUTER PROCESSING\n\n", *HELLO],
+        ["\n\n\n", *HELLO],
+        [*HELLO[:-1], usage(cost=0, prompt_tokens=0, completion_tokens=0), DONE],
+        [*HELLO[:-1], usage(), usage(), DONE],
+        [*HELLO[:-1], {"id": ID, "choices": [], "usage": None}, DONE],
+        [chunk(content="Hel"), chunk(content="lo."), {**message(content="Hello."), "usage": USAGE}],
+        [message(content="Hello."), DONE],
+        [chunk(content="Hel", index=None), *HELLO[1:]],
+        [chunk(content=[{"type": "text", "text": "Hel"}]), *HELLO[1:]],
+        [*HELLO[:2], {**HELLO[2], "usage": USAGE}, {**HELLO[2], "usage": USAGE}, DONE],
+        [*HELLO[:-2], f"data: {json.dumps(usage())}"],
+        [f"data: {json.dumps(event)}\r\n\r\n" for event in HELLO[:-1]],
+        ["id: 1\nretry: 5\nevent: message\n" + f"data: {json.dumps(HELLO[0])}\n\n", *HELLO[1:]],
+    ],
+)
+async def test_an_answer_is_what_was_said_at_what_it_cost(client, simulator: Simulator, pieces):
+    simulator.answer_raw(*pieces)
+    result = await ask(client)
+    assert not result.is_error
+    assert (said(result), str(cost(result))) == ("Hello.", "0.0012")
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain", "text/html", ""])
+async def test_events_are_told_from_their_bytes(client, simulator: Simulator, media_type: str):
+    simulator.answer_raw(*HELLO, media_type=media_type)
+    assert said(await ask(client)) == "Hello."
+
+
+@pytest.mark.parametrize("media_type", ["text/event-stream", "application/json", "text/plain"])
+@pytest.mark.parametrize("before", ["", "\n\n  ", "\ufeff"])
+async def test_one_piece_is_told_from_its_bytes(client, simulator, media_type: str, before: str):
+    simulator.answer_raw(before + json.dumps(message(content="Hello.")), media_type=media_type)
+    result = await ask(client)
+    assert (said(result), str(cost(result))) == ("Hello.", "0.0012")
+
+
+async def test_an_event_may_be_as_large_as_a_reply(client, simulator: Simulator):
+    sealed = {"type": "reasoning.encrypted", "id": "rs_1", "data": "x" * 1_500_000}
+    simulator.answer_raw(chunk(reasoning_details=[sealed]), *HELLO)
+    assert said(await ask(client)) == "Hello."
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        'event: error\ndata: {"type":"error","message":"Overloaded","code":529}\n\n',
+        'data: {"type":"error","message":"Overloaded","code":529}\n\n',
+        'event: error\ndata: {"error":{"message":"Overloaded","code":529}}\n\n',
+        "event: error\ndata: Overloaded\n\n",
+        'data: {"error":"Overloaded"}\n\n',
+    ],
+)
+async def test_an_error_among_events_is_an_error_with_what_had_come(client, simulator, event: str):
+    simulator.answer_raw(chunk(content="Half an"), event, usage(), DONE)
+    result = await ask(client, thread_id="new")
+    assert result.is_error
+    assert said(result).startswith("Half an")
+    assert "Overloaded" in said(result)
+    assert str(cost(result)) == "0.0012"
+    assert "No conversations" in (await client.call_tool("list_threads", {})).content[0].text
+
+
+async def test_several_choices_stay_apart(client, simulator: Simulator):
+    simulator.answer_raw(
+        chunk(content="Red", index=0),
+        chunk(content="Blue", index=1),
+        chunk(content=" one.", index=0),
+        chunk(content=" one.", index=1),
+        *HELLO[2:],
+    )
+    assert said(await ask(client)) == "[Choice 1]\nRed one.\n\n[Choice 2]\nBlue one."
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [chunk(content=" \n"), chunk(finish="stop"), usage(), DONE],
+        [chunk(content="<think>Hm."), chunk(content="</think>\n", finish="stop"), usage(), DONE],
+        [chunk(tool_calls=[{"function": {"arguments": "{}"}}], finish="stop"), usage(), DONE],
+        [chunk(finish="stop"), usage(), DONE],
+    ],
+)
+async def test_nothing_is_called_an_answer_that_says_nothing(client, simulator: Simulator, pieces):
+    simulator.answer_raw(*pieces)
+    result = await ask(client)
+    assert result.is_error
+    assert "without saying anything" in said(result)
+    assert str(cost(result)) == "0.0012"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"citations": ["https://a.example/x"]},
+        {"search_results": [{"title": "A", "url": "https://a.example/x"}]},
+    ],
+)
+async def test_citations_beside_the_choices_are_sources(client, simulator: Simulator, fields: dict):
+    simulator.answer_raw({**HELLO[0], **fields}, {**HELLO[1], **fields}, *HELLO[2:])
+    text = said(await ask(client))
+    assert text.count("https://a.example/x") == 1
+    assert "Sources:" in text
+
+
+async def test_flat_annotations_are_sources_each_once(client, simulator: Simulator):
+    flat = {"type": "url_citation", "url": "https://a.example/x", "title": "A"}
+    simulator.answer_raw(chunk(annotations=[flat]), chunk(annotations=[flat]), *HELLO)
+    assert said(await ask(client)).endswith("Sources:\n1. A https://a.example/x")
+
+
+async def test_calls_that_a_chat_hands_out_can_be_sent_back(client, simulator: Simulator):
+    calls = [
+        {"index": 0, "function": {"name": "get_weather", "arguments": ""}},
+        {"index": 1, "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'}},
+    ]
+    simulator.answer_raw(chunk(tool_calls=calls), chunk(finish="tool_calls"), usage(), DONE)
+    result = await ask(client, thread_id="new")
+    handed = json.loads(result.content[0].text)["tool_calls"]
+    assert [json.loads(call["function"]["arguments"]) for call in handed] == [{}, {"city": "Paris"}]
+    ids = [call["id"] for call in handed]
+    assert all(ids)
+    assert len({*ids}) == 2
+    assert result.meta["openrouter/message"]["tool_calls"] == handed
