@@ -79,9 +79,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Docs:
-    """The index under the state directory, which is renewed through `cache`: one process at a time.
+    """OpenRouter's documentation and skills, searched and read in an index on this machine.
 
-    No request carries the key. Every method raises `OpenRouterError`.
+    The index lies under the state directory. It is renewed once a day, by one process of the user
+    at a time, and serves as it is while the website is out of reach. No request carries the key.
+    Every method raises `OpenRouterError`.
     """
 
     settings: Settings

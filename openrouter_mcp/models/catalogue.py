@@ -25,7 +25,11 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The catalogue at one moment (unix seconds); `stale` while a newer one is on its way."""
+    """All models of OpenRouter as they were at one moment, indexed for looking up.
+
+    `fetched_at` is unix seconds; `stale` says that the catalogue is older than the user allows and
+    a newer one is on its way. Taking one snapshot keeps a call's answers in agreement.
+    """
 
     models: tuple[Model, ...]
     fetched_at: float
@@ -77,7 +81,11 @@ class Snapshot:
 
 
 class Catalogue:
-    """The models that OpenRouter offers now. `max_age` is seconds."""
+    """The models that OpenRouter offers now, from GET /models or the copy on disk.
+
+    A copy younger than `max_age` seconds costs no request; an older one answers at once while it
+    is renewed, and whenever OpenRouter is out of reach.
+    """
 
     def __init__(
         self, client: Client, cache: DocumentCache, max_age: float, default_model: str = ""

@@ -30,7 +30,11 @@ STALE_WHILE_REVALIDATE = DAY
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """OpenRouter's documents beside the catalogue. Every method raises `OpenRouterError`."""
+    """OpenRouter's lists and data sets beside the catalogue, each fetched once an hour at most.
+
+    A method returns the rows, or the whole document where its `meta` says what to cite. Every
+    method raises `OpenRouterError` while there is neither an answer nor a copy on disk.
+    """
 
     client: Client
     cache: DocumentCache

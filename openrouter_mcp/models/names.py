@@ -49,7 +49,7 @@ SHORTEST_TYPO = 4
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a name meant: the id to send, and its catalogue row if there is one.
+    """What the name of a model meant: the id to send, and the catalogue's row if it has one.
 
     `how` is empty for an exact id, else a short reason for the receipt.
     """

@@ -41,7 +41,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Models, best first; what they were filtered by; why not in the order asked for."""
+    """The models that fit a filter, best first.
+
+    `filtered_by` is the filter as it was understood; `order_missing` says why the models are not
+    in the order that was asked for, if they are not.
+    """
 
     models: list[Model]
     filtered_by: dict[str, Any]
@@ -177,9 +181,9 @@ async def model_card(
     return card, missing
 
 
-async def _or_missing(what: str, asked: Awaitable[T], otherwise: T, missing: dict[str, str]) -> T:
+async def _or_missing(what: str, request: Awaitable[T], otherwise: T, missing: dict[str, str]) -> T:
     try:
-        return await asked
+        return await request
     except OpenRouterError as error:
         missing[what] = error.message
         return otherwise
@@ -225,7 +229,7 @@ async def provider_table(market: Market, query: str) -> tuple[list[dict[str, Any
     for tag in (tag for tags_ in (zdr or {}).values() for tag in tags_):
         slug = tag.partition("/")[0]
         endpoints[slug] = endpoints.get(slug, 0) + 1
-    found = _asked(rows, query.strip())
+    found = _matching(rows, query.strip())
     table = [
         {
             "slug": row.get("slug"),
@@ -240,7 +244,7 @@ async def provider_table(market: Market, query: str) -> tuple[list[dict[str, Any
     return [{k: v for k, v in row.items() if v not in (None, [])} for row in table], missing
 
 
-def _asked(rows: Sequence[Mapping[str, Any]], query: str) -> list[Mapping[str, Any]]:
+def _matching(rows: Sequence[Mapping[str, Any]], query: str) -> list[Mapping[str, Any]]:
     """The rows of a country where one is named, else those with the query in their names."""
     country = query.upper()
     if here := [
