@@ -22,69 +22,18 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT = 0.25
 """Seconds that one attempt waits for other processes."""
+CLOSING_TIME = 1.0
+"""Seconds that the store has, when the server ends, to finish what it was asked for."""
+WRITE_BEHIND = 0.05
+"""Seconds for which the work of `later` is gathered, to be done in one transaction.
 
-
-def connect(database: Path | str) -> sqlite3.Connection:
-    """A connection whose transactions are begun by hand."""
-    import sqlite3
-
-    connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT, isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def check(connection: sqlite3.Connection) -> None:
-    """Read the whole file. Raises `sqlite3.DatabaseError` when it is damaged."""
-    import sqlite3
-
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
-        error = sqlite3.DatabaseError(found)
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Which file has this name now."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def fault(error: sqlite3.Error) -> Literal["busy", "damaged", "unusable", ""]:
-    """What is the matter with the file; empty if it is the work that is wrong."""
-    import sqlite3
-
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return "busy"
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return "damaged"
-    outside = {
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOLFS,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_PROTOCOL,
-        sqlite3.SQLITE_READONLY,
-    }
-    return "unusable" if code in outside else ""
+A process that is killed loses the work of this time.
+"""
+CHECKED_BYTES = 4_000_000
+"""Up to this size a file is checked as a whole when it is opened: that takes some milliseconds."""
 
 
 logger = logging.getLogger("openrouter_mcp")
-
-# Seconds: to wait for other processes, and for our own work at the end.
-CLOSING_TIME = 1.0
-
-WRITE_BEHIND = 0.05
-"""Seconds for which what nobody waits for is gathered, to be written in one transaction; they are
-what a killed process has not written."""
-
-CHECKED_BYTES = 4_000_000
-"""Up to this size a file is checked as a whole when it is opened: that takes some milliseconds."""
 
 T = TypeVar("T")
 Work = Callable[["sqlite3.Connection"], T]
@@ -182,9 +131,9 @@ class Store:
     def _flush(self) -> None:
         """Begin to do what was asked for later."""
         if self._queued:
-            self._executor.submit(self._write_queued).add_done_callback(_tell)
+            self._executor.submit(self._write_queued).add_done_callback(_log_failure)
 
-    # What follows runs in the store's own thread.
+    # Everything below runs in the store's own thread.
 
     def _write_queued(self) -> None:
         works: list[Work[object]] = []
@@ -204,7 +153,7 @@ class Store:
                     connection.execute(f"BEGIN {mode}")
                     return work(connection)
             except sqlite3.Error as error:
-                kind = fault(error)
+                kind = _fault(error)
                 if not self._durable or not kind:
                     raise
                 if kind == "busy" and time.monotonic() < deadline and not self._closing:
@@ -218,7 +167,7 @@ class Store:
 
     def _connected(self, *, suspect: bool) -> sqlite3.Connection:
         """The connection, opened at first need; `suspect` when the file has shown damage."""
-        if self._connection and self._durable and identity(self._path) != self._opened:
+        if self._connection and self._durable and _identity(self._path) != self._opened:
             self._go_on_in_memory(self._unusable("moved or deleted while in use"))
         if self._connection:
             return self._connection
@@ -253,7 +202,7 @@ class Store:
             try:
                 return self._ready(suspect=suspect)
             except sqlite3.DatabaseError as error:
-                if fault(error) != "damaged":
+                if _fault(error) != "damaged":
                     raise
                 # Closing a file that has lost its name deletes the journal of the one that has it.
                 if not alone:
@@ -266,12 +215,12 @@ class Store:
         if not self._path.exists():
             # SQLite gives the files beside it the same mode.
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._opened = identity(self._path)
-        connection = connect(self._path)
+        self._opened = _identity(self._path)
+        connection = _connect(self._path)
         try:
             migrate(connection)
             if suspect or self._path.stat().st_size <= CHECKED_BYTES:
-                check(connection)
+                _check(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             # A killed process loses nothing that was committed; a power failure may.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -297,7 +246,7 @@ class Store:
 
         self._warn(warning)
         self._durable = False
-        memory = connect(":memory:")
+        memory = _connect(":memory:")
         if self._connection:
             with suppress(sqlite3.Error):
                 self._connection.backup(memory)
@@ -327,7 +276,57 @@ class Store:
         self._presence.leave()
 
 
-def _tell(done: Future[None]) -> None:
-    """Log the failure of what nobody waits for."""
+def _log_failure(done: Future[None]) -> None:
+    """Log the failure of work that nobody waits for."""
     if error := done.exception():
         logger.error("The ledger could not be written: %s", error)
+
+
+def _connect(database: Path | str) -> sqlite3.Connection:
+    """A connection whose transactions are begun by hand."""
+    import sqlite3
+
+    connection = sqlite3.connect(database, timeout=BUSY_TIMEOUT, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Read the whole file. Raises `sqlite3.DatabaseError` when it is damaged."""
+    import sqlite3
+
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        error = sqlite3.DatabaseError(found)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _fault(error: sqlite3.Error) -> Literal["busy", "damaged", "unusable", ""]:
+    """What is the matter with the file; empty if it is the work that is wrong."""
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "busy"
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return "damaged"
+    outside = {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+    return "unusable" if code in outside else ""

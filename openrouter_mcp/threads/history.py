@@ -62,7 +62,7 @@ def in_words(messages: Sequence[Message]) -> list[Message]:
     names: dict[str, str] = {}
     ready: list[Message] = []
     for message in messages:
-        role, said = message.get("role"), _text(message.get("content"))
+        role, said = message.get("role"), text_of(message.get("content"))
         if calls := message.get("tool_calls"):
             lines = [said] if said else []
             for call in calls:
@@ -74,7 +74,7 @@ def in_words(messages: Sequence[Message]) -> list[Message]:
             name = names.get(message.get("tool_call_id", ""), "a tool")
             gave = f"[{name} gave]\n{said}"
             if ready and ready[-1].get("role") == "assistant":
-                gave = f"{_text(ready.pop().get('content'))}\n{gave}"
+                gave = f"{text_of(ready.pop().get('content'))}\n{gave}"
             ready.append({"role": "assistant", "content": gave})
         else:
             ready.append(message)
@@ -116,11 +116,15 @@ def unanswered(messages: Sequence[Message]) -> list[str]:
     return list(called)
 
 
-def _text(content: object) -> str:
-    """The words of a message's content."""
-    if isinstance(content, list):
-        return "\n".join(str(part.get("text") or f"[{part.get('type')}]") for part in content)
-    return str(content or "")
+def text_of(content: object) -> str:
+    """The words of a message's content, with the names of what is no text."""
+    return "\n".join(map(_text, content)) if isinstance(content, list) else str(content or "")
+
+
+def _text(part: Mapping[str, Any]) -> str:
+    if _is_reference(part):
+        return f"[file {part.get('path')}]"
+    return str(part.get("text") or f"[{part.get('type')}]")
 
 
 def _is_reference(part: object) -> bool:

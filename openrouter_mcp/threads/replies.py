@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.money import dollars
 from openrouter_mcp.results import UNTRUSTED_META, tool_result
 from openrouter_mcp.text import duration
-from openrouter_mcp.threads.history import FILE, Message, in_words
+from openrouter_mcp.threads.history import Message, in_words, text_of
 from openrouter_mcp.threads.threads import ThreadRow
 
 
@@ -29,7 +28,7 @@ def listed(rows: Sequence[ThreadRow], now: float) -> ToolResult:
 def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult:
     """One conversation, its end when all of it would be too long."""
     told = in_words(messages)
-    parts = [f"[{message.get('role')}]\n{_said(message.get('content'))}" for message in told]
+    parts = [f"[{message.get('role')}]\n{text_of(message.get('content'))}" for message in told]
     text = "\n\n".join(parts)
     if len(text) > limit:
         text = f"[... the beginning is left out ...]\n{text[-limit:]}"
@@ -39,15 +38,3 @@ def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult
 
 def _turns(row: ThreadRow) -> str:
     return f"{row.turns} turn{'s' if row.turns != 1 else ''}"
-
-
-def _said(content: Any) -> str:
-    if not isinstance(content, list):
-        return str(content or "")
-    return "\n".join(_part(part) for part in content)
-
-
-def _part(part: Any) -> str:
-    if part.get("type") == FILE:
-        return f"[file {part.get('path')}]"
-    return str(part.get("text") or f"[{part.get('type')}]")

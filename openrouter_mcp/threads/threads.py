@@ -203,9 +203,7 @@ class Threads:
         title: str,
     ) -> None:
         now, nano = self._clock(), int(cost * NANO)
-        title = clean(title or _first_words(messages), TITLE_LENGTH)
-        # Half a surrogate pair is nothing that SQLite could keep.
-        title = storable(title)
+        title = storable(clean(title or _first_words(messages), TITLE_LENGTH))
         lines = [json.dumps(message) for message in messages]
 
         def work(connection: sqlite3.Connection) -> None:
