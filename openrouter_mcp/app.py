@@ -105,7 +105,7 @@ class App:
         """The paid calls, and what became of those that take long."""
         from openrouter_mcp.jobs.jobs import Jobs
 
-        jobs = Jobs(self.settings, self.store)
+        jobs = Jobs(self.settings, self.store, self.timing)
         for tool, resume in self._resumers.items():
             jobs.register_resumer(tool, partial(resume, self))
         return jobs

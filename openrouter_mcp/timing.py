@@ -27,6 +27,18 @@ class Timing:
     statistics: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0)
     """The waits for a generation whose statistics OpenRouter is still writing."""
 
+    job_save: float = 2.0
+    """The text of a job is stored this often while it grows."""
+
+    job_look: float = 1.0
+    """Who waits for a job of another process looks this often whether it is done."""
+
+    job_cancel: float = 5.0
+    """A job that is cancelled has this to end before its caller is answered."""
+
+    job_close: float = 0.7
+    """The jobs of a server that closes have this to end together."""
+
     server_start: float = 30.0
     """Another MCP server has this to start and to list its tools; the first npx takes a while."""
 

@@ -25,16 +25,9 @@ from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.text import random_id
+from openrouter_mcp.timing import Timing
 
 logger = logging.getLogger("openrouter_mcp")
-
-
-# Seconds between two writes of a job and between two looks at another process's, and how long
-# a cancelled job and a closing server wait for the work to end.
-SAVE_EVERY = 2.0
-LOOK_EVERY = 1.0
-STOPPING = 5.0
-CLOSING = 0.7
 
 
 class Handle:
@@ -132,8 +125,14 @@ class Jobs:
     """The paid calls of this process, and the jobs of every process of the user."""
 
     def __init__(
-        self, settings: Settings, store: Store, *, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        store: Store,
+        timing: Timing = Timing(),
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._timing = timing
         self._patience = settings.wait_seconds or None
         self._shown = settings.max_reply_chars
         self._state_dir = settings.state_dir
@@ -190,7 +189,7 @@ class Jobs:
                 if row.state.ended or left <= 0:
                     break
                 await progress(f"{row.title}: {len(row.text):,} characters so far")
-                await asyncio.sleep(min(LOOK_EVERY, left))
+                await asyncio.sleep(min(self._timing.job_look, left))
         return self._reply(row)
 
     async def resume(self, row: JobRow, place: Destination | None) -> bool:
@@ -214,7 +213,7 @@ class Jobs:
         Raises `NOT_FOUND`.
         """
         if job := self._running.get(job_id):
-            await asyncio.wait({self._stop(job)}, timeout=STOPPING)
+            await asyncio.wait({self._stop(job)}, timeout=self._timing.job_cancel)
         row = await self.find(job_id)
         if row.state is State.RUNNING:
             await self._table.request_cancel(row.id)
@@ -242,7 +241,7 @@ class Jobs:
             else:
                 self._stop(job)
         if followers := {job.follower for job in jobs if job.follower}:
-            await asyncio.wait(followers, timeout=CLOSING)
+            await asyncio.wait(followers, timeout=self._timing.job_close)
 
     def _new_row(self, tool: str, title: str) -> JobRow:
         job_id = random_id("job_")
@@ -296,7 +295,7 @@ class Jobs:
     async def _save_to_the_end(self, job: _Running) -> None:
         while not job.task.done():
             await self._save(job)
-            await asyncio.wait({job.task}, timeout=SAVE_EVERY)
+            await asyncio.wait({job.task}, timeout=self._timing.job_save)
         error = None if job.task.cancelled() else job.task.exception()
         if error and not isinstance(error, OpenRouterError):
             logger.error("%s failed as a job", job.row.tool, exc_info=error)

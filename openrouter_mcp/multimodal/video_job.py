@@ -131,7 +131,7 @@ class _Download:
                 if not error.retryable or fruitless >= FRUITLESS:
                     raise
                 await self._report(f"the download broke off at {self._size:,} bytes; going on")
-                await asyncio.sleep(PAUSE * 2**fruitless)
+                await self._app.timing.sleep(PAUSE * 2**fruitless)
             else:
                 return self._size
 

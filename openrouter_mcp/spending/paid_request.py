@@ -32,8 +32,6 @@ MAY_BILL = "The provider may bill the whole answer."
 PATIENCE = 10.0
 PAUSE = 0.1
 """Seconds: how long to wait for money that other calls hold, and between two looks."""
-LOOK_UPS = (0.5, 1.0, 2.0, 3.0)
-"""Seconds before each question what a generation cost: its statistics appear only after a while."""
 PREVIEW = 80
 """Characters of the prompt in the audit line."""
 
@@ -252,8 +250,8 @@ async def statistics_in_time(client: OpenRouter, generation_id: str) -> Mapping[
 
     Raises `OpenRouterError` where OpenRouter cannot be asked.
     """
-    for wait in LOOK_UPS:
-        await asyncio.sleep(wait)
+    for wait in client.timing.statistics:
+        await client.timing.sleep(wait)
         found = await statistics(client, generation_id)
         if found is not None:
             return found

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -15,7 +16,6 @@ from fastmcp.tools import ToolResult
 from mcp.types import ImageContent, ResourceLink, TextContent
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.jobs import jobs as jobs_module
 from openrouter_mcp.jobs import table as job_table
 from openrouter_mcp.jobs.jobs import Handle, Jobs
 from openrouter_mcp.jobs.replies import META, TAIL
@@ -31,6 +31,7 @@ from tests.support.results import text
 
 SOON = 0.02
 HOUR = 3600.0
+OFTEN = Timing(job_save=0.01, job_look=0.01)
 EVERY_MESSAGE = Timing(progress_interval=0)
 ANSWER = ToolResult(content="Paris.")
 
@@ -96,9 +97,10 @@ async def open_jobs(tmp_path: Path, clock: Clock):
     """Jobs as each server process has them: an own store on the same file."""
     opened: list[tuple[Jobs, Store]] = []
 
-    def make(**variables) -> Jobs:
+    def make(timing: Timing = OFTEN, **variables) -> Jobs:
         store = Store(tmp_path / "state")
-        jobs = Jobs(Settings(**{"wait_seconds": SOON, **variables}), store, clock=clock)
+        settings = Settings(**{"wait_seconds": SOON, **variables})
+        jobs = Jobs(settings, store, timing, clock=clock)
         opened.append((jobs, store))
         return jobs
 
@@ -112,12 +114,6 @@ async def open_jobs(tmp_path: Path, clock: Clock):
 @pytest.fixture
 def jobs(open_jobs) -> Jobs:
     return open_jobs()
-
-
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs_module, "SAVE_EVERY", 0.01)
-    monkeypatch.setattr(jobs_module, "LOOK_EVERY", 0.01)
 
 
 def job_id(result: ToolResult) -> str:
@@ -612,11 +608,8 @@ async def test_closing_cancels_everything_and_keeps_every_text(open_jobs, listen
     assert rows == {(State.CANCELLED, "text 0"), (State.CANCELLED, "text 1")}
 
 
-async def test_closing_does_not_wait_for_work_that_will_not_end(
-    open_jobs, listen: Listener, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(jobs_module, "CLOSING", 0.05)
-    jobs = open_jobs()
+async def test_closing_does_not_wait_for_work_that_will_not_end(open_jobs, listen: Listener):
+    jobs = open_jobs(replace(OFTEN, job_close=0.05))
     gate = asyncio.Event()
 
     async def stubborn(handle: Handle) -> ToolResult:
@@ -657,8 +650,7 @@ async def work_on(directory: Path, upstream_id: str, identities) -> None:
         await asyncio.Event().wait()
         return ANSWER
 
-    jobs_module.SAVE_EVERY = 0.01
-    jobs = Jobs(Settings(wait_seconds=0.01), Store(directory))
+    jobs = Jobs(Settings(wait_seconds=0.01), Store(directory), OFTEN)
     result = await jobs.run("generate_video", "acme/x", work, Listener()())
     identities.put(job_id(result))
     await asyncio.Event().wait()

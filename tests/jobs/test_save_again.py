@@ -1,5 +1,6 @@
 """A paid result is never lost: kept when it cannot be saved, and saved again by `get_job`."""
 
+import asyncio
 import errno
 import os
 import re
@@ -12,11 +13,11 @@ import pytest
 from fastmcp import Client
 
 from openrouter_mcp.files import save
-from openrouter_mcp.multimodal import embed, transcribe, video_job
+from openrouter_mcp.multimodal import embed, transcribe
 from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.simulator.state import Script
-from openrouter_mcp.spending import paid_request
 from tests.support.results import ERROR, JOB, RECEIPT, call, text
+from tests.support.timing import waiting_for
 from tests.support.upstream import paid
 
 NEXT = re.compile(r'get_job\(job_id="(\w+)", save_to="([^"]+)"\)')
@@ -80,8 +81,6 @@ def output(root: Path) -> Path:
 
 @pytest.fixture
 def configured(configure, root, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
-    monkeypatch.setattr(video_job, "PAUSE", 0.001)
     monkeypatch.setattr(transcribe, "at_hand", lambda: "")
 
     def set_all(**variables: str) -> None:
@@ -224,9 +223,10 @@ async def test_what_was_saved_is_no_job(client) -> None:
     assert "No jobs" in text(await call(client, "get_job"))
 
 
-async def slow_image(client: Client, simulator, **arguments) -> str:
+async def slow_image(client: Client, released: asyncio.Event, **arguments) -> str:
     """The id of an image that took so long that it became a job, and is done."""
     job = (await call(client, "generate_image", **IMAGE, **arguments)).meta[JOB]["job_id"]
+    released.set()
     result = await call(client, "get_job", job_id=job)
     while not links(result):
         assert not result.is_error
@@ -235,16 +235,21 @@ async def slow_image(client: Client, simulator, **arguments) -> str:
 
 
 @pytest.fixture
-async def slow(configured, connect, monkeypatch) -> AsyncIterator[Client]:
+def released() -> asyncio.Event:
+    """Until it is set, no image is done."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def slow(configured, connect, released) -> AsyncIterator[Client]:
     """A client of a server whose images take longer than it waits."""
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.1,))
     configured(OPENROUTER_WAIT_SECONDS="0.05")
-    async with connect() as client:
+    async with connect(waiting_for(released)) as client:
         yield client
 
 
-async def test_what_was_saved_is_saved_again_elsewhere(slow, simulator, output) -> None:
-    job = await slow_image(slow, simulator, n=2)
+async def test_what_was_saved_is_saved_again_elsewhere(slow, released, simulator, output) -> None:
+    job = await slow_image(slow, released, n=2)
     result = await call(slow, "get_job", job_id=job, save_to="deep/")
     names = ["A-red-fox-2.jpg", "A-red-fox.jpg"]
     assert sorted(path.name for path in (output / "deep").iterdir()) == names
@@ -255,15 +260,17 @@ async def test_what_was_saved_is_saved_again_elsewhere(slow, simulator, output) 
     assert named.meta[JOB]["job_id"] == job
 
 
-async def test_what_is_there_already_is_not_copied(slow, simulator, output) -> None:
-    job = await slow_image(slow, simulator)
+async def test_what_is_there_already_is_not_copied(slow, released, simulator, output) -> None:
+    job = await slow_image(slow, released)
     result = await call(slow, "get_job", job_id=job, save_to="./")
     assert [link.uri for link in links(result)] == [(output / "A-red-fox.jpg").as_uri()]
     assert [path.name for path in output.iterdir()] == ["A-red-fox.jpg"]
 
 
-async def test_files_that_are_gone_are_told_and_the_others_saved(slow, simulator, output) -> None:
-    job = await slow_image(slow, simulator, n=2)
+async def test_files_that_are_gone_are_told_and_the_others_saved(
+    slow, released, simulator, output
+) -> None:
+    job = await slow_image(slow, released, n=2)
     (output / "A-red-fox.jpg").unlink()
     result = await call(slow, "get_job", job_id=job, save_to="deep/")
     assert [link.name for link in links(result)] == ["A-red-fox-2.jpg"]
@@ -274,8 +281,10 @@ async def test_files_that_are_gone_are_told_and_the_others_saved(slow, simulator
     assert "Call generate_image again" in text(none)
 
 
-async def test_a_link_in_the_place_of_a_file_is_not_followed(slow, simulator, output) -> None:
-    job = await slow_image(slow, simulator)
+async def test_a_link_in_the_place_of_a_file_is_not_followed(
+    slow, released, simulator, output
+) -> None:
+    job = await slow_image(slow, released)
     secret = output.parent / "secret"
     secret.write_text("secret")
     (output / "A-red-fox.jpg").unlink()
@@ -286,8 +295,8 @@ async def test_a_link_in_the_place_of_a_file_is_not_followed(slow, simulator, ou
 
 
 @pytest.mark.parametrize("save_to", ["../fox.jpg", "/etc/fox.jpg"])
-async def test_a_place_outside_is_refused(slow, simulator, save_to) -> None:
-    job = await slow_image(slow, simulator)
+async def test_a_place_outside_is_refused(slow, released, simulator, save_to) -> None:
+    job = await slow_image(slow, released)
     result = await call(slow, "get_job", job_id=job, save_to=save_to)
     assert result.meta[ERROR]["code"] == "UNSAFE_PATH"
 

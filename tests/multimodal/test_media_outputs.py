@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from openrouter_mcp.spending import paid_request
-
 FFPROBE = shutil.which("ffprobe") or ""
 pytestmark = pytest.mark.skipif(not FFPROBE, reason="ffprobe is not installed")
 
@@ -18,7 +16,6 @@ pytestmark = pytest.mark.skipif(not FFPROBE, reason="ffprobe is not installed")
 @pytest.fixture(autouse=True)
 def output(configure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where a server that waits for nothing saves its files."""
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     configure(OPENROUTER_VIDEO_POLL_INTERVAL_MS="10")
     return tmp_path / "output"
 

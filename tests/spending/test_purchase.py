@@ -13,7 +13,6 @@ from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal.plan import MediaPlan
 from openrouter_mcp.progress import Progress, Report, silent
-from openrouter_mcp.spending import paid_request
 from openrouter_mcp.spending.estimate import as_it_is
 from openrouter_mcp.spending.paid_request import Purchase, settle_leftovers
 from tests.support.timing import FAST
@@ -25,7 +24,6 @@ BODY = {"model": MODEL.id, "query": "a", "documents": ["a"]}
 
 @pytest.fixture
 async def app(configure, monkeypatch) -> AsyncIterator[App]:
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0, 0.0))
     configure(OPENROUTER_MAX_COST_PER_DAY="1")
     app = App(settings.load(), FAST)
     yield app

@@ -13,10 +13,9 @@ from fastmcp import Client
 from PIL import Image
 
 from openrouter_mcp.api.responses import PERHAPS_BILLED
-from openrouter_mcp.multimodal import video, video_job
+from openrouter_mcp.multimodal import video
 from openrouter_mcp.simulator import media
 from openrouter_mcp.simulator.state import Film
-from openrouter_mcp.spending import paid_request
 from tests.bench.processes import python
 from tests.support.eras import both_eras
 from tests.support.processes import until
@@ -42,8 +41,6 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fast(configure, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
-    monkeypatch.setattr(video_job, "PAUSE", 0.001)
 
     def set_all(**variables: str) -> None:
         configure(**{**QUICK, **variables})

@@ -1,5 +1,6 @@
 """The multimodal tools as a client sees them, in both protocol eras."""
 
+import asyncio
 import base64
 import io
 import json
@@ -22,8 +23,8 @@ from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.multimodal.transcribe import Part
 from openrouter_mcp.simulator import media as simulated_media
 from openrouter_mcp.simulator import models as simulated_models
-from openrouter_mcp.spending import paid_request
 from tests.support.results import ERROR, RECEIPT, call, text
+from tests.support.timing import waiting_for
 from tests.support.upstream import paid
 
 ESTIMATE = "openrouter/estimate"
@@ -38,7 +39,6 @@ def output(tmp_path: Path) -> Path:
 @pytest.fixture
 async def client(configure, output, connect, monkeypatch) -> AsyncIterator[Client]:
     """A client of a server with these tools; nothing is waited for long."""
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.0, 0.0))
     configure(OPENROUTER_OUTPUT_DIR=str(output))
     async with connect() as client:
         yield client
@@ -1029,18 +1029,21 @@ async def test_the_price_of_a_transcript_is_told_and_kept(client, simulator, tal
 
 
 async def test_what_takes_long_goes_on_as_a_job_and_is_delivered_whole(
-    configure, connect, simulator, output, monkeypatch
+    configure, connect, simulator, output
 ) -> None:
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.3,))
+    released = asyncio.Event()
     configure(OPENROUTER_OUTPUT_DIR=str(output), OPENROUTER_WAIT_SECONDS="0.1")
-    async with connect() as client:
+    async with connect(waiting_for(released)) as client:
         image = await call(client, "generate_image", prompt=PROMPT, model=SEEDREAM)
         order = await call(client, "rerank_documents", query="fox", documents=FOXES)
-        assert order.structured_content["results"]
         job = image.meta["openrouter/job"]["job_id"]
+        released.set()
         while not previews(image):
             assert not image.is_error
             image = await call(client, "get_job", job_id=job, wait=1)
+        while "openrouter/job" in order.meta and not order.structured_content:
+            order = await call(client, "get_job", job_id=order.meta["openrouter/job"]["job_id"])
+    assert order.structured_content["results"]
     assert str(output / "A-red-fox-jumps.jpg") in text(image)
     assert image.content[-1].text.splitlines()[-1].startswith("-- bytedance-seed/seedream-4.5")
     assert len(paid(simulator)) == 2

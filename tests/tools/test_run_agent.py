@@ -17,7 +17,6 @@ from openrouter_mcp import settings
 from openrouter_mcp.app import App
 from openrouter_mcp.server import Boundary
 from openrouter_mcp.simulator.state import Script
-from openrouter_mcp.spending import paid_request
 from openrouter_mcp.tools.chat import run_agent
 from tests.support.eras import both_eras
 from tests.support.processes import PEER
@@ -229,7 +228,6 @@ async def test_a_cap_that_leaves_no_turn_is_named(delegate, configure, simulator
 async def test_a_turn_that_the_time_cut_off_is_on_the_receipt(
     delegate, simulator, folder, configure, monkeypatch, told
 ) -> None:
-    monkeypatch.setattr(paid_request, "LOOK_UPS", (0.01,))
     configure(OPENROUTER_AGENT_MAX_SECONDS="1")
     simulator.generation_misses = 0 if told else 9
     simulator.answer(reads(folder / "a.txt"))
