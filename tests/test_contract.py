@@ -201,6 +201,12 @@ def test_imports_go_down_only() -> None:
     assert upward == []
 
 
+def test_the_map_for_contributors_has_the_same_layers() -> None:
+    map_ = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", map_, re.MULTILINE)
+    assert [tuple(re.findall(r"`(\w+)`", row)) for row in rows] == LAYERS
+
+
 def test_the_simulator_shares_no_code_with_what_it_tests() -> None:
     for module, imported in graph().items():
         if package_of(module) == "simulator":
