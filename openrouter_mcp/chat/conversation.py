@@ -195,7 +195,7 @@ async def reply(
     """The whole answer with its receipt; a long one is saved and its head shown."""
     purchase.audit(exchange.receipt, exchange.request.preview())
     text, notes = exchange.text, []
-    if exchange.value is None:
+    if not exchange.is_json:
         # JSON stays whole: its head alone could not be parsed.
         text, notes = await save.shown_text(
             app.settings, exchange.text, exchange.receipt.generation_id

@@ -47,6 +47,11 @@ class Exchange:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def is_json(self) -> bool:
+        """Whether the reply is a JSON value that fits the schema which was asked for."""
+        return bool(self.request.schema) and not (self.error or self.last.tool_calls)
+
+    @property
     def last(self) -> Answer:
         """The answer that decides how the reply ended."""
         return self.answers[-1]
@@ -191,11 +196,14 @@ async def _fit(exchange: Exchange, send: Send, limit: Decimal | None) -> None:
     asked = MEND.format(problem=problem)
     again = _with_turn(exchange.request, exchange.text, asked)
     if exchange.text and await _send_within(exchange, again, send, limit):
-        value, problem = json_output.parse(exchange.last.text, schema)
+        mended = exchange.last.text
+        value, problem = json_output.parse(mended, schema)
         if not problem:
-            exchange.value, exchange.text = value, exchange.last.text
+            exchange.value, exchange.text = value, mended
             exchange.notes.append("The first JSON did not fit the schema; the model mended it.")
             return
+        if mended and mended != exchange.text:
+            exchange.text += f"\n\n[Asked to correct that, it said:]\n\n{mended}"
     exchange.error = OpenRouterError(
         Code.UPSTREAM_ERROR,
         f"The model's answer does not fit the schema ({problem}). Simplify the schema, raise "

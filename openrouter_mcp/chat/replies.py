@@ -44,7 +44,7 @@ def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str =
     meta = {**_chat_meta(exchange), RECEIPT_META: receipt.meta()}
     parts = [_reasoning(answer.reasoning)] if REASONING_META in meta else []
     blocks: list[str] = []
-    if exchange.value is not None and not exchange.error:
+    if exchange.is_json:
         blocks = [*parts, json.dumps(exchange.value, ensure_ascii=False)]
         parts = []
     elif answer.tool_calls:

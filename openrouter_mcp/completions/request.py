@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp.completions.json_output import response_format
+from openrouter_mcp.completions.json_output import response_format, unwrapped
 from openrouter_mcp.completions.options import (
     checked,
     doubts,
@@ -132,8 +132,9 @@ def compose(
     if reasoning := _reasoning(asked, options, model):
         body["reasoning"] = reasoning
     routing = provider(options, settings)
+    schema = unwrapped(asked.schema)
     if asked.schema:
-        options["response_format"] = response_format(asked.schema)
+        options["response_format"] = response_format(schema)
         routing.setdefault("require_parameters", True)
     if asked.web:
         _add_search(options, model)
@@ -148,9 +149,7 @@ def compose(
     )
     body |= sorted(options.items())
     body["stream"] = True
-    return ChatRequest(
-        body, sent_headers, model, tuple(fallbacks), dict(asked.schema), show_reasoning, notes
-    )
+    return ChatRequest(body, sent_headers, model, tuple(fallbacks), schema, show_reasoning, notes)
 
 
 def compose_text(asked: CallerRequest, model: Resolution, settings: Settings) -> ChatRequest:

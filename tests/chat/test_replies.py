@@ -32,10 +32,11 @@ class Shown:
         answer: Answer,
         max_tokens: int = 0,
         options: dict[str, Any] | None = None,
+        schema: dict[str, Any] | None = None,
         **outcome: Any,
     ) -> None:
         request = compose(
-            CallerRequest("Hi", max_tokens=max_tokens, options=options or {}),
+            CallerRequest("Hi", max_tokens=max_tokens, options=options or {}, schema=schema or {}),
             Resolution("acme/gem", None, ""),
             (),
             Settings(),
@@ -162,14 +163,16 @@ def test_reasoning_stands_before_the_text_and_the_calls():
 
 def test_json_that_fits_a_schema_is_a_block_of_its_own():
     value = {"city": "Zürich", "sizes": [1, 2]}
-    block, receipt = Shown(Answer(text="```json\n{}```", finish_reason="stop"), value=value).blocks
+    answer = Answer(text="```json\n{}```", finish_reason="stop")
+    block, receipt = Shown(answer, schema={"type": "object"}, value=value).blocks
     assert json.loads(block) == value
     assert "Zürich" in block
     assert receipt.startswith("-- ")
 
 
 def test_json_that_does_not_fit_is_shown_as_it_came():
-    shown = Shown(Answer(text='{"city":', finish_reason="stop"), value={}, error=BROKEN)
+    answer = Answer(text='{"city":', finish_reason="stop")
+    shown = Shown(answer, schema={"type": "object"}, value={}, error=BROKEN)
     assert shown.blocks[0].startswith('{"city":\n\n[OpenRouter went away.')
     assert shown.is_error
 
