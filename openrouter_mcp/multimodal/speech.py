@@ -45,6 +45,27 @@ PAUSES = (
 """Where a text may be divided, the best first: paragraphs, sentences, clauses, words."""
 LEAST_FILLED = 0.3
 """The share of a piece that a good pause must leave, so that pieces do not become crumbs."""
+SAMPLE_BYTES = 2
+"""Bytes of a sample."""
+FORMATS = {"mp3": MP3, "wav": WAV}
+LONGEST_PIECE = 4000
+"""Characters in one request; the common limit is 4,096."""
+SHOWN_VOICES = 30
+READ_ALOUD = "Read the user's text aloud, word for word. Say nothing else."
+CHAT_VOICE = "alloy"
+LARGEST_SOUND = 200_000_000
+"""Bytes of one reply: more than an hour of samples."""
+REPORT_EVERY = 250_000
+PATH = "/audio/speech"
+PLAYABLE = {MP3, WAV, FLAC, OGG, AAC, AIFF}
+AT_ONCE = 3
+TOKENS_PER_CHARACTER = 5
+"""Tokens of sound for a character of text, on the high side: 0.1 s of 50 tokens a second."""
+HIGHEST_PRICE = Decimal("0.035")
+"""USD for a thousand characters, above which a model is not chosen unasked."""
+STEM_WORDS = 6
+PROVIDER = frozenset({"options", "zdr", "data_collection"})
+"""The routing preferences that `/audio/speech` knows."""
 
 
 def pieces(text: str, longest: int) -> list[str]:
@@ -66,10 +87,6 @@ def _end(text: str, longest: int) -> int:
     return longest
 
 
-WIDTH = 2
-"""Bytes of a sample."""
-
-
 @dataclass(frozen=True)
 class Pcm:
     """Samples, `rate` of them per second in each of `channels`."""
@@ -81,16 +98,18 @@ class Pcm:
     @property
     def seconds(self) -> float:
         """How long it plays."""
-        return len(self.samples) / (WIDTH * self.channels * self.rate)
+        return len(self.samples) / (SAMPLE_BYTES * self.channels * self.rate)
 
     def wav(self) -> bytes:
         """The same as a WAV file."""
         buffer = io.BytesIO()
         with wave.open(buffer, "wb") as file:
             file.setnchannels(self.channels)
-            file.setsampwidth(WIDTH)
+            file.setsampwidth(SAMPLE_BYTES)
             file.setframerate(self.rate)
-            whole = len(self.samples) // (WIDTH * self.channels) * WIDTH * self.channels
+            whole = (
+                len(self.samples) // (SAMPLE_BYTES * self.channels) * SAMPLE_BYTES * self.channels
+            )
             file.writeframes(self.samples[:whole])
         return buffer.getvalue()
 
@@ -105,7 +124,7 @@ def of_wav(data: bytes) -> Pcm:
     """The samples of a WAV file. Raises ValueError for what is none, or not of 16 bits."""
     try:
         with wave.open(io.BytesIO(data)) as file:
-            if file.getsampwidth() != WIDTH:
+            if file.getsampwidth() != SAMPLE_BYTES:
                 raise ValueError("not of 16 bits")
             return Pcm(file.readframes(file.getnframes()), file.getframerate(), file.getnchannels())
     except (wave.Error, EOFError) as error:
@@ -119,14 +138,6 @@ def joined(parts: list[Pcm]) -> Pcm:
         raise ValueError("not of one rate")
     rate, channels = kinds.pop()
     return Pcm(b"".join(part.samples for part in parts), rate, channels)
-
-
-FORMATS = {"mp3": MP3, "wav": WAV}
-LONGEST_PIECE = 4000
-"""Characters in one request; the common limit is 4,096."""
-SHOWN_VOICES = 30
-READ_ALOUD = "Read the user's text aloud, word for word. Say nothing else."
-CHAT_VOICE = "alloy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,11 +230,6 @@ def chat_body(
     }
 
 
-LARGEST = 200_000_000
-"""Bytes of one reply: more than an hour of samples."""
-REPORT_EVERY = 250_000
-
-
 @dataclass(frozen=True)
 class Sound:
     """Sound as it came, and the words that were spoken where they were told."""
@@ -255,10 +261,10 @@ async def _read(response: httpx2.Response, purchase: Purchase, model: str) -> by
     data, reported = bytearray(), 0
     async for piece in response.aiter_bytes():
         data += piece
-        if len(data) > LARGEST:
+        if len(data) > LARGEST_SOUND:
             raise OpenRouterError(
                 Code.UPSTREAM_ERROR,
-                f"The sound has more than {LARGEST:,} bytes. Give a shorter text.",
+                f"The sound has more than {LARGEST_SOUND:,} bytes. Give a shorter text.",
             )
         if len(data) >= reported + REPORT_EVERY:
             reported = len(data)
@@ -273,18 +279,6 @@ def unreadable() -> OpenRouterError:
         "What came is no sound that can be played. Call again, or choose another model.",
         retryable=True,
     )
-
-
-PATH = "/audio/speech"
-PLAYABLE = {MP3, WAV, FLAC, OGG, AAC, AIFF}
-AT_ONCE = 3
-TOKENS_PER_CHARACTER = 5
-"""Tokens of sound for a character of text, on the high side: 0.1 s of 50 tokens a second."""
-HIGHEST_PRICE = Decimal("0.035")
-"""USD for a thousand characters, above which a model is not chosen unasked."""
-STEM_WORDS = 6
-PROVIDER = frozenset({"options", "zdr", "data_collection"})
-"""The routing preferences that `/audio/speech` knows."""
 
 
 @dataclass(kw_only=True)

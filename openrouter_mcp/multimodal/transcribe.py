@@ -40,17 +40,44 @@ from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
 
 # Only what is in the file itself: a playlist could name other files and addresses.
-COMMON = ("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe")
-QUIET = "silencedetect=noise=-35dB:duration=0.35"
+FFMPEG_OPTIONS = ("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe")
+FIND_SILENCE = "silencedetect=noise=-35dB:duration=0.35"
 # Small, and every model takes it; voices need no more than 16 kHz.
-SPEECH = ("-vn", "-ac", "1", "-ar", "16000", "-c:a", "libmp3lame", "-b:a", "64k")
-SOUND = re.compile(r"Stream #.*: Audio:")
-DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
-GUESSED = "Estimating duration"
-PLAYED = re.compile(r"time=(\d+):(\d\d):(\d\d(?:\.\d+)?)")
-SILENCE = re.compile(r"silence_(start|end): (-?\d+(?:\.\d+)?)")
-PATIENCE = 600.0
-"""Seconds after which it is given up."""
+ENCODE_SPEECH = ("-vn", "-ac", "1", "-ar", "16000", "-c:a", "libmp3lame", "-b:a", "64k")
+SOUND_LINE = re.compile(r"Stream #.*: Audio:")
+DURATION_LINE = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+GUESSED_LINE = "Estimating duration"
+TIME_LINE = re.compile(r"time=(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+SILENCE_LINE = re.compile(r"silence_(start|end): (-?\d+(?:\.\d+)?)")
+FFMPEG_LIMIT = 600.0
+"""Seconds after which a run of ffmpeg is given up."""
+FORMATS = frozenset({"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"})
+"""The formats that `/audio/transcriptions` takes."""
+LARGEST_WHOLE = 25_000_000
+"""Bytes of a recording that is sent whole."""
+LONGEST_PART = 600.0
+"""Seconds of one part: providers have a minute to write it down."""
+LEAST_RATE = {"wav": 16_000, "flac": 8_000, "mp3": 4_000}
+OTHER_RATE = 2_000
+"""Bytes of a second of speech at the very least, where nobody can say how long it plays."""
+PATH = "/audio/transcriptions"
+MIME = {
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".txt": "text/plain",
+    ".json": "application/json",
+}
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z\d]{2,8})*")
+"""An ISO-639 code, of two or three letters; script and region may follow."""
+HOUR = 3600
+HIGHEST_PRICE = Decimal("0.5")
+"""USD for an hour, above which a model is not chosen unasked."""
+# The catalogue does not say for what unit a price is; its order of magnitude does.
+PER_HOUR = Decimal("0.05")
+PER_MINUTE = Decimal("0.0005")
+TOKENS_PER_SECOND = 15
+PROVIDER = frozenset({"options", "zdr", "data_collection"})
+"""The routing preferences that `/audio/transcriptions` knows."""
 
 
 @dataclass(frozen=True)
@@ -72,24 +99,24 @@ async def duration(file: Path) -> float:
     Raises `UNSUPPORTED_FORMAT`, also where there is nothing to hear.
     """
     said = await _run("-i", str(file), "-t", "0", "-f", "null", "-")
-    if not SOUND.search(said):
+    if not SOUND_LINE.search(said):
         raise OpenRouterError(
             Code.UNSUPPORTED_FORMAT, "There is no sound in this file. Name one with sound."
         )
-    found = DURATION.search(said)
-    if found is None or GUESSED in said:
+    found = DURATION_LINE.search(said)
+    if found is None or GUESSED_LINE in said:
         # A live recording says nothing and AAC next to nothing: a guess would lose the end.
         said = await _run("-stats", "-i", str(file), "-vn", "-f", "null", "-")
-        found = next(reversed([*PLAYED.finditer(said)]), None)
+        found = next(reversed([*TIME_LINE.finditer(said)]), None)
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
 
 
 async def silences(file: Path) -> list[Part]:
     """Where nobody speaks. Raises `UNSUPPORTED_FORMAT`."""
-    said = await _run("-i", str(file), "-vn", "-af", QUIET, "-f", "null", "-")
+    said = await _run("-i", str(file), "-vn", "-af", FIND_SILENCE, "-f", "null", "-")
     found: list[Part] = []
     begun = 0.0
-    for match in SILENCE.finditer(said):
+    for match in SILENCE_LINE.finditer(said):
         if match[1] == "start":
             begun = max(0.0, float(match[2]))
         else:
@@ -100,7 +127,7 @@ async def silences(file: Path) -> list[Part]:
 async def extract(file: Path, part: Part, target: Path) -> None:
     """Write a part of the sound to `target` as MP3. Raises `UNSUPPORTED_FORMAT`."""
     cut = ("-ss", f"{part.start:.3f}", "-t", f"{part.end - part.start:.3f}")
-    await _run(*cut, "-i", str(file), *SPEECH, str(target))
+    await _run(*cut, "-i", str(file), *ENCODE_SPEECH, str(target))
 
 
 def parts(length: float, quiet: list[Part], longest: float) -> list[Part]:
@@ -124,14 +151,14 @@ async def _run(*arguments: str) -> str:
     """What ffmpeg said. Raises `UNSUPPORTED_FORMAT` with its last line where it failed."""
     process = await asyncio.create_subprocess_exec(
         at_hand(),
-        *COMMON,
+        *FFMPEG_OPTIONS,
         *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(FFMPEG_LIMIT):
             _, said = await process.communicate()
     finally:
         if process.returncode is None:
@@ -147,17 +174,6 @@ async def _run(*arguments: str) -> str:
     return text
 
 
-FORMATS = frozenset({"wav", "mp3", "flac", "m4a", "ogg", "webm", "aac"})
-"""What `/audio/transcriptions` takes."""
-LARGEST = 25_000_000
-"""Bytes of a recording that is sent whole."""
-LONGEST = 600.0
-"""Seconds of one part: providers have a minute to write it down."""
-LEAST_RATE = {"wav": 16_000, "flac": 8_000, "mp3": 4_000}
-OTHER_RATE = 2_000
-"""Bytes of a second of speech at the very least, where nobody can say how long it plays."""
-
-
 @dataclass(frozen=True)
 class Recording:
     """One recording: its bytes, OpenRouter's word for its format, how long it plays at most."""
@@ -170,8 +186,8 @@ class Recording:
     @property
     def whole(self) -> bool:
         """Whether one request can hold it."""
-        short = self.seconds <= LONGEST or not at_hand()
-        return self.format in FORMATS and self.data.size <= LARGEST and short
+        short = self.seconds <= LONGEST_PART or not at_hand()
+        return self.format in FORMATS and self.data.size <= LARGEST_WHOLE and short
 
 
 async def find(files: Files, name: str) -> Recording:
@@ -192,7 +208,7 @@ async def find(files: Files, name: str) -> Recording:
     found = Recording(data.name, data, kind, seconds)
     if not found.whole and not at_hand():
         what = (
-            f"has {data.size:,} bytes, and {LARGEST:,} can be sent at once"
+            f"has {data.size:,} bytes, and {LARGEST_WHOLE:,} can be sent at once"
             if kind in FORMATS
             else f"is {kind.upper() or 'a format'} that cannot be written down as it is"
         )
@@ -230,7 +246,7 @@ async def divided(recording: Recording) -> AsyncGenerator[list[tuple[Part, Recor
     async with _copied(recording.data) as copy:
         quiet = await silences(copy)
         found = []
-        for number, part in enumerate(parts(recording.seconds, quiet, LONGEST)):
+        for number, part in enumerate(parts(recording.seconds, quiet, LONGEST_PART)):
             target = copy.with_name(f"part-{number}.mp3")
             await extract(copy, part, target)
             size = (await asyncio.to_thread(target.stat)).st_size
@@ -261,26 +277,6 @@ def _opener(path: Path) -> Any:
         return path.open("rb")
 
     return opened
-
-
-PATH = "/audio/transcriptions"
-MIME = {
-    ".srt": "application/x-subrip",
-    ".vtt": "text/vtt",
-    ".txt": "text/plain",
-    ".json": "application/json",
-}
-LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z\d]{2,8})*")
-"""An ISO-639 code, of two or three letters; script and region may follow."""
-HOUR = 3600
-HIGHEST_PRICE = Decimal("0.5")
-"""USD for an hour, above which a model is not chosen unasked."""
-# The catalogue does not say for what unit a price is; its order of magnitude does.
-PER_HOUR = Decimal("0.05")
-PER_MINUTE = Decimal("0.0005")
-TOKENS_PER_SECOND = 15
-PROVIDER = frozenset({"options", "zdr", "data_collection"})
-"""The routing preferences that `/audio/transcriptions` knows."""
 
 
 @dataclass(kw_only=True)

@@ -47,6 +47,14 @@ SILENT = re.compile(r"(?:no|without|non)[-_ ]?audio|silent|audio[-_ ](?:off|fals
 FROM_IMAGE = re.compile(r"image[-_ ]to[-_ ]video|reference|i2v")
 FROM_TEXT = re.compile(r"text[-_ ]to[-_ ]video|t2v")
 FLAT = re.compile(r"generate|(?:per[-_ ])?(?:video|generation|request)(?:$|[-_ ](?!token))")
+SUFFIXES = (".mp4", ".webm", ".mov")
+HIGHEST_PRICE = Decimal("0.5")
+"""USD for a second of video, above which a model is not chosen unasked."""
+STEM_WORDS = 6
+REFERENCES: tuple[KindName, ...] = ("image", "audio", "video")
+INPUTS = "input_references"
+NAME_ANOTHER = "Name a finished one with extend (get_job lists them)."
+MIME = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,16 +194,6 @@ def _price(
         seconds = body.get("duration") or max(row.get("supported_durations") or [0])
         return price * seconds if seconds else None
     return price if FLAT.search(name) else None
-
-
-SUFFIXES = (".mp4", ".webm", ".mov")
-HIGHEST_PRICE = Decimal("0.5")
-"""USD for a second of video, above which a model is not chosen unasked."""
-STEM_WORDS = 6
-REFERENCES: tuple[KindName, ...] = ("image", "audio", "video")
-INPUTS = "input_references"
-NAME_ANOTHER = "Name a finished one with extend (get_job lists them)."
-MIME = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
 
 
 @dataclass(kw_only=True)

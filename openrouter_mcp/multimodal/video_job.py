@@ -46,11 +46,20 @@ if TYPE_CHECKING:
 
 TOOL = "generate_video"
 PATH = "/videos"
-FRUITLESS = 4
+FRUITLESS_ATTEMPTS = 4
 """Attempts in a row that bring nothing, after which a download is given up."""
-PAUSE = 0.5
+RETRY_WAIT = 0.5
 """Seconds before the second attempt; doubled each time."""
-RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
+ENDED = {"completed", "failed", "cancelled", "expired"}
+FIRST_WAIT = 0.125
+"""The first wait for a video, as a share of the longest."""
+SLOWER = 1.5
+UNKNOWN_AT_FIRST = 5
+"""How often OpenRouter may not know a job that it has just taken."""
+BILLED_ON = (
+    "OpenRouter cannot stop a video that it has begun: it is finished and billed all the same."
+)
 
 
 async def download(
@@ -128,10 +137,10 @@ class _Download:
                 await self._attempt()
             except OpenRouterError as error:
                 fruitless = 0 if self._size > before else fruitless + 1
-                if not error.retryable or fruitless >= FRUITLESS:
+                if not error.retryable or fruitless >= FRUITLESS_ATTEMPTS:
                     raise
                 await self._report(f"the download broke off at {self._size:,} bytes; going on")
-                await self._app.timing.sleep(PAUSE * 2**fruitless)
+                await self._app.timing.sleep(RETRY_WAIT * 2**fruitless)
             else:
                 return self._size
 
@@ -145,7 +154,7 @@ class _Download:
 
     async def _begin(self, response: httpx2.Response) -> None:
         """Go on where it broke off; from the beginning if that is what is sent."""
-        part = RANGE.fullmatch(response.headers.get("content-range", ""))
+        part = CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
         length = response.headers.get("content-length", "")
         if response.status_code == 206 and part and int(part[1]) == self._size:
             self._total = 0 if part[2] == "*" else int(part[2])
@@ -172,17 +181,6 @@ class _Download:
                 f"{variable('video_gen_max_bytes')} allows. Raise that and restart this server.",
                 retryable=True,
             )
-
-
-ENDED = {"completed", "failed", "cancelled", "expired"}
-FIRST_WAIT = 0.125
-"""The first wait for a video, as a share of the longest."""
-SLOWER = 1.5
-UNKNOWN_AT_FIRST = 5
-"""How often OpenRouter may not know a job that it has just taken."""
-BILLED_ON = (
-    "OpenRouter cannot stop a video that it has begun: it is finished and billed all the same."
-)
 
 
 @dataclass(frozen=True)

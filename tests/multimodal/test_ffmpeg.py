@@ -82,7 +82,7 @@ def test_parts_join_without_gaps_and_none_is_too_long(length, quiet) -> None:
 
 
 async def test_ffmpeg_is_asked_for_length_silences_and_parts(stand_in, tmp_path, monkeypatch):
-    monkeypatch.setattr(transcribe, "LONGEST", 12.0)
+    monkeypatch.setattr(transcribe, "LONGEST_PART", 12.0)
     (tmp_path / "a.wav").write_bytes(b"sound")
     assert await transcribe.duration(tmp_path / "a.wav") == 25
     async with transcribe.divided(recording(tmp_path / "a.wav", 25)) as parts:
@@ -135,7 +135,7 @@ async def test_a_cancelled_call_leaves_no_process(stand_in, tmp_path) -> None:
 
 @REAL
 async def test_a_real_recording_is_divided_where_it_is_silent(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(transcribe, "LONGEST", 4.0)
+    monkeypatch.setattr(transcribe, "LONGEST_PART", 4.0)
     tone = [int(9000 * math.sin(n / 5)) for n in range(16_000 * 3)]
     loud, quiet = struct.pack(f"<{len(tone)}h", *tone), bytes(2 * 16_000)
     (tmp_path / "a.wav").write_bytes(Pcm(loud + quiet + loud, 16_000).wav())

@@ -969,7 +969,7 @@ async def test_a_long_transcript_is_shown_by_its_head(
 async def test_what_cannot_be_written_down_is_refused_before_paying(
     client, simulator, talk, tmp_path, monkeypatch, name, code
 ) -> None:
-    monkeypatch.setattr(transcribe, "LARGEST", 50_000)
+    monkeypatch.setattr(transcribe, "LARGEST_WHOLE", 50_000)
     (tmp_path / "notes.txt").write_text("words")
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
     (tmp_path / "old.aiff").write_bytes(b"FORM\0\0\0\x20AIFF" + bytes(100))
@@ -987,7 +987,7 @@ async def test_what_cannot_be_written_down_is_refused_before_paying(
 async def test_a_long_recording_is_written_down_in_parts(
     client, simulator, talk, monkeypatch
 ) -> None:
-    monkeypatch.setattr(transcribe, "LONGEST", 1.5)
+    monkeypatch.setattr(transcribe, "LONGEST_PART", 1.5)
     monkeypatch.setattr(transcribe, "at_hand", lambda: "/usr/bin/ffmpeg")
 
     async def duration(_file: Path) -> float:
