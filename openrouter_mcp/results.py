@@ -71,9 +71,12 @@ def _storable(block: ContentBlock) -> ContentBlock:
     return block
 
 
-def failed(error: OpenRouterError) -> ToolResult:
+def failed(
+    error: OpenRouterError, ending: str = "", meta: Mapping[str, Any] | None = None
+) -> ToolResult:
     """A call that gave nothing: the sentence to read, the code to switch on."""
-    return tool_result(error.message, is_error=True, meta={ERROR_META: error.meta()})
+    about = {ERROR_META: error.meta(), **(meta or {})}
+    return tool_result(paragraphs([error.message, ending]), is_error=True, meta=about)
 
 
 def paragraphs(parts: Iterable[str]) -> str:

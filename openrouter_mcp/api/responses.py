@@ -6,6 +6,7 @@ Whatever fails comes out as an `OpenRouterError`.
 from __future__ import annotations
 
 import asyncio
+import base64
 import codecs
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
@@ -215,6 +216,15 @@ def number(value: object, name: str) -> float | None:
         return float(field) if math.isfinite(field) else None
     except OverflowError:
         return None
+
+
+def base64_bytes(encoded: str) -> bytes:
+    """What base64 holds, also as a data URL, in lines, or without padding; empty if damaged."""
+    digits = "".join(encoded.partition(";base64,")[2 if ";base64," in encoded else 0].split())
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except ValueError:
+        return b""
 
 
 def _field(value: object, name: str) -> object:

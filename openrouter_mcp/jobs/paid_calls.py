@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
 from decimal import Decimal
-from typing import Any
 
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
 from openrouter_mcp.api.client import OpenRouter
+from openrouter_mcp.api.responses import perhaps_billed
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.jobs.jobs import Handle, Jobs
 from openrouter_mcp.progress import Progress
+from openrouter_mcp.results import RECEIPT_META, failed
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
 from openrouter_mcp.spending.paid_request import Purchase
+from openrouter_mcp.spending.receipts import Receipt
+
+OF_THE_REPLY = {Code.UPSTREAM_ERROR, Code.REFUSED, Code.TOO_LARGE}
+"""Failures that lie in what was paid for; after others, such as a full disk, it is still there."""
 
 
 class PaidCall(ABC):
@@ -52,6 +57,12 @@ class PaidCall(ABC):
         """Send what is paid through `purchase`, and reply. Raises `OpenRouterError`."""
 
 
+def paid_in_vain(error: OpenRouterError, receipt: Receipt) -> ToolResult:
+    """A call that was paid and gave nothing that can be used: why, and its receipt."""
+    told = perhaps_billed(error) if error.retryable and error.http_status is None else error
+    return failed(told, receipt.line(), {RECEIPT_META: receipt.meta()})
+
+
 class PaidCalls:
     """Carries out what a paid tool has planned."""
 
@@ -75,7 +86,7 @@ class PaidCalls:
         if question := await call.consent(self._settings, progress):
             return question
 
-        def work(handle: Handle) -> Coroutine[Any, Any, ToolResult]:
+        async def work(handle: Handle) -> ToolResult:
             purchase = Purchase(
                 self._settings,
                 self._client,
@@ -86,6 +97,11 @@ class PaidCalls:
                 call.subject,
                 call.less,
             )
-            return call.perform(purchase, handle)
+            try:
+                return await call.perform(purchase, handle)
+            except OpenRouterError as error:
+                if not purchase.receipts or error.code not in OF_THE_REPLY:
+                    raise
+                return paid_in_vain(error, await purchase.receipt())
 
         return await self._jobs.run(call.tool, call.title, work, progress)

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -240,21 +241,19 @@ async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> l
         reply = await purchase.client.post(
             PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
         )
-        if isinstance(reply, dict):
-            paid.read(reply)
+        paid.read(reply)
     # Its model's name may be a dated one; what is compared is the id that can be called.
     return await asyncio.to_thread(_rows, reply, len(texts))
 
 
 def _rows(body: object, count: int) -> list[Vector]:
-    data = body.get("data") if isinstance(body, dict) else None
     rows: dict[int, Vector] = {}
-    for place, entry in enumerate(data if isinstance(data, list) else []):
-        if isinstance(entry, dict):
-            try:
-                rows[entry.get("index", place)] = vector(entry.get("embedding"))
-            except (ValueError, TypeError):
-                raise unreadable("the vectors") from None
+    for place, entry in enumerate(responses.mappings(body, "data")):
+        index = responses.number(entry, "index")
+        try:
+            rows[place if index is None else int(index)] = vector(entry.get("embedding"))
+        except (ValueError, TypeError):
+            raise unreadable("the vectors") from None
     lengths = {len(row) for row in rows.values()}
     if rows.keys() != set(range(count)) or len(lengths) != 1 or 0 in lengths:
         raise unreadable("the vectors")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -348,9 +346,9 @@ async def _drawn(purchase: Purchase, model: Resolution, bound: Bound) -> list[by
             on_headers=paid.on_headers,
             report=purchase.report,
         )
-        drawn = reply if isinstance(reply, dict) else {}
-        paid.read(drawn)
-    encoded = [responses.text(row, "b64_json") for row in responses.mappings(drawn, "data")]
+        paid.read(reply)
+    rows = responses.mappings(reply, "data")
+    encoded = [responses.text(row, "b64_json") or responses.text(row, "url") for row in rows]
     return await asyncio.to_thread(_decoded, encoded)
 
 
@@ -358,17 +356,13 @@ async def _drawn_in_chat(purchase: Purchase, model: Resolution, bound: Bound) ->
     """The images of one chat."""
     async with purchase.request(model, bound) as paid:
         media = await chat_media.receive(purchase, paid)
-    encoded = [url.partition(";base64,")[2] for url in media.images]
-    return await asyncio.to_thread(_decoded, encoded)
+    return await asyncio.to_thread(_decoded, media.images)
 
 
 def _decoded(encoded: Sequence[str]) -> list[bytes]:
-    """The images in base64. Raises `UPSTREAM_ERROR` where there is none, or one is damaged."""
-    try:
-        drawn = [base64.b64decode(each, validate=True) for each in encoded]
-    except binascii.Error:
-        drawn = []
-    if not drawn or not all(drawn):
+    """The images in base64 that are whole. Raises `UPSTREAM_ERROR` where there is none. Blocks."""
+    drawn = [data for data in map(responses.base64_bytes, encoded) if data]
+    if not drawn:
         raise unreadable("the images")
     return drawn
 

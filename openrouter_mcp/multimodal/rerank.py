@@ -9,6 +9,7 @@ from typing import Any
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -72,10 +73,8 @@ class RerankPlan(MediaPlan):
             reply = await purchase.client.post(
                 PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
             )
-            if not isinstance(reply, dict):
-                raise unreadable("the order of the documents")
             paid.read(reply)
-        order = _order(reply.get("results"), len(self.documents.items))
+        order = _order(responses.mappings(reply, "results"), len(self.documents.items))
         receipt = await purchase.receipt()
         rows, more = await save.shown_rows(
             purchase.settings, _rows(self, order), receipt.generation_id
@@ -162,10 +161,10 @@ def search_units(sizes: Sequence[int]) -> int:
     return max(1, -(-chunks // CHUNKS_PER_UNIT))
 
 
-def _order(results: object, count: int) -> list[tuple[int, float]]:
+def _order(results: Sequence[Mapping[str, Any]], count: int) -> list[tuple[int, float]]:
     """Index and score of each row of the reply, best first."""
     order = []
-    for row in results if isinstance(results, list) else []:
+    for row in results:
         match row:
             case {"index": int(index), "relevance_score": int() | float() as score}:
                 if 0 <= index < count:

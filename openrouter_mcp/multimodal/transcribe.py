@@ -443,8 +443,7 @@ async def _written_down(
         reply = await purchase.client.post(
             PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
         )
-        if isinstance(reply, dict):
-            paid.read(reply)
+        paid.read(reply)
     if not isinstance(reply, dict) or not isinstance(reply.get("text"), str):
         raise unreadable("the transcript")
     told = paid.usage.get("seconds")

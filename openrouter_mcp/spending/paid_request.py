@@ -66,8 +66,8 @@ class PaidRequest:
         self.generation_id = generation_id
         await self.reservation.generation(generation_id)
 
-    def read(self, reply: Mapping[str, Any]) -> None:
-        """Take model, provider and usage from a reply that has them."""
+    def read(self, reply: object) -> None:
+        """Take model, provider and usage from a reply that has them, if it is one at all."""
         self.usage = responses.mapping(reply, "usage")
         self.answered_by = responses.text(reply, "model")
         self.provider = responses.text(reply, "provider")
@@ -88,11 +88,14 @@ class PaidRequest:
             self.usage = {**self.usage, "cost": statistics.get("total_cost")}
 
     @property
+    def has_cost(self) -> bool:
+        """Whether the reply has told what it cost."""
+        return parse_usd(self.usage.get("cost")) is not None
+
+    @property
     def is_complete(self) -> bool:
         """Whether the reply has told all that a receipt says."""
-        return parse_usd(self.usage.get("cost")) is not None and bool(
-            self.provider or not self.name_provider
-        )
+        return self.has_cost and bool(self.provider or not self.name_provider)
 
 
 @dataclass
@@ -125,10 +128,14 @@ class Purchase:
             await reservation.sent()
             paid = PaidRequest(reservation, model, body)
             begun = time.monotonic()
-            yield paid
-            receipt = paid.receipt or await self._receipt_of(paid, time.monotonic() - begun)
-            await _settle(reservation, receipt)
-            self.receipts.append(receipt)
+            try:
+                yield paid
+            except OpenRouterError as error:
+                if not paid.has_cost or error.http_status is not None:
+                    raise
+                await self._settle(paid, time.monotonic() - begun)
+                raise
+            await self._settle(paid, time.monotonic() - begun)
 
     async def receipt(self, quantity: str = "") -> Receipt:
         """One receipt for all requests, once they are done, and the audit line for it."""
@@ -203,6 +210,20 @@ class Purchase:
             "less.",
         )
 
+    async def _settle(self, paid: PaidRequest, seconds: float) -> None:
+        """Write into the ledger what a request that is over has cost, and keep its receipt."""
+        receipt = paid.receipt or await self._receipt_of(paid, seconds)
+        await paid.reservation.settle(
+            receipt.cost,
+            model=receipt.model,
+            provider=receipt.provider,
+            input_tokens=receipt.input_tokens,
+            output_tokens=receipt.output_tokens,
+            duration=receipt.seconds,
+            generation_id=receipt.generation_id,
+        )
+        self.receipts.append(receipt)
+
     async def _receipt_of(self, paid: PaidRequest, seconds: float) -> Receipt:
         """The receipt of a request that is done; what its reply did not tell is asked for."""
         if paid.generation_id and not paid.is_complete:
@@ -267,16 +288,3 @@ async def statistics(client: OpenRouter, generation_id: str) -> Mapping[str, Any
             return None
         raise
     return responses.mapping(reply, "data")
-
-
-async def _settle(reservation: Reservation, receipt: Receipt) -> None:
-    """Write into the ledger what a request that is over has cost, as its receipt tells."""
-    await reservation.settle(
-        receipt.cost,
-        model=receipt.model,
-        provider=receipt.provider,
-        input_tokens=receipt.input_tokens,
-        output_tokens=receipt.output_tokens,
-        duration=receipt.seconds,
-        generation_id=receipt.generation_id,
-    )

@@ -1,0 +1,132 @@
+"""Paid replies that cannot be read: told once, with their receipt, and not repeated."""
+
+import base64
+import io
+import json
+import wave
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from openrouter_mcp.results import ERROR_META, RECEIPT_META
+from openrouter_mcp.simulator.state import Simulator
+
+USAGE = {"cost": 0.0042, "prompt_tokens": 3, "total_tokens": 3}
+
+
+def picture() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(data, "PNG")
+    return data.getvalue()
+
+
+PNG = base64.b64encode(picture()).decode()
+
+
+def recording() -> bytes:
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(32_000))
+    return data.getvalue()
+
+
+CALLS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "generate_image": (
+        "/images",
+        {"prompt": "A fox"},
+        {"created": 1, "data": [{"b64_json": PNG}], "usage": USAGE},
+    ),
+    "transcribe_audio": (
+        "/audio/transcriptions",
+        {"file": "speech.wav"},
+        {"text": "Good morning.", "usage": {**USAGE, "seconds": 1.0}},
+    ),
+    "embed_texts": (
+        "/embeddings",
+        {"texts": ["a"], "save_to": "vectors.jsonl"},
+        {"data": [{"index": 0, "embedding": [0.5, 0.25]}], "usage": USAGE},
+    ),
+    "rerank_documents": (
+        "/rerank",
+        {"query": "a", "documents": ["a", "b"]},
+        {"results": [{"index": 1, "relevance_score": 0.9}], "usage": USAGE},
+    ),
+}
+
+
+@pytest.fixture
+def call(client, tmp_path, monkeypatch):
+    async def call(tool: str):
+        arguments = dict(CALLS[tool][1])
+        if "file" in arguments:
+            path = tmp_path / "speech.wav"
+            path.write_bytes(recording())
+            arguments["file"] = str(path)
+        return await client.call_tool(tool, arguments, raise_on_error=False)
+
+    return call
+
+
+@pytest.mark.parametrize("tool", CALLS)
+@pytest.mark.parametrize(
+    "body",
+    ["null", "[]", "7", '"words"', "{}", "not JSON", "", "<html>busy</html>", b"\xff\xfe\x00{"],
+    ids=repr,
+)
+async def test_what_cannot_be_read_is_told_and_not_repeated(call, simulator, tool, body):
+    simulator.answer_raw(body, path=CALLS[tool][0], media_type="application/json", times=None)
+    result = await call(tool)
+    assert result.is_error
+    error = result.meta[ERROR_META]
+    assert error["code"] == "UPSTREAM_ERROR"
+    assert error["retryable"] is False
+    assert "http_status" not in error
+    assert "<html>" not in result.content[0].text
+    assert len([r for r in simulator.requests if r.method == "POST"]) == 1
+
+
+@pytest.mark.parametrize("tool", CALLS)
+async def test_what_lacks_its_parts_still_has_its_receipt(call, simulator: Simulator, tool: str):
+    path, _, reply = CALLS[tool]
+    simulator.answer_raw(
+        json.dumps({"usage": reply["usage"]}), path=path, media_type="application/json"
+    )
+    result = await call(tool)
+    assert result.is_error
+    assert result.meta[ERROR_META]["retryable"] is False
+    assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+    assert result.content[-1].text.splitlines()[-1].startswith("-- ")
+
+
+@pytest.mark.parametrize("tool", CALLS)
+@pytest.mark.parametrize("before", ["\ufeff", "\n\n  ", ""], ids=repr)
+@pytest.mark.parametrize("media_type", ["text/plain", "application/octet-stream", ""])
+async def test_what_can_be_read_in_spite_of_its_wrapping_is_read(
+    call, simulator: Simulator, tool: str, before: str, media_type: str
+):
+    path, _, reply = CALLS[tool]
+    simulator.answer_raw(before + json.dumps(reply), path=path, media_type=media_type)
+    result = await call(tool)
+    assert not result.is_error
+    receipt = result.meta.get(RECEIPT_META) or result.structured_content["receipt"]
+    assert receipt["cost"] in ("0.0042", 0.0042)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"b64_json": f"data:image/png;base64,{PNG}"},
+        {"url": f"data:image/png;base64,{PNG}"},
+        {"b64_json": "\n".join(PNG[at : at + 76] for at in range(0, len(PNG), 76))},
+        {"b64_json": PNG.rstrip("=")},
+    ],
+    ids=["data url", "url", "lines", "no padding"],
+)
+async def test_an_image_is_read_in_every_form_of_base64(call, simulator: Simulator, row: dict):
+    reply = {"data": [row, {"b64_json": "damaged!"}, None], "usage": USAGE}
+    simulator.answer_raw(json.dumps(reply), path="/images", media_type="application/json")
+    result = await call("generate_image")
+    assert not result.is_error
+    assert [block.type for block in result.content].count("resource_link") == 1
