@@ -26,6 +26,11 @@ MEND = (
     "Your last message does not fit the JSON schema: {problem}. Reply with the corrected JSON "
     "alone."
 )
+INCOMPLETE = "It could not be completed: {why}"
+BEGAN_AGAIN = (
+    "The answer was cut off, and the model began again instead of going on: the longer of both is "
+    "shown."
+)
 EFFORTS = get_args(Effort)[1:]
 LONGEST_OVERLAP = 200
 SHORTEST_OVERLAP = 12
@@ -45,6 +50,8 @@ class Exchange:
     """The JSON value, where a schema was asked for and is fulfilled."""
     error: OpenRouterError | None = None
     notes: list[str] = field(default_factory=list)
+    ended: Answer | None = None
+    """The answer that decides how the reply ended, where the last one added nothing to it."""
 
     @property
     def is_json(self) -> bool:
@@ -54,7 +61,7 @@ class Exchange:
     @property
     def last(self) -> Answer:
         """The answer that decides how the reply ended."""
-        return self.answers[-1]
+        return self.ended or self.answers[-1]
 
     @property
     def message(self) -> dict[str, Any]:
@@ -93,14 +100,15 @@ async def pay(purchase: Purchase, request: ChatRequest, listener: Listener) -> A
 
 async def ask(purchase: Purchase, request: ChatRequest, on_text: Callable[[str], None]) -> Exchange:
     """Send the request and what makes its answer whole; `on_text` takes the text so far."""
-    said: list[str] = []
+    said = ""
 
     def on_delta(answer: Answer) -> None:
-        on_text("".join([*said, answer.text]))
+        on_text(_joined(said, answer.text))
 
     async def send(request: ChatRequest) -> Answer:
+        nonlocal said
         answer = await pay(purchase, request, Listener(purchase.report, on_delta=on_delta))
-        said.append(answer.text)
+        said = _joined(said, answer.text)
         return answer
 
     turns = purchase.settings.max_continuations
@@ -121,7 +129,8 @@ async def converse(
         following = _following(exchange)
         if following is None or not await _send_within(exchange, following, send, limit):
             break
-        exchange.text = _joined(exchange.text, exchange.last.text)
+        if not _go_on(exchange):
+            break
     exchange.error = exchange.last.error
     if request.schema and not exchange.error and not exchange.last.tool_calls:
         await _fit(exchange, send, limit)
@@ -130,25 +139,36 @@ async def converse(
 
 def most_further(request: ChatRequest, continuations: int) -> int:
     """How many requests can follow the first one, to make the reply whole."""
-    return (continuations if request.path == CHAT else 0) + bool(request.schema)
+    return (continuations if _may_go_on(request) else 0) + bool(request.schema)
+
+
+def _may_go_on(request: ChatRequest) -> bool:
+    """Whether an answer that was cut is continued; a limit of the caller's is a limit."""
+    return request.path == CHAT and not request.is_limited
 
 
 async def _send(exchange: Exchange, request: ChatRequest, send: Send) -> None:
     answer = await send(request)
     exchange.sent.append(request)
     exchange.answers.append(answer)
+    exchange.ended = None
 
 
 async def _send_within(
     exchange: Exchange, request: ChatRequest, send: Send, limit: Decimal | None
 ) -> bool:
-    """Send a further request if the money allows; a failure leaves what there is."""
+    """Send a further request if money and tokens allow; a failure leaves what there is."""
+    if request.is_limited:
+        left = request.output_limit - exchange.receipt.output_tokens
+        if exchange.last.finish_reason == "length" or left <= 0:
+            return False
+        request = replace(request, body={**request.body, request.limit_name: left})
     try:
         if limit is not None:
             request = estimate.within(request, limit - exchange.spent, datetime.now(UTC))
         await _send(exchange, request, send)
     except OpenRouterError as error:
-        exchange.notes.append(f"It could not be completed: {error.message}")
+        exchange.notes.append(INCOMPLETE.format(why=error.message))
         return False
     return True
 
@@ -158,11 +178,26 @@ def _following(exchange: Exchange) -> ChatRequest | None:
     answer = exchange.last
     if answer.error or answer.finish_reason != "length" or answer.tool_calls:
         return None
-    if exchange.request.path != CHAT:
+    if not _may_go_on(exchange.request):
         return None
     if exchange.text:
         return _with_turn(exchange.request, exchange.text, CONTINUE)
     return _thinking_less(exchange.sent[-1])
+
+
+def _go_on(exchange: Exchange) -> bool:
+    """Add the last answer to the reply. False if it adds nothing: asking again would not help."""
+    cut, more, said = exchange.answers[-2], exchange.last, exchange.text
+    exchange.text = _joined(said, more.text)
+    if said and _begins_again(said, more.text):
+        exchange.notes.append(BEGAN_AGAIN)
+    elif exchange.text == said and said and not more.tool_calls:
+        told = more.error.message if more.error else "the model added nothing."
+        exchange.notes.append(INCOMPLETE.format(why=told))
+    if exchange.text != said or not said or more.tool_calls:
+        return True
+    exchange.ended = cut
+    return False
 
 
 def _with_turn(request: ChatRequest, said: str, asked: str) -> ChatRequest:
@@ -212,8 +247,21 @@ async def _fit(exchange: Exchange, send: Send, limit: Decimal | None) -> None:
 
 
 def _joined(said: str, more: str) -> str:
-    """Both texts without the words that the second repeats from the end of the first."""
+    """Both texts without the words that the second repeats from the end of the first.
+
+    Where the second begins again, it is the longer one of both.
+    """
+    if _begins_again(said, more):
+        return max(said, more.lstrip(), key=len)
     for length in range(min(LONGEST_OVERLAP, len(said), len(more)), SHORTEST_OVERLAP - 1, -1):
         if said.endswith(more[:length]):
             return said + more[length:]
-    return said + more
+    return said + more if more.strip() else said
+
+
+def _begins_again(said: str, more: str) -> bool:
+    """Whether a text starts as the one before did, for half of the shorter of them."""
+    first, second = said.lstrip(), more.lstrip()
+    shorter = min(len(first), len(second))
+    enough = max(SHORTEST_OVERLAP, min(LONGEST_OVERLAP, shorter // 2))
+    return enough <= shorter and first[:enough] == second[:enough]

@@ -86,6 +86,8 @@ class ChatRequest:
     notes: tuple[str, ...]
     """Sentences that belong under the answer: what was assumed or may have no effect."""
     path: str = CHAT
+    is_limited: bool = False
+    """Whether the caller gave the output limit, which then bounds all requests of the call."""
 
     @property
     def limit_name(self) -> str:
@@ -128,7 +130,11 @@ def compose(
     if fallbacks:
         body["models"] = [fallback.id for fallback in fallbacks]
         options.pop("models", None)
-    body |= _limits(asked, options, settings)
+    given_limit = output_limit(options)
+    given_limit = asked.max_tokens or given_limit
+    if limit := given_limit or settings.max_tokens:
+        # The other name is deprecated.
+        body["max_completion_tokens"] = limit
     if reasoning := _reasoning(asked, options, model):
         body["reasoning"] = reasoning
     routing = provider(options, settings)
@@ -149,7 +155,16 @@ def compose(
     )
     body |= sorted(options.items())
     body["stream"] = True
-    return ChatRequest(body, sent_headers, model, tuple(fallbacks), schema, show_reasoning, notes)
+    return ChatRequest(
+        body=body,
+        headers=sent_headers,
+        model=model,
+        fallbacks=tuple(fallbacks),
+        schema=schema,
+        show_reasoning=show_reasoning,
+        notes=notes,
+        is_limited=bool(given_limit),
+    )
 
 
 def compose_text(asked: CallerRequest, model: Resolution, settings: Settings) -> ChatRequest:
@@ -271,13 +286,6 @@ def _add_search(options: dict[str, Any], model: Resolution) -> None:
     if not any(tool.get("type") == SEARCH_TOOL for tool in tools):
         tools.append({"type": SEARCH_TOOL, "parameters": SEARCH})
     options["tools"] = tools
-
-
-def _limits(asked: CallerRequest, options: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """The output limit under the name that is not deprecated; the argument wins, then options."""
-    given = output_limit(options)
-    limit = asked.max_tokens or given or settings.max_tokens
-    return {"max_completion_tokens": limit} if limit else {}
 
 
 def _reasoning(asked: CallerRequest, options: dict[str, Any], model: Resolution) -> dict[str, Any]:
