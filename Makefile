@@ -5,6 +5,9 @@ BIN := .venv/bin
 UV := $(shell command -v uv)
 INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --constraint constraints.txt
 
+# Tests start many Pythons: compile what they share once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test bench lint fix constraints clean
 
 demo: .venv/demo

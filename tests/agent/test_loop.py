@@ -26,6 +26,7 @@ from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.progress import silent
 from openrouter_mcp.settings import Settings
+from tests.support.processes import until
 
 READS = mt.ToolAnnotations(read_only_hint=True)
 PIXEL = bytes.fromhex("89504e470d0a1a0a")
@@ -80,11 +81,11 @@ class Desk(McpServer):
         return ToolResult(content=[link])
 
     async def wait(self) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async def write(self, text: str) -> ToolResult:
         self.log.append(f"write {text}")
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
         self.log.append(f"wrote {text}")
         return ToolResult(content="done")
 
@@ -457,8 +458,7 @@ async def test_everything_is_in_the_transcript(work, tmp_path) -> None:
 
 async def test_cancelling_the_run_cancels_the_tools(work, desk) -> None:
     task = asyncio.create_task(work(Scripted(calls(("desk__look", {}), ("desk__wait", {})))))
-    while "saw desk" not in desk.log:
-        await asyncio.sleep(0.005)
+    await until(lambda: "saw desk" in desk.log)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

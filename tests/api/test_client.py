@@ -18,6 +18,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, MANAGEMENT_KEY, Recorded, Simulator
 from openrouter_mcp.timing import Timing
+from tests.support.processes import until
 from tests.support.timing import FAST
 
 CHAT = "/chat/completions"
@@ -58,9 +59,7 @@ async def failing(awaitable: Any) -> OpenRouterError:
 
 async def arrival(simulator: Simulator) -> Recorded:
     """The first request, once it is there."""
-    async with asyncio.timeout(5):
-        while not simulator.requests:
-            await asyncio.sleep(0.002)
+    await until(lambda: simulator.requests)
     return simulator.requests[0]
 
 

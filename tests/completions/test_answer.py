@@ -19,6 +19,7 @@ from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.simulator.state import Script, Simulator
 from openrouter_mcp.spending import receipts
 from tests.api.test_client import SSE, replying
+from tests.support.processes import until
 from tests.support.timing import FAST
 
 MODEL = "openai/gpt-5-mini"
@@ -561,9 +562,7 @@ async def test_an_error_inside_ok_is_raised(simulator: Simulator, openrouter: Op
 async def test_cancelling_stops_the_answer(simulator: Simulator, openrouter: OpenRouter):
     simulator.fail("stall_mid_stream")
     task = asyncio.create_task(said(openrouter))
-    async with asyncio.timeout(5):
-        while not simulator.requests:
-            await asyncio.sleep(0.005)
+    await until(lambda: simulator.requests)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -561,7 +561,7 @@ async def test_a_file_of_someone_else_is_refused(work: Path, monkeypatch: pytest
 
 
 async def test_a_large_folder_does_not_hold_up_the_event_loop(work: Path):
-    for number in range(50):
+    for number in range(20):
         make(work / f"{number}", *(f"{file}.py" for file in range(100)))
     gaps = []
     running = True
@@ -575,11 +575,11 @@ async def test_a_large_folder_does_not_hold_up_the_event_loop(work: Path):
             gaps.append(time.perf_counter() - before)
 
     task = asyncio.create_task(heartbeat())
-    attachments = await attach(".", max_files=5000)
+    attachments = await attach(".", max_files=2000)
     running = False
     await task
     gc.unfreeze()
-    assert len(attachments.parts) == 5000
+    assert len(attachments.parts) == 2000
     assert len(gaps) > 10
     assert max(gaps) < sum(gaps) / 4
 

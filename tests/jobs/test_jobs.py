@@ -526,14 +526,17 @@ async def test_work_that_ended_while_its_call_was_cancelled_is_not_lost(
 ):
     jobs = open_jobs(wait_seconds=45)
 
+    begun = asyncio.Event()
+
     async def stubborn(handle: Handle) -> ToolResult:
+        begun.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return ANSWER
 
     call = asyncio.create_task(jobs.run("chat", "acme/x", stubborn, listen()))
-    await asyncio.sleep(0.005)
+    await begun.wait()
     call.cancel()
     await asyncio.wait({call})
     await jobs.aclose()
@@ -547,8 +550,9 @@ async def test_cancelling_the_wait_for_a_job_leaves_the_job_alone(
     jobs = open_jobs()
     identity = await started(jobs, upstream, listen)
     jobs._patience = None
-    getting = asyncio.create_task(jobs.get(identity, 1000, listen()))
-    await asyncio.sleep(0.005)
+    listening = Listener(EVERY_MESSAGE)
+    getting = asyncio.create_task(jobs.get(identity, 1000, listening()))
+    await until(lambda: listening.heard)
     getting.cancel()
     await asyncio.wait({getting})
     assert not upstream.closed

@@ -203,12 +203,10 @@ async def test_a_cancelled_start_leaves_nothing_behind(start, monkeypatch) -> No
     monkeypatch.setattr(mcp_process.anyio, "open_process", spying)
     server = start("hang")
     task = asyncio.create_task(server.tools())
-    while not spawned:
-        await asyncio.sleep(0.005)
+    await until(lambda: spawned)
     task.cancel()
     await server.aclose()
-    while runs(spawned[0].pid):
-        await asyncio.sleep(0.005)
+    await until(lambda: not runs(spawned[0].pid))
 
 
 @pytest.fixture(params=["http", "sse"])

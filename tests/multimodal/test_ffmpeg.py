@@ -18,6 +18,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.multimodal import transcribe
 from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.multimodal.transcribe import Part, Recording
+from tests.support.processes import until
 
 REAL = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 # Speaks as ffmpeg does of a recording of 25 s; parts become as many bytes as they have seconds.
@@ -125,8 +126,8 @@ async def test_what_ffmpeg_cannot_read_is_an_instruction(stand_in, tmp_path) -> 
 async def test_a_cancelled_call_leaves_no_process(stand_in, tmp_path) -> None:
     stand_in.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     running = asyncio.create_task(transcribe.duration(tmp_path / "a.wav"))
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
-        await asyncio.sleep(0.005)
+    pid = tmp_path / "pid"
+    await until(lambda: pid.exists() and pid.read_text().strip())
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

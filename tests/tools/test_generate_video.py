@@ -349,9 +349,7 @@ async def test_a_video_that_takes_too_long_is_waited_for_again(fast, simulator, 
 async def test_a_cancelled_wait_does_not_abandon_the_video(client, simulator, output) -> None:
     simulator.film = Film(looks=1000)
     waiting = asyncio.create_task(call(client, prompt="x"))
-    async with asyncio.timeout(10):
-        while not any("/videos/gen" in request.path for request in simulator.requests):
-            await asyncio.sleep(0.005)
+    await until(lambda: any("/videos/gen" in r.path for r in simulator.requests))
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     simulator.film = Film(looks=0)
