@@ -16,8 +16,10 @@ import mcp.types as mt
 from pydantic_core import from_json
 
 from openrouter_mcp.agent.function_tools import FunctionTool, convert
+from openrouter_mcp.files.kinds import media_type
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
 from openrouter_mcp.progress import Report
+from openrouter_mcp.results import UNKNOWN_TYPE
 from openrouter_mcp.settings import variable
 from openrouter_mcp.text import clean, did_you_mean, nearest, storable
 
@@ -171,20 +173,25 @@ def _text_and_part(
         case mt.EmbeddedResource(resource=mt.TextResourceContents() as resource):
             return f"[resource {resource.uri}]\n{resource.text}", None
         case mt.EmbeddedResource(resource=mt.BlobResourceContents() as resource):
-            kind = resource.mime_type or "application/octet-stream"
-            return _media(str(resource.uri), kind, resource.blob, modalities)
+            return _media(str(resource.uri), resource.mime_type or "", resource.blob, modalities)
     return f"[content of an unknown kind: {clean(block)}]", None
 
 
 def _media(
     uri: str, kind: str, data: str, modalities: Collection[str]
 ) -> tuple[str, Mapping[str, Any] | None]:
-    """Text as such, media as a content part if the model takes them; else a description."""
+    """Text as such, media as a content part if the model takes them; else a description.
+
+    Where no `kind` is told, the bytes tell it.
+    """
     resource = f"resource {uri}" if uri else ""
     try:
         content = base64.b64decode(data)
     except binascii.Error:
-        return f"[{kind} {resource}: its base64 is broken]", None
+        return f"[{kind or UNKNOWN_TYPE} {resource}: its base64 is broken]", None
+    if not kind:
+        known = media_type(content)
+        kind = known.mime if known else UNKNOWN_TYPE
     if kind.startswith("text/"):
         return f"[{resource}]\n{content.decode('utf-8', 'replace')}", None
     name = f"[{kind}, {len(content):,} bytes{', ' + resource if uri else ''}"

@@ -25,6 +25,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.mcp_client import config as mcp_config
 from openrouter_mcp.mcp_client.config import ITSELF, ServerConfig
 from openrouter_mcp.mcp_client.process import StdioProcess
+from openrouter_mcp.mcp_client.session import LenientClient
 from openrouter_mcp.settings import NAME, Settings, variable
 from openrouter_mcp.text import clean, duration, nearest
 from openrouter_mcp.timing import Timing
@@ -46,6 +47,8 @@ FAILURES = (
 REQUEST_ERRORS = {mt.INVALID_PARAMS, mt.METHOD_NOT_FOUND, mt.INTERNAL_ERROR, mt.REQUEST_TIMEOUT}
 """Errors of one request, on a connection that works."""
 
+MOST_PAGES = 100
+"""Of one list of tools."""
 ADDRESS = re.compile(r"(https?://)(?:[^/\s@]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?")
 T = TypeVar("T")
 
@@ -86,11 +89,11 @@ class McpServer:
         """What it offers, after starting it, again if it has died since. Raises `ServerError`."""
         warm = self._opening is not None
         try:
-            return await self._request(Client.list_tools, self._timing.server_start)
+            return await self._request(_every_tool, self._timing.server_start)
         except ServerError:
             if not warm or self._opening is not None:
                 raise
-        return await self._request(Client.list_tools, self._timing.server_start)
+        return await self._request(_every_tool, self._timing.server_start)
 
     async def call(
         self, tool: str, arguments: dict[str, Any], seconds: float, *, as_task: bool = False
@@ -166,7 +169,7 @@ class McpServer:
 
     async def _open(self) -> Client:
         transport = self._transport = _transport(self.config, self._timing)
-        client = Client(
+        client = LenientClient(
             transport,
             init_timeout=self._timing.server_start,
             client_info=mt.Implementation(name=NAME, version=__version__),
@@ -198,6 +201,20 @@ def _transport(config: ServerConfig, timing: Timing) -> ClientTransport:
         return StdioProcess(config.command, config.args, env, config.cwd, timing)
     kind = SSETransport if config.sse else StreamableHttpTransport
     return kind(config.url, headers=dict(config.headers))
+
+
+async def _every_tool(client: Client) -> list[mt.Tool]:
+    """The tools on all pages, each name once; a page that brings nothing new is the last."""
+    found: dict[str, mt.Tool] = {}
+    cursor = None
+    for _ in range(MOST_PAGES):
+        page = await client.list_tools_mcp(cursor=cursor)
+        new = {tool.name: tool for tool in page.tools if tool.name not in found}
+        found |= new
+        cursor = page.next_cursor
+        if not cursor or (page.tools and not new):
+            break
+    return [*found.values()]
 
 
 async def _result_of_task(

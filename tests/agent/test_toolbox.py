@@ -162,6 +162,14 @@ def test_an_image_reaches_a_model_that_sees() -> None:
     assert PIXEL not in blind.text
 
 
+def test_an_image_without_its_type_is_told_from_its_bytes() -> None:
+    png = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()
+    seen = of(mt.ImageContent(type="image", data=png, mime_type=""))
+    assert seen.parts[0]["image_url"]["url"].startswith("data:image/png;base64,")
+    unknown = of(mt.ImageContent(type="image", data=PIXEL, mime_type=""))
+    assert "application/octet-stream" in unknown.text
+
+
 def test_sound_reaches_a_model_that_hears() -> None:
     sound = mt.AudioContent(type="audio", data=PIXEL, mime_type="audio/mpeg")
     heard = of(sound, modalities={"audio"})

@@ -128,6 +128,65 @@ async def test_garbage_on_stdout_is_skipped_and_counted(start) -> None:
     assert server.stray_lines == 1000
 
 
+USABLE = ["untyped", "null", "absent", "nulls", "property", "union", "words", "hints"]
+
+
+@pytest.mark.parametrize("kind", ["odd", "null cursor"])
+async def test_an_odd_tool_removes_itself_and_not_its_server(start, kind) -> None:
+    tools = await start(kind).tools()
+    assert [tool.name for tool in tools] == USABLE
+    assert all(tool.input_schema["type"] == "object" for tool in tools)
+    assert not any(tool.annotations.read_only_hint for tool in tools)
+
+
+async def test_a_list_that_is_one_tool_is_that_tool(start) -> None:
+    assert [tool.name for tool in await start("single").tools()] == ["only"]
+
+
+@pytest.mark.parametrize(("kind", "pages"), [("loop", [1, 0]), ("endless", [1, 2, 3])])
+async def test_pages_without_an_end_give_what_they_have(start, kind, pages) -> None:
+    assert [tool.name for tool in await start(kind).tools()] == [f"page{n}" for n in pages]
+
+
+ODD_RESULTS = [
+    ({}, [], False),
+    ({"content": None}, [], False),
+    ({"content": "found"}, ["found"], False),
+    ({"content": {"type": "text", "text": "found"}}, ["found"], False),
+    ({"content": [None, "found", 7, {"text": "more"}]}, ["found", "7", "more"], False),
+    ({"content": [{"type": "text"}, {"type": "text", "text": None}]}, ["", ""], False),
+    ({"content": [{"type": "text", "text": {"a": 1}}]}, ['{"text": {"a": 1}}'], False),
+    ({"content": [{"type": "chart", "data": [1]}]}, ['{"type": "chart", "data": [1]}'], False),
+    ({"content": [{"type": "image"}]}, ['{"type": "image"}'], False),
+    ({"content": [{"type": "resource", "resource": {"text": "in"}}]}, ["in"], False),
+    ({"content": [{"type": "resource", "resource": "in"}]}, ["in"], False),
+    ({"content": [{"type": "resource"}]}, ['{"type": "resource"}'], False),
+    ({"structuredContent": [1, 2]}, ["[1, 2]"], False),
+    ({"toolResult": "found"}, ['{"toolResult": "found"}'], False),
+    ({"content": "bad", "isError": "true"}, ["bad"], True),
+    ({"content": "good", "isError": "false"}, ["good"], False),
+    ({"content": "good", "isError": None}, ["good"], False),
+]
+
+
+def texts_of(result) -> list[str]:
+    return [getattr(block, "resource", block).text for block in result.content]
+
+
+@pytest.mark.parametrize(("odd", "texts", "failed"), ODD_RESULTS, ids=repr)
+async def test_a_result_not_quite_of_the_protocol_gives_what_it_has(
+    start, odd, texts, failed
+) -> None:
+    result = await start("odd").call("absent", {"result": json.dumps(odd)}, 20)
+    assert (texts_of(result), bool(result.is_error)) == (texts, failed)
+
+
+async def test_structured_content_stands_alone(start) -> None:
+    odd = json.dumps({"structuredContent": {"a": 1}})
+    result = await start("odd").call("absent", {"result": odd}, 20)
+    assert (result.content, result.structured_content) == ([], {"a": 1})
+
+
 async def test_an_address_is_told_without_its_secrets(start) -> None:
     class Refusing(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -24,6 +24,27 @@ TOOLS |= {
 }
 
 
+ODD_TOOLS = [
+    None,
+    "tool",
+    {"name": None},
+    {"name": ""},
+    {"name": "untyped", "inputSchema": {"properties": {"path": {"type": "string"}}}},
+    {"name": "null", "inputSchema": None},
+    {"name": "absent"},
+    {"name": "nulls", "inputSchema": {"type": "object", "properties": None, "required": None}},
+    {"name": "property", "inputSchema": {"type": "object", "properties": {"a": None, "b": "x"}}},
+    {"name": "union", "inputSchema": {"type": ["object", "null"]}},
+    {"name": "listed", "inputSchema": []},
+    {"name": "said", "inputSchema": {"type": "string"}},
+    {"name": "words", "description": 7, "title": [], "annotations": {"readOnlyHint": "true"}},
+    {"name": "hints", "annotations": [], "outputSchema": "x", "execution": 1, "icons": 3},
+    {"name": "absent", "description": "again"},
+]
+"""A list of tools as no specification has it."""
+ODD = {"odd", "null cursor", "single", "loop", "endless"}
+
+
 def send(**message) -> None:
     sys.stdout.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
     sys.stdout.flush()
@@ -79,6 +100,22 @@ def called(name: str, path: str = "") -> str:
     return ""
 
 
+def answer_oddly(kind: str, method: str, params: dict) -> dict | None:
+    """Lists in endless pages, with odd tools; a result is what the call has as its argument."""
+    match kind, method:
+        case "odd" | "null cursor", "tools/list":
+            return {"tools": ODD_TOOLS, "nextCursor": None if kind == "null cursor" else 7}
+        case "single", "tools/list":
+            return {"tools": {"name": "only"}}
+        case "loop" | "endless", "tools/list":
+            page = int(params.get("cursor", 0)) + 1
+            names = [f"page{page % 2 if kind == 'loop' else min(page, 3)}"]
+            return {"tools": [listed(name, reads=True) for name in names], "nextCursor": str(page)}
+        case _, "tools/call" if kind:
+            return json.loads(params["arguments"]["result"])
+    return answer(method, params)
+
+
 def answer(method: str, params: dict) -> dict | None:
     match method:
         case "initialize":
@@ -121,7 +158,8 @@ def main(kind: str) -> None:
             continue
         if request.get("params", {}).get("name") == "sleep":
             continue
-        result = answer(request["method"], request.get("params") or {})
+        oddly = kind if kind in ODD else ""
+        result = answer_oddly(oddly, request["method"], request.get("params") or {})
         if result is None:
             send(id=request["id"], error={"code": -32601, "message": "Method not found"})
         else:
