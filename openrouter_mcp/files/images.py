@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import threading
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, BinaryIO
 
 from mcp.types import ImageContent
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files.kinds import AVIF, BMP, GIF, HEIC, JPEG, PNG, TIFF, WEBP, MediaType
+from openrouter_mcp.files.kinds import (
+    AVIF,
+    BMP,
+    GIF,
+    HEIC,
+    JPEG,
+    PNG,
+    SVG,
+    TIFF,
+    WEBP,
+    MediaType,
+    media_type,
+)
+from openrouter_mcp.files.save import Save
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +57,8 @@ QUALITIES = (85, 70, 50, 30)
 """Qualities of a preview, tried one after the other until it is small enough."""
 SMALLER = 0.7
 """By what a preview is scaled that even the lowest quality does not make small enough."""
+ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IGNORECASE)
+"""What an SVG has that is more than a drawing."""
 METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "photoshop", "comment")
 
 _decoding = threading.Lock()
@@ -111,6 +129,23 @@ def preview(data: bytes) -> ImageContent | None:
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         return None
     return ImageContent(type="image", data=base64.b64encode(encoded).decode(), mime_type=mime)
+
+
+def save_image(save: Save, data: bytes) -> SavedFile:
+    """One image as a file with a preview, named after what it is. Blocks."""
+    found = media_type(data)
+    if found is None or not found.mime.startswith("image/"):
+        return _noted(save(data, ".bin", UNKNOWN_TYPE), "This is no image of a known kind.")
+    saved = save(data, found.suffix, found.mime)
+    if found is not SVG:
+        return replace(saved, preview=preview(data))
+    if ACTIVE.search(data):
+        return _noted(saved, "It holds scripts: open it with care.")
+    return saved
+
+
+def _noted(saved: SavedFile, note: str) -> SavedFile:
+    return replace(saved, note=f"{saved.note} {note}".strip())
 
 
 def _encoded(image: Image, kind: MediaType, longest: int, quality: int) -> tuple[bytes, MediaType]:

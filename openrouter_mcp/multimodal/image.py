@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -19,9 +18,8 @@ from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import images, parts
-from openrouter_mcp.files.kinds import SVG, media_type
 from openrouter_mcp.files.parts import Part
-from openrouter_mcp.files.save import Destination, Save, destination
+from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements, any_model
@@ -29,7 +27,6 @@ from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal import chat_media, image_parameters, replies
 from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
-from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.paid_request import Purchase
@@ -189,8 +186,6 @@ PATH = "/images"
 HIGHEST_PRICE = Decimal("0.15")
 """USD for one image, above which a model is not chosen unasked."""
 STEM_WORDS = 6
-ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IGNORECASE)
-"""What an SVG has that is more than a drawing."""
 
 
 @dataclass(kw_only=True)
@@ -220,7 +215,7 @@ class ImagePlan(MediaPlan):
         if not drawn:
             raise errors[0]
         save = partial(handle.save, self.destination)
-        files = [await asyncio.to_thread(save_image, save, data) for data in drawn]
+        files = [await asyncio.to_thread(images.save_image, save, data) for data in drawn]
         receipt = await purchase.receipt(_count(len(files)))
         error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
         head = _count(len(files)) + (f" of {self.images}" if len(files) < self.images else "")
@@ -365,23 +360,6 @@ def _decoded(encoded: Sequence[str]) -> list[bytes]:
     if not drawn:
         raise unreadable("the images")
     return drawn
-
-
-def save_image(save: Save, data: bytes) -> SavedFile:
-    """One image as a file with a preview, named after what it is. Blocks."""
-    found = media_type(data)
-    if found is None or not found.mime.startswith("image/"):
-        return _noted(save(data, ".bin", UNKNOWN_TYPE), "This is no image of a known kind.")
-    saved = save(data, found.suffix, found.mime)
-    if found is not SVG:
-        return replace(saved, preview=images.preview(data))
-    if ACTIVE.search(data):
-        return _noted(saved, "It holds scripts: open it with care.")
-    return saved
-
-
-def _noted(saved: SavedFile, note: str) -> SavedFile:
-    return replace(saved, note=f"{saved.note} {note}".strip())
 
 
 def _count(number: int) -> str:

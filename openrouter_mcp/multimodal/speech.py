@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import re
-import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -20,15 +18,16 @@ from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files.kinds import AAC, AIFF, FLAC, MP3, OGG, WAV, MediaType, media_type
-from openrouter_mcp.files.save import Destination, Save, destination
+from openrouter_mcp.files import sound
+from openrouter_mcp.files.kinds import MP3, WAV, MediaType
+from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.files.sound import Sound
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal import chat_media, replies
 from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
-from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.paid_request import Purchase
@@ -45,8 +44,6 @@ PAUSES = (
 """Where a text may be divided, the best first: paragraphs, sentences, clauses, words."""
 LEAST_FILLED = 0.3
 """The share of a piece that a good pause must leave, so that pieces do not become crumbs."""
-SAMPLE_BYTES = 2
-"""Bytes of a sample."""
 FORMATS = {"mp3": MP3, "wav": WAV}
 LONGEST_PIECE = 4000
 """Characters in one request; the common limit is 4,096."""
@@ -57,7 +54,6 @@ LARGEST_SOUND = 200_000_000
 """Bytes of one reply: more than an hour of samples."""
 REPORT_EVERY = 250_000
 PATH = "/audio/speech"
-PLAYABLE = {MP3, WAV, FLAC, OGG, AAC, AIFF}
 AT_ONCE = 3
 TOKENS_PER_CHARACTER = 5
 """Tokens of sound for a character of text, on the high side: 0.1 s of 50 tokens a second."""
@@ -85,59 +81,6 @@ def _end(text: str, longest: int) -> int:
         if ends and ends[-1] >= LEAST_FILLED * longest:
             return ends[-1]
     return longest
-
-
-@dataclass(frozen=True)
-class Pcm:
-    """Samples, `rate` of them per second in each of `channels`."""
-
-    samples: bytes
-    rate: int = 24_000
-    channels: int = 1
-
-    @property
-    def seconds(self) -> float:
-        """How long it plays."""
-        return len(self.samples) / (SAMPLE_BYTES * self.channels * self.rate)
-
-    def wav(self) -> bytes:
-        """The same as a WAV file."""
-        buffer = io.BytesIO()
-        with wave.open(buffer, "wb") as file:
-            file.setnchannels(self.channels)
-            file.setsampwidth(SAMPLE_BYTES)
-            file.setframerate(self.rate)
-            whole = (
-                len(self.samples) // (SAMPLE_BYTES * self.channels) * SAMPLE_BYTES * self.channels
-            )
-            file.writeframes(self.samples[:whole])
-        return buffer.getvalue()
-
-
-def of_content_type(samples: bytes, content_type: str) -> Pcm:
-    """Samples with what their content type says: `audio/pcm;rate=24000;channels=1`."""
-    said = dict(re.findall(r"(rate|channels)=(\d+)", content_type.lower()))
-    return Pcm(samples, int(said.get("rate", 0)) or 24_000, int(said.get("channels", 0)) or 1)
-
-
-def of_wav(data: bytes) -> Pcm:
-    """The samples of a WAV file. Raises ValueError for what is none, or not of 16 bits."""
-    try:
-        with wave.open(io.BytesIO(data)) as file:
-            if file.getsampwidth() != SAMPLE_BYTES:
-                raise ValueError("not of 16 bits")
-            return Pcm(file.readframes(file.getnframes()), file.getframerate(), file.getnchannels())
-    except (wave.Error, EOFError) as error:
-        raise ValueError(str(error)) from None
-
-
-def joined(parts: list[Pcm]) -> Pcm:
-    """One after the other. Raises ValueError where they are not alike."""
-    kinds = {(part.rate, part.channels) for part in parts}
-    if len(kinds) != 1:
-        raise ValueError("not of one rate")
-    rate, channels = kinds.pop()
-    return Pcm(b"".join(part.samples for part in parts), rate, channels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,15 +173,6 @@ def chat_body(
     }
 
 
-@dataclass(frozen=True)
-class Sound:
-    """Sound as it came, and the words that were spoken where they were told."""
-
-    data: bytes
-    content_type: str
-    transcript: str = ""
-
-
 async def fetch(purchase: Purchase, model: Resolution, bound: Bound) -> Sound:
     """Pay for one piece of sound. Raises `OpenRouterError`, also for an error in place of sound."""
     async with purchase.request(model, bound) as paid:
@@ -316,10 +250,10 @@ class SpeechPlan(MediaPlan):
         if failure and not (sounds and isinstance(failure, OpenRouterError)):
             raise failure
         files, seconds = await asyncio.to_thread(
-            _made, partial(handle.save, self.destination), sounds
+            sound.save_all, partial(handle.save, self.destination), sounds
         )
         receipt = await purchase.receipt(f"{self.characters:,} characters")
-        told = "".join(sound.transcript for sound in sounds).strip()
+        told = "".join(each.transcript for each in sounds).strip()
         notes = [*self.notes, f"The model said: {told[:500]}" if told else ""]
         voice = f", voice {self.voice}" if self.voice else ""
         length = f"{seconds:.1f} s of sound" if seconds else "Sound"
@@ -415,34 +349,6 @@ async def _chatted(
         raise unreadable()
     kind = "audio/pcm" if body["audio"]["format"] == "pcm16" else "audio/*"
     return Sound(bytes(media.audio), kind, media.transcript)
-
-
-def _made(save: Save, sounds: Sequence[Sound]) -> tuple[list[SavedFile], float]:
-    """The sound as one file, and how long it plays (0 = not known). Blocks.
-
-    Pieces that cannot be joined after all become files of their own.
-    """
-    if len(sounds) == 1 and (known := media_type(sounds[0].data)) in PLAYABLE - {WAV}:
-        return [save(sounds[0].data, known.suffix, known.mime)], 0.0
-    try:
-        whole = joined([_samples(sound) for sound in sounds])
-    except ValueError:
-        return [_as_it_is(save, sound.data) for sound in sounds], 0.0
-    return [save(whole.wav(), WAV.suffix, WAV.mime)], whole.seconds
-
-
-def _as_it_is(save: Save, data: bytes) -> SavedFile:
-    known = media_type(data)
-    return save(data, *((known.suffix, known.mime) if known else (".bin", UNKNOWN_TYPE)))
-
-
-def _samples(sound: Sound) -> Pcm:
-    """The samples of sound that came as such or as WAV. Raises ValueError for other kinds."""
-    if media_type(sound.data) is WAV:
-        return of_wav(sound.data)
-    if not sound.content_type.lower().startswith(("audio/pcm", "audio/l16")):
-        raise ValueError("no samples")
-    return of_content_type(sound.data, sound.content_type)
 
 
 def speech_cost(model: Model | None, characters: int) -> Decimal | None:

@@ -13,8 +13,8 @@ import pytest
 from fastmcp import Client
 
 from openrouter_mcp.files import save
+from openrouter_mcp.files.sound import Pcm
 from openrouter_mcp.multimodal import embed, transcribe
-from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.simulator.state import Script
 from tests.support.results import ERROR, JOB, RECEIPT, call, text
 from tests.support.timing import waiting_for

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from openrouter_mcp.api.streamed_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files.sound import Pcm
 from openrouter_mcp.multimodal import transcribe
-from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.multimodal.transcribe import Part, Recording
 from tests.support.processes import until
 

@@ -17,9 +17,9 @@ from PIL import Image
 from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.errors import NEXT_STEP, Code
+from openrouter_mcp.files.sound import Pcm
 from openrouter_mcp.models.datasets import Market
 from openrouter_mcp.multimodal import embed, speech, transcribe
-from openrouter_mcp.multimodal.speech import Pcm
 from openrouter_mcp.multimodal.transcribe import Part
 from openrouter_mcp.simulator import media as simulated_media
 from openrouter_mcp.simulator import models as simulated_models
