@@ -23,6 +23,8 @@ UNTRUSTED_META = "openrouter/untrusted"
 """The reply holds words of websites, files or other programs."""
 
 UNKNOWN_TYPE = "application/octet-stream"
+MOST_PREVIEWS = 800_000
+"""Characters of base64 that the previews of one reply have: 600 KB of them."""
 SHOWN_TEXT = 200
 """Characters that a dry run shows of each text in a request."""
 
@@ -108,20 +110,33 @@ def with_files(
 
     A note that is true of several files in a row is told once, after the last of them.
     """
-    lines = [head]
-    blocks: list[ContentBlock] = []
+    text = "\n".join(filter(None, [head, *file_lines(files)]))
+    blocks = [*text_blocks([text]), *files_shown(files), *text_blocks([paragraphs(ending)])]
+    return tool_result(blocks, meta=meta)
+
+
+def file_lines(files: Sequence[SavedFile]) -> list[str]:
+    """Each file by its path and size; a note of several in a row stands after the last of them."""
+    lines = []
     following = [*(file.note for file in files[1:]), ""]
     for file, next_note in zip(files, following, strict=bool(files)):
         where = f"{file.path}, in memory" if file.in_memory_of else str(file.path)
         lines.append(f"{where} ({file.size:,} bytes)")
-        if file.note != next_note:
+        if file.note and file.note != next_note:
             lines.append(file.note)
-        if file.preview:
+    return lines
+
+
+def files_shown(files: Sequence[SavedFile]) -> list[ContentBlock]:
+    """A link to each file, and previews as long as they are few bytes together."""
+    blocks: list[ContentBlock] = []
+    room = MOST_PREVIEWS
+    for file in files:
+        if file.preview and len(file.preview.data) <= room:
+            room -= len(file.preview.data)
             blocks.append(file.preview)
         blocks.append(link(file))
-    blocks.insert(0, TextContent(type="text", text="\n".join(filter(None, lines))))
-    blocks.append(TextContent(type="text", text=paragraphs(ending)))
-    return tool_result(blocks, meta=meta)
+    return blocks
 
 
 def link(file: SavedFile) -> ResourceLink:

@@ -221,7 +221,8 @@ class Agent:
         if self._closing:
             await self._add({"role": "user", "content": f"{self._closing} {CLOSE}"})
         exchange = await self._ask()
-        said = {**exchange.last.message(), "content": exchange.text or None}
+        said = exchange.last.message()
+        said["content"] = exchange.text or said["content"]
         message = sendable(said, [*self._request.messages, *self.run.added])
         self.run.text = exchange.text or self.run.text
         if _is_empty(exchange.last) and not self._urged:

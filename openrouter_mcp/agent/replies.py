@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from fastmcp.tools import ToolResult
+from mcp.types import ContentBlock
 
 from openrouter_mcp import results
 from openrouter_mcp.agent.loop import Ending, Limits, Run
+from openrouter_mcp.chat.replies import with_receipt
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending.receipts import Receipt
@@ -29,9 +31,11 @@ def finished(
     transcript: str,
     notes: Sequence[str],
     budget: str,
+    files: Sequence[results.SavedFile] = (),
 ) -> ToolResult:
     """The answer, how the run ended, one line for each step, what was withheld, the receipt."""
-    parts = [text.strip() or "[The model gave no answer.]", _ending(run, limits, thread_id)]
+    given = results.paragraphs([text.strip(), "\n".join(results.file_lines(files))])
+    parts = [given or "[The model gave no answer.]", _ending(run, limits, thread_id)]
     parts.append(_trace(run))
     parts += [f"Note: {note}" for note in (*run.request.notes, *_unsettled(run), *notes)]
     going_on = f'; to go on: thread_id="{thread_id}"' if thread_id else ""
@@ -47,14 +51,15 @@ def finished(
         },
         results.UNTRUSTED_META: True,
     }
+    content: Sequence[ContentBlock] = results.text_blocks([results.paragraphs(parts)])
     if receipt:
         receipt = replace(receipt, budget=budget)
-        parts.append(receipt.line())
+        content = with_receipt([results.paragraphs(parts)], files, receipt)
         meta[results.RECEIPT_META] = receipt.meta()
     failed = run.ending is Ending.FAILED
     if failed and run.error:
         meta[results.ERROR_META] = run.error.meta()
-    return results.tool_result(results.paragraphs(parts), meta=meta, is_error=failed)
+    return results.tool_result(content, meta=meta, is_error=failed)
 
 
 def _ending(run: Run, limits: Limits, thread_id: str) -> str:

@@ -23,6 +23,7 @@ from openrouter_mcp.agent.toolbox import Toolbox
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import replies as chat_replies
 from openrouter_mcp.chat.exchange import pay
+from openrouter_mcp.chat.media import save_media
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -204,7 +205,7 @@ class Delegation(PaidCall):
         run = await Agent(request, box, partial(pay, purchase), self._limits, watch).work()
         run.receipts = [await self._settled(receipt) for receipt in run.receipts]
         kept = await self._keep(thread, run)
-        return await self._reply(purchase, run, log, kept, [*notes, *box.notes()])
+        return await self._reply(purchase, run, log, kept, handle, [*notes, *box.notes()])
 
     async def _settled(self, receipt: Receipt) -> Receipt:
         """The receipt with its cost, which OpenRouter tells of what was cut off after a while."""
@@ -248,13 +249,21 @@ class Delegation(PaidCall):
         return thread.id
 
     async def _reply(
-        self, purchase: Purchase, run: Run, log: RunLog, thread_id: str, notes: list[str]
+        self,
+        purchase: Purchase,
+        run: Run,
+        log: RunLog,
+        thread_id: str,
+        handle: Handle,
+        notes: list[str],
     ) -> ToolResult:
         app, receipt = self._app, run.receipt
         if receipt:
             purchase.audit(receipt, self._task.task)
         name = receipt.generation_id if receipt else TOOL
         text, more = await save.shown_text(app.settings, run.text, name)
+        said = [answer for exchange in run.exchanges for answer in exchange.answers]
+        files, unsaved = await save_media(app.settings, handle, run.request, said)
         problems = [log.problem] if log.problem else []
         return replies.finished(
             run,
@@ -263,8 +272,9 @@ class Delegation(PaidCall):
             limits=self._limits,
             thread_id=thread_id,
             transcript=str(log.path),
-            notes=[*more, *notes, *problems, *app.warnings()],
+            notes=[*unsaved, *more, *notes, *problems, *app.warnings()],
             budget=await app.budget.line(),
+            files=files,
         )
 
     async def _without_tools(self, model: Resolution) -> OpenRouterError:

@@ -20,6 +20,7 @@ from mcp.types import InputRequiredResult, TextContent
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import conversation, replies
 from openrouter_mcp.chat.exchange import Exchange, ask
+from openrouter_mcp.chat.media import save_media
 from openrouter_mcp.completions.request import NO_FILES, CallerRequest, ChatRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
@@ -30,7 +31,14 @@ from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import dollars
 from openrouter_mcp.progress import Progress
-from openrouter_mcp.results import ESTIMATE_META, UNTRUSTED_META, tool_result
+from openrouter_mcp.results import (
+    ESTIMATE_META,
+    UNTRUSTED_META,
+    SavedFile,
+    file_lines,
+    paragraphs,
+    tool_result,
+)
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import consent, estimate, receipts
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
@@ -72,6 +80,8 @@ class Candidate:
     exchange: Exchange | None = None
     error: OpenRouterError | None = None
     label: str = ""
+    files: Sequence[SavedFile] = ()
+    """The images and sound of its answer."""
     so_far: str = ""
     """What has come while the answer is not whole yet."""
 
@@ -180,7 +190,7 @@ def answers(candidates: Sequence[Candidate]) -> str:
     """Every answer in full under its model's name, and every failure."""
     parts = []
     for candidate in candidates:
-        said = candidate.text or candidate.so_far
+        said = paragraphs([candidate.text or candidate.so_far, *file_lines(candidate.files)])
         failed = candidate.error or (candidate.exchange.error if candidate.exchange else None)
         if failed:
             said = f"{said}\n\n[{failed.message}]".strip()
@@ -261,7 +271,7 @@ class Comparison(PaidCall):
         """Ask them all, have the answers judged, and reply. Raises when not one has answered."""
         candidates = await self._ask_all(purchase, handle)
         verdict = await self._judged(purchase, candidates, handle)
-        return await self._reply(purchase, candidates, verdict)
+        return await self._reply(purchase, candidates, verdict, handle)
 
     async def _ask_all(self, purchase: Purchase, handle: Handle) -> list[Candidate]:
         """Every model's answer or failure; one that is slow or fails holds up no other."""
@@ -327,7 +337,11 @@ class Comparison(PaidCall):
         return Verdict(judge, ranked, exchange)
 
     async def _reply(
-        self, purchase: Purchase, candidates: Sequence[Candidate], verdict: Verdict | None
+        self,
+        purchase: Purchase,
+        candidates: Sequence[Candidate],
+        verdict: Verdict | None,
+        handle: Handle,
     ) -> ToolResult:
         paid: list[Exchange] = [each.exchange for each in candidates if each.exchange]
         if verdict and verdict.exchange:
@@ -347,12 +361,20 @@ class Comparison(PaidCall):
             budget=await purchase.budget.line(),
         )
         settings, attached = purchase.settings, self._asked.attached
+        unsaved: list[str] = []
+        for candidate in candidates:
+            if exchange := candidate.exchange:
+                candidate.files, problems = await save_media(
+                    settings, handle, exchange.request, exchange.answers
+                )
+                unsaved += (f"{candidate.model}: {note}" for note in problems)
         text = answers(candidates)
         body, saved = await save.shown_text(settings, text, receipt.generation_id)
         head = [table(candidates), *([told(verdict)] if verdict else [])]
-        notes = [*self._notes, *attached.notes, *saved, *self._app.warnings()]
+        notes = [*self._notes, *attached.notes, *unsaved, *saved, *self._app.warnings()]
         each = [exchange.receipt for exchange in paid]
-        result = replies.compared([*head, body], notes, total, each)
+        files = [file for candidate in candidates for file in candidate.files]
+        result = replies.compared([*head, body], notes, total, each, files)
         if attached.untrusted and result.meta is not None:
             result.meta[UNTRUSTED_META] = True
         return result

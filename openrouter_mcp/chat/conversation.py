@@ -13,6 +13,7 @@ from mcp.types import InputRequiredResult
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import replies
 from openrouter_mcp.chat.exchange import Exchange, ask, most_further
+from openrouter_mcp.chat.media import save_media
 from openrouter_mcp.completions.options import models
 from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose, compose_text
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -66,13 +67,13 @@ class ChatCall(PaidCall):
         app, asked = self._app, self._asked
         if not asked.thread_id:
             exchange = await ask(purchase, await compose_for(app, asked), written_to(handle))
-            return await reply(app, asked, exchange, purchase)
+            return await reply(app, asked, exchange, purchase, handle)
         async with app.threads.open(asked.thread_id) as thread:
             if thread.messages:
                 asked = await _with_history(app, asked, thread.messages)
             exchange = await ask(purchase, await compose_for(app, asked), written_to(handle))
             await _keep(thread, asked, exchange)
-            return await reply(app, asked, exchange, purchase, thread.id)
+            return await reply(app, asked, exchange, purchase, handle, thread.id)
 
     async def _composed(self) -> ChatRequest:
         """The request as it would be now, without waiting for the thread's turn."""
@@ -181,7 +182,8 @@ async def _keep(thread: Thread, asked: CallerRequest, exchange: Exchange) -> Non
     own = [dict(message) for message in asked.messages[:-1]]
     if asked.system:
         own = [{"role": "system", "content": asked.system}, *own] if not thread.messages else own
-    said = {**exchange.message, "content": exchange.text or None}
+    said = exchange.message
+    said = {**said, "content": exchange.text or said["content"]}
     await thread.append(
         [*own, history.by_reference(question, asked.attached), said],
         model=exchange.receipt.model,
@@ -190,10 +192,16 @@ async def _keep(thread: Thread, asked: CallerRequest, exchange: Exchange) -> Non
 
 
 async def reply(
-    app: App, asked: CallerRequest, exchange: Exchange, purchase: Purchase, thread_id: str = ""
+    app: App,
+    asked: CallerRequest,
+    exchange: Exchange,
+    purchase: Purchase,
+    handle: Handle,
+    thread_id: str = "",
 ) -> ToolResult:
     """The whole answer with its receipt; a long one is saved and its head shown."""
     purchase.audit(exchange.receipt, exchange.request.preview())
+    files, unsaved = await save_media(app.settings, handle, exchange.request, exchange.answers)
     text, notes = exchange.text, []
     if not exchange.is_json:
         # JSON stays whole: its head alone could not be parsed.
@@ -204,7 +212,8 @@ async def reply(
         notes.append(f'Continue this conversation with thread_id="{thread_id}".')
     if thread_id and exchange.last.tool_calls:
         notes.append("This conversation is kept: of its messages, send the tool messages alone.")
-    result = replies.chat(exchange, text, [*notes, *app.warnings()], await app.budget.line())
+    notes = [*unsaved, *notes, *app.warnings()]
+    result = replies.chat(exchange, text, notes, await app.budget.line(), files)
     if asked.attached.untrusted and result.meta is not None:
         result.meta[UNTRUSTED_META] = True
     return result
@@ -258,7 +267,7 @@ class TextCompletion(PaidCall):
                 "or choose another model.",
                 http_status=404,
             ) from error
-        return await reply(self._app, self._asked, exchange, purchase)
+        return await reply(self._app, self._asked, exchange, purchase, handle)
 
 
 async def plan_completion(app: App, asked: CallerRequest) -> TextCompletion:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from fastmcp.tools import ToolResult
+from mcp.types import ContentBlock
 
 from openrouter_mcp.chat.exchange import Exchange
 from openrouter_mcp.completions.request import ChatRequest
@@ -19,7 +20,10 @@ from openrouter_mcp.results import (
     ESTIMATE_META,
     RECEIPT_META,
     UNTRUSTED_META,
+    SavedFile,
     abbreviated,
+    file_lines,
+    files_shown,
     paragraphs,
     text_blocks,
     tool_result,
@@ -34,11 +38,17 @@ REASONING_LIMIT = 2000
 SHOWN_ENDPOINTS = 8
 
 
-def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str = "") -> ToolResult:
+def chat(
+    exchange: Exchange,
+    text: str,
+    notes: Sequence[str] = (),
+    budget: str = "",
+    files: Sequence[SavedFile] = (),
+) -> ToolResult:
     """A reply with its receipt as the last line; one that broke off comes as an error.
 
     `text` is what to show of the reply, which may have been too long to show whole; `budget` says
-    what is left of the caps.
+    what is left of the caps; `files` are the images and sound of the reply.
     """
     answer, receipt = exchange.last, replace(exchange.receipt, budget=budget)
     meta = {**_chat_meta(exchange), RECEIPT_META: receipt.meta()}
@@ -53,19 +63,34 @@ def chat(exchange: Exchange, text: str, notes: Sequence[str] = (), budget: str =
         parts = []
     else:
         parts.append(text.strip())
-    parts += [_ending(exchange), _sources(exchange)]
+    parts += [_ending(exchange), "\n".join(file_lines(files)), _sources(exchange)]
     parts += [f"Note: {note}" for note in (*exchange.request.notes, *exchange.notes, *notes)]
-    blocks.append(paragraphs([*parts, receipt.line()]))
-    return tool_result(text_blocks(blocks), meta=meta, is_error=exchange.error is not None)
+    content = with_receipt([*blocks, paragraphs(parts)], files, receipt)
+    return tool_result(content, meta=meta, is_error=exchange.error is not None)
 
 
 def compared(
-    parts: Sequence[str], notes: Sequence[str], total: Receipt, each: Sequence[Receipt]
+    parts: Sequence[str],
+    notes: Sequence[str],
+    total: Receipt,
+    each: Sequence[Receipt],
+    files: Sequence[SavedFile] = (),
 ) -> ToolResult:
     """Answers side by side; the receipt is of all of them together, `_meta` has each."""
-    text = paragraphs([*parts, *(f"Note: {note}" for note in notes), total.line()])
+    told = [*parts, *(f"Note: {note}" for note in notes)]
+    content = with_receipt([paragraphs(told)], files, total)
     meta = {RECEIPT_META: total.meta(), "openrouter/receipts": [one.meta() for one in each]}
-    return tool_result(text_blocks([text]), meta=meta)
+    return tool_result(content, meta=meta)
+
+
+def with_receipt(
+    texts: Sequence[str], files: Sequence[SavedFile], receipt: Receipt
+) -> list[ContentBlock]:
+    """The texts with the receipt as their last line; files stand before it."""
+    if files:
+        return [*text_blocks(texts), *files_shown(files), *text_blocks([receipt.line()])]
+    *others, last = texts
+    return [*text_blocks([*others, paragraphs([last, receipt.line()])])]
 
 
 def dry_run(
@@ -159,11 +184,6 @@ def _ending(exchange: Exchange) -> str:
                 f"{asked} or lower effort.]"
             )
         return f"[Cut off at the output limit. Raise max_tokens{asked}, or ask for the rest.]"
-    if answer.media:
-        return (
-            "[Images or sound came, which chat does not show: generate_image and generate_audio "
-            "make files of them.]"
-        )
     if answer.finish_reason == "content_filter":
         return "[Cut off by the provider's content filter. Rephrase, or choose another model.]"
     return ""

@@ -13,6 +13,7 @@ from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.failures import failure
 from openrouter_mcp.api.responses import cut_stream
 from openrouter_mcp.completions.json_output import THOUGHT_ENDS
+from openrouter_mcp.completions.media import Media
 from openrouter_mcp.completions.merge import (
     add_once,
     add_reasoning_details,
@@ -56,8 +57,8 @@ class Answer:
     annotations: list[Json] = field(default_factory=list)
     citations: list[Json] = field(default_factory=list)
     """Sources that stand outside of annotations, each as `url` and `title`."""
-    media: bool = False
-    """Whether images or sound came, which a chat does not show."""
+    media: Media = field(default_factory=Media)
+    """The images and sound that came."""
     finish_reason: str = ""
     generation_id: str = ""
     model: str = ""
@@ -111,10 +112,11 @@ class Answer:
         )
         if whole := responses.mappings(message, "reasoning_details"):
             self.reasoning_details = whole
+        self.media.add(delta)
+        self.media.add(message, whole=True)
         for said in (delta, message):
             add_once(self.annotations, responses.mappings(said, "annotations"))
             add_once(self.citations, citations(said))
-            self.media = self.media or bool(said.get("images") or said.get("audio"))
 
     def _say(self, choice: int, text: str, *, whole: bool = False) -> None:
         """Add to what a choice has said, or put the `whole` of it in its place."""
@@ -159,7 +161,8 @@ class Answer:
             "annotations": self.annotations,
         }
         present = {name: value for name, value in optional.items() if value}
-        return {"role": "assistant", "content": self.text or None, **present}
+        said = self.text or self.media.named() or None
+        return {"role": "assistant", "content": said, **present}
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ async def complete(
     try:
         whole = await _read(client, request, answer, listener)
     except OpenRouterError as error:
-        if not (answer.text or answer.reasoning or answer.calls or answer.usage):
+        if not (answer.text or answer.reasoning or answer.calls or answer.media or answer.usage):
             raise _of_chat(error) from error.__cause__
         if not answer.finish_reason:
             answer.error = answer.error or error
@@ -235,6 +238,7 @@ async def _identify(answer: Answer, listener: Listener, headers: Mapping[str, st
 
 def _conclude(answer: Answer, *, whole: bool) -> None:
     """Find out what is wrong with an answer whose stream has ended."""
+    answer.text = answer.text or answer.media.transcript
     if answer.error:
         answer.error = _of_chat(answer.error)
     elif not (whole or answer.finish_reason):

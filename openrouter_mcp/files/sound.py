@@ -54,8 +54,8 @@ def of_wav(data: bytes) -> Pcm:
     """The samples of a WAV file. Raises ValueError for what is none, or not of 16 bits."""
     try:
         with wave.open(io.BytesIO(data)) as file:
-            if file.getsampwidth() != SAMPLE_BYTES:
-                raise ValueError("not of 16 bits")
+            if file.getsampwidth() != SAMPLE_BYTES or not file.getframerate():
+                raise ValueError("not of 16 bits, or of no rate")
             return Pcm(file.readframes(file.getnframes()), file.getframerate(), file.getnchannels())
     except (wave.Error, EOFError) as error:
         raise ValueError(str(error)) from None

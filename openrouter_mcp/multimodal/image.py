@@ -15,6 +15,7 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
+from openrouter_mcp.completions.media import image_bytes
 from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import images, parts
@@ -350,13 +351,13 @@ async def _drawn(purchase: Purchase, model: Resolution, bound: Bound) -> list[by
 async def _drawn_in_chat(purchase: Purchase, model: Resolution, bound: Bound) -> list[bytes]:
     """The images of one chat."""
     async with purchase.request(model, bound) as paid:
-        media = await chat_media.receive(purchase, paid)
-    return await asyncio.to_thread(_decoded, media.images)
+        answer = await chat_media.receive(purchase, paid)
+    return await asyncio.to_thread(_decoded, answer.media.images)
 
 
 def _decoded(encoded: Sequence[str]) -> list[bytes]:
     """The images in base64 that are whole. Raises `UPSTREAM_ERROR` where there is none. Blocks."""
-    drawn = [data for data in map(responses.base64_bytes, encoded) if data]
+    drawn = [data for data in map(image_bytes, encoded) if data]
     if not drawn:
         raise unreadable("the images")
     return drawn

@@ -344,11 +344,12 @@ async def _chatted(
     purchase: Purchase, model: Resolution, body: Mapping[str, Any], most: Decimal | None
 ) -> Sound:
     async with purchase.request(model, estimate.priced_per_unit(body, most)) as paid:
-        media = await chat_media.receive(purchase, paid)
-    if not media.audio:
+        media = (await chat_media.receive(purchase, paid)).media
+    data = await asyncio.to_thread(lambda: media.sound)
+    if not data:
         raise unreadable()
     kind = "audio/pcm" if body["audio"]["format"] == "pcm16" else "audio/*"
-    return Sound(bytes(media.audio), kind, media.transcript)
+    return Sound(data, kind, media.transcript)
 
 
 def speech_cost(model: Model | None, characters: int) -> Decimal | None:

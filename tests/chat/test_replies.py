@@ -61,12 +61,6 @@ def test_an_answer_is_its_text_and_the_receipt():
     assert set(shown.meta) == {"openrouter/receipt"}
 
 
-@pytest.mark.parametrize("words", ["", "Here it is."])
-def test_images_and_sound_are_not_passed_over_in_silence(words: str):
-    shown = Shown(Answer(text=words, media=True, finish_reason="stop"))
-    assert "[Images or sound came, which chat does not show: generate_image" in shown.blocks[0]
-
-
 def test_tool_calls_are_json_as_it_stands_between_text_and_receipt():
     details = [{"type": "reasoning.encrypted", "data": "gAAA", "index": 0}]
     answer = Answer(

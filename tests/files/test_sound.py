@@ -21,7 +21,7 @@ def test_a_wav_file_holds_the_same_samples() -> None:
     with wave.open(io.BytesIO(made.wav())) as file:
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (16_000, 2, 100)
     assert sound.of_wav(made.wav()) == made
-    assert sound.seconds == pytest.approx(100 / 16_000)
+    assert made.seconds == pytest.approx(100 / 16_000)
 
 
 def test_half_a_sample_at_the_end_is_left_out() -> None:
@@ -32,6 +32,12 @@ def test_half_a_sample_at_the_end_is_left_out() -> None:
 def test_what_is_no_wav_file_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the words are the library's
         sound.of_wav(data)
+
+
+def test_a_wav_file_of_no_rate_is_none() -> None:
+    data = Pcm(b"ab").wav()
+    with pytest.raises(ValueError, match="no rate"):
+        sound.of_wav(data[:24] + bytes(4) + data[28:])
 
 
 def test_sounds_are_joined_if_they_are_alike() -> None:

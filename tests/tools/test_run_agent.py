@@ -1,5 +1,6 @@
 """`run_agent` as a client sees it, in both protocol eras."""
 
+import base64
 import json
 import re
 import stat
@@ -22,6 +23,7 @@ from tests.support.eras import both_eras
 from tests.support.processes import PEER
 from tests.support.results import ERROR, text
 from tests.support.timing import FAST
+from tests.support.wire import DONE, chunk, usage
 
 MODEL = "anthropic/claude-sonnet-5"
 AGENT = "openrouter/agent"
@@ -91,6 +93,18 @@ async def test_a_task_is_done_with_another_server_and_ends_with_a_receipt(
     assert re.match(rf"-- {MODEL} via Anthropic \| .* \| 2 requests \| gen-", lines[-1])
     assert sent(simulator)[1]["messages"][-1]["content"] == "the answer is 42"
     assert result.meta["openrouter/untrusted"]
+
+
+async def test_images_of_an_answer_are_saved_as_files(delegate, simulator) -> None:
+    data = b"\x89PNG\r\n\x1a\n, or nearly so"
+    url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    drawn = {"images": [{"type": "image_url", "image_url": {"url": url}}]}
+    simulator.answer_raw(chunk(**drawn), chunk(finish="stop"), usage(), DONE)
+    result = await delegate()
+    (link,) = [block for block in result.content if block.type == "resource_link"]
+    assert Path(str(link.uri).removeprefix("file://")).read_bytes() == data
+    assert result.content[0].text.startswith("/")
+    assert result.content[-1].text.startswith("-- ")
 
 
 async def test_the_model_is_told_that_results_are_data(delegate, simulator, folder) -> None:

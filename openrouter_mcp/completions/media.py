@@ -1,0 +1,115 @@
+"""Images and sound in the answer of a chat, wherever a provider puts them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from openrouter_mcp.api import responses
+
+PLACES = (
+    "image_url",
+    "url",
+    "b64_json",
+    "data",
+    "result",
+    "image",
+    "source",
+    "input_audio",
+    "audio",
+)
+"""Where the parts of an answer have an address or base64, some of them one within another."""
+
+
+@dataclass
+class Media:
+    """What came, still as it was written: addresses of images, and sound in pieces of base64."""
+
+    images: list[str] = field(default_factory=list)
+    """Each as a data URL, as an address on the web, or as base64."""
+    transcript: str = ""
+    """The words that the sound speaks, where they were told."""
+    sound_format: str = ""
+    _sound: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.images or self._sound)
+
+    def add(self, said: Mapping[str, Any], *, whole: bool = False) -> None:
+        """Take in a `delta`, which adds to what came before, or the `whole` message."""
+        for image in responses.mappings(said, "images"):
+            self._add_image(image)
+        self._add_sound(responses.mapping(said, "audio"), whole=whole)
+        for part in (responses.mapping(said, "content"), *responses.mappings(said, "content")):
+            kind = responses.text(part, "type")
+            if "image" in kind:
+                self._add_image(part)
+            elif "audio" in kind:
+                self._add_sound(part, whole=whole)
+
+    @property
+    def sound(self) -> bytes:
+        """The sound; empty if there is none or it came damaged."""
+        pieces = self._sound
+        if any(len(piece) % 4 for piece in pieces):
+            # One text of base64 was cut anywhere; else each piece may end with its own padding.
+            pieces = ["".join(pieces)]
+        decoded = [responses.base64_bytes(piece) for piece in pieces]
+        return b"".join(decoded) if all(decoded) else b""
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether any sound came, be it damaged."""
+        return bool(self._sound)
+
+    @property
+    def sound_bytes(self) -> int:
+        """About how many bytes of sound have come."""
+        return sum(map(len, self._sound)) * 3 // 4
+
+    def named(self) -> str:
+        """What stands for it in a conversation that goes on; empty if there is none."""
+        number = len(self.images)
+        told = [f"{number} image{'s' if number > 1 else ''}"] if number else []
+        told += ["sound"] if self._sound else []
+        return f"[{' and '.join(told)}]" if told else ""
+
+    def _add_image(self, image: Mapping[str, Any]) -> None:
+        address = next(_texts(image), "")
+        if address and address not in self.images:
+            self.images.append(address)
+
+    def _add_sound(self, said: Mapping[str, Any], *, whole: bool) -> None:
+        for part in (said, *_nested(said)):
+            self.sound_format = responses.text(part, "format") or self.sound_format
+            transcript, data = responses.text(part, "transcript"), responses.text(part, "data")
+            self.transcript = (
+                transcript or self.transcript if whole else self.transcript + transcript
+            )
+            if data:
+                self._sound = [data] if whole else [*self._sound, data]
+
+
+def is_address(image: str) -> bool:
+    """Whether an image stands on the web and did not come itself."""
+    return image.lower().startswith(("http:", "https:"))
+
+
+def image_bytes(image: str) -> bytes:
+    """The image in a data URL or in base64; empty if it is damaged."""
+    head, comma, text = image.partition(",")
+    if comma and not head.endswith(";base64"):
+        return unquote_to_bytes(text)
+    return responses.base64_bytes(image)
+
+
+def _nested(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [responses.mapping(part, name) for name in PLACES]
+
+
+def _texts(part: Mapping[str, Any]) -> Iterator[str]:
+    """What stands in the places of a part, and of what is in them."""
+    for each in (part, *_nested(part)):
+        yield from filter(None, (responses.text(each, name) for name in PLACES))
