@@ -41,6 +41,24 @@ def nearest(name: str, known: Iterable[str], *, most: int = 3, likeness: float =
     return get_close_matches(name, list(known), n=most, cutoff=likeness)
 
 
+def is_typo(word: str, known: str) -> bool:
+    """Whether a slip of one letter makes `word` of `known`: two swapped, one missing or too many.
+
+    In a word of six letters or more, one may also be another: short ones would be other names.
+    """
+    if len(word) > len(known):
+        word, known = known, word
+    differs = next(
+        (at for at, pair in enumerate(zip(word, known, strict=False)) if len({*pair}) > 1),
+        len(word),
+    )
+    rest, known_rest = word[differs:], known[differs:]
+    if len(word) < len(known):
+        return rest == known_rest[1:]
+    swapped = rest[:2] == known_rest[1::-1] and rest[2:] == known_rest[2:]
+    return swapped or (len(word) >= 6 and rest[1:] == known_rest[1:])
+
+
 def did_you_mean(near: Sequence[str], otherwise: str) -> str:
     """A question that offers the near names, or what to say when there are none."""
     return f"Did you mean {' or '.join(near)}?" if near else otherwise

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.filter import ModelFilter, Searchable, find
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.models.names import Names, Resolution
+from openrouter_mcp.models.names import Names, Resolution, plain
 from openrouter_mcp.state.document_cache import Document, DocumentCache
 
 ENDPOINTS_MAX_AGE = 300.0
@@ -125,7 +125,7 @@ class Catalogue:
         except OpenRouterError:
             if "/" not in name:
                 raise
-            return Resolution(name, None, "")
+            return Resolution(plain(name), None, "")
         return snapshot.resolve(name)
 
     async def endpoints(self, model_id: str) -> list[dict[str, Any]]:

@@ -7,16 +7,18 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from difflib import SequenceMatcher
 from functools import partial
 from heapq import nlargest
 from operator import attrgetter
 from typing import Any, Self
+from urllib.parse import unquote
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.text import nearest
+from openrouter_mcp.text import clean, is_typo
 
 ISO_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 # 4-5, 4 5 and 4_5 are the version 4.5; 02-23 is a date.
@@ -27,9 +29,14 @@ TOKEN = re.compile(
 )
 VERSION = re.compile(r"([a-z]?)(\d+(?:\.\d+)*)")
 DATE = re.compile(r"0\d+|\d{4,}")
+RELEASE = re.compile(r"20[23]\d[01]\d[0-3]\d")
+# Vendors and OpenRouter date a release a little differently.
+RELEASE_SLACK = timedelta(days=31)
 SIZE = re.compile(r"[a-z]?\d+(?:\.\d+)?[bmt]|\d+x\d+b")
 # In a slug these do not tell one sibling from another.
 NEUTRAL_WORDS = frozenset({"instruct", "it", "latest"})
+# These do not make another product of the same version.
+STAGES = frozenset({"preview", "exp", "beta", "alpha", "chat"})
 # An unasked size makes a model less of a default than an unasked word does.
 SIZE_WEIGHT = 1.5
 STANDING = attrgetter("standing")
@@ -40,10 +47,15 @@ STOP_WORDS = frozenset(
 )
 # Rows of their own that are chosen only when asked for by name.
 ASKED_VARIANTS = frozenset({"free", "batch"})
+STATIC_VARIANTS = frozenset({"free", "extended", "thinking", "batch"})
 DYNAMIC_VARIANTS = frozenset({"nitro", "floor", "online", "exacto"})
-VARIANTS = re.compile(r"(?::(?:free|extended|thinking|batch|nitro|floor|online|exacto))+$", re.I)
+ID = re.compile(r"~?[\w.-]+/[\w.-]+")
 PASSING = re.compile(r"(?:~[\w.-]+|openrouter)/[\w.-]+")
+SITE = re.compile(r"(?:https?://)?(?:www\.)?openrouter\.ai/", re.I)
+# us.vendor.model-20310203-v1:0, as Amazon Bedrock spells it
+BEDROCK = re.compile(r"(?:[a-z]{2,6}\.)?([a-z\d-]+)\.([a-z][\w.-]*)-v\d:\d")
 LONGEST_NAME = 200
+SHOWN_NAME = 100
 SHORTEST_TYPO = 4
 
 
@@ -71,28 +83,55 @@ class Names:
         self._members = [member for member in members if not member.model.is_alias]
         self._aliases = [member for member in members if member.model.is_alias]
         self._words = {word for member in members for word in member.every if word.isalpha()}
-        self._spellings = _spellings(self._members)
+        self._authors = {member.model.author for member in members}
+        self._spellings = _spellings(self._members, self._aliases)
+        self._displayed = _unique(
+            (" ".join(member.model.name.split()), member.model) for member in members
+        )
+        found = {part for model in self._ids.values() for part in model.variant.split(":")[1:]}
+        self._variants = STATIC_VARIANTS | DYNAMIC_VARIANTS | found
 
     def resolve(self, name: str, output: str = "text") -> Resolution:
         """Return the model that `name` means, of those that make `output` ("" for any kind).
 
         Exact ids of any kind, routers, aliases and presets pass as they are, and the suffixes
-        `:nitro :floor :online :exacto @preset/...` are kept. Raises `OpenRouterError` with
-        MODEL_NOT_FOUND and the nearest ids.
+        `:nitro :floor :online :exacto @preset/...` are kept. An id, and a version, that is not
+        there is never replaced. Raises `OpenRouterError` with MODEL_NOT_FOUND and the nearest ids.
         """
         name = name.strip()
-        rest, at, preset = name.partition("@preset/")
-        base, static, dynamic = _split_variants(rest)
-        model = self._known(base, static)
+        rest, at, preset = plain(name).partition("@preset/")
+        if shown := self._displayed.get(" ".join(rest.split())):
+            base, static, dynamic, model = shown.id, "", "", shown
+        else:
+            base, static, dynamic = self._split_variants(rest, name)
+            model = self._known(base, static)
         if model:
             found = model.id
         elif PASSING.fullmatch(base) or (at and not rest):
             found = base + static
+        elif ID.fullmatch(base):
+            raise self._no_such_id(name, base, output)
         else:
             model = self._guess(name, f"{base} {static}", output)
             found = model.id
         found += dynamic + at + preset
-        return Resolution(found, model, "" if found == name else f'understood from "{name}"')
+        how = "" if found == name else f'understood from "{clean(name, SHOWN_NAME)}"'
+        return Resolution(found, model, how)
+
+    def _split_variants(self, text: str, name: str) -> tuple[str, str, str]:
+        """Split "base:free:online" into "base", ":free" (a row of its own) and ":online"."""
+        base, *suffixes = text.split(":")
+        if not suffixes or any(not part or not part.isalnum() for part in suffixes):
+            return text, "", ""
+        if base in self._authors:
+            return " ".join((base, *suffixes)), "", ""
+        suffixes = [suffix.lower() for suffix in suffixes]
+        for suffix in suffixes:
+            if suffix not in self._variants:
+                raise self._no_such_suffix(name, base, suffix)
+        static = "".join(f":{suffix}" for suffix in suffixes if suffix not in DYNAMIC_VARIANTS)
+        dynamic = "".join(f":{suffix}" for suffix in suffixes if suffix in DYNAMIC_VARIANTS)
+        return base, static, dynamic
 
     def _known(self, base: str, static: str) -> Model | None:
         exact = self._ids.get(base + static) or self._spelled(base + static)
@@ -104,7 +143,27 @@ class Names:
         raise _no_variant(paid, static)
 
     def _spelled(self, text: str) -> Model | None:
-        return self._spellings.get(text.lower()) or self._spellings.get(" ".join(tokens(text)))
+        words = tokens(text)
+        found = self._spellings.get(text.lower()) or self._spellings.get(" ".join(words))
+        if found or not words or not RELEASE.fullmatch(words[-1]):
+            return found
+        undated = self._spellings.get(" ".join(words[:-1]))
+        return undated if undated and self._was_released(undated, words[-1]) else None
+
+    def _was_released(self, model: Model, day: str) -> bool:
+        """Whether a vendor's date means this row; not where rows differ by their dates."""
+        slug = tokens(_slug(model.id))
+        dated = (member.slug for member in self._members if len(member.slug) > len(slug))
+        if any(DATE.fullmatch(word) for word in slug) or any(
+            other[: len(slug)] == slug and all(map(DATE.fullmatch, other[len(slug) :]))
+            for other in dated
+        ):
+            return False
+        known = [f"{datetime.fromtimestamp(model.created, UTC):%Y%m%d}"]
+        known += tokens(_slug(model.canonical_slug))[-1:]
+        asked = _day(day)
+        released = map(_day, known)
+        return any(told and asked and abs(told - asked) <= RELEASE_SLACK for told in released)
 
     def _guess(self, name: str, text: str, output: str) -> Model:
         asked = self._asked(text)
@@ -130,7 +189,34 @@ class Names:
         ]
 
     def _meant(self, asked: Sequence[str], output: str) -> list[Member]:
-        return best(matching(self._pool(asked, output), asked), self._aliases, asked)
+        found = matching(self._pool(asked, output), asked)
+        if not any(map(_tells_version, asked)):
+            return best(found, self._aliases, asked)
+        if whole := [member for member in found if member.is_named_by(asked)]:
+            undated = [member for member in whole if member.dates <= {*asked}]
+            return best(undated or whole, self._aliases, asked)
+        # A version alone does not make "gpt 5" of gpt-5-codex, unless that is the family's newest.
+        words = [word for word in asked if not _tells_version(word)]
+        aliases = [member for member in self._aliases if member.is_named_by(words)]
+        if len(current := _current(found, aliases, asked)) == 1:
+            return current
+        lines = _leaders(found, asked)
+        return sorted(lines, key=STANDING, reverse=True) if len(lines) > 1 else []
+
+    def _no_such_id(self, name: str, base: str, output: str) -> OpenRouterError:
+        asked = tokens(base[:LONGEST_NAME])
+        return _not_found(name, asked, self._pool(asked, output))
+
+    def _no_such_suffix(self, name: str, base: str, suffix: str) -> OpenRouterError:
+        asked = tokens(base[:LONGEST_NAME])
+        found = self._spelled(base)
+        ids = [found.id] if found else _nearest(asked, base, self._pool(asked, ""))
+        known = ", ".join(f":{variant}" for variant in sorted(self._variants))
+        return _error(
+            f'"{clean(name, SHOWN_NAME)}" ends in :{clean(suffix, 40)}, which OpenRouter does not '
+            f"know. The suffixes are {known}. Use {' or '.join(ids)}",
+            ids,
+        )
 
     def _asked(self, text: str) -> list[str]:
         """Return the words of a loose name, no stop words, spelled as the catalogue does."""
@@ -151,11 +237,31 @@ class Names:
                 return word[:cut], word[cut:]
         if len(word) < SHORTEST_TYPO:
             return [word]
-        return nearest(word, sorted(self._words), most=1, likeness=0.8) or [word]
+        long_enough = (known for known in self._words if len(known) >= SHORTEST_TYPO)
+        meant = [known for known in long_enough if is_typo(word, known)]
+        return meant if len(meant) == 1 else [word]
 
 
-def _spellings(members: Sequence[Member]) -> dict[str, Model]:
-    """Index what means one row: an id, a canonical slug, a slug or the words of these.
+def plain(name: str) -> str:
+    """The name as OpenRouter spells it, where other programs or its own pages add to it.
+
+    `openrouter/author/slug` and `openrouter:author/slug`, `https://openrouter.ai/author/slug`, and
+    the addresses of the API are ids; so is what follows the vendor in a name of Amazon Bedrock's.
+    """
+    if address := SITE.match(name):
+        path = unquote(re.split(r"[?#]", name[address.end() :], maxsplit=1)[0]).strip("/")
+        path = path.removeprefix("api/v1/").removeprefix("models/")
+        name = "/".join(path.split("/")[:2])
+    for prefix in ("openrouter/", "openrouter:"):
+        rest = name[len(prefix) :]
+        if name.lower().startswith(prefix) and "/" in rest and not rest.startswith("@preset/"):
+            return plain(rest)
+    bedrock = BEDROCK.fullmatch(name)
+    return f"{bedrock[1]} {bedrock[2]}" if bedrock else name
+
+
+def _spellings(members: Sequence[Member], aliases: Sequence[Member]) -> dict[str, Model]:
+    """Index what means one row: an id, a canonical slug, a slug, the words of these or a name.
 
     The words of a slug without a number, "mistral large", mean a family, not the row.
     """
@@ -165,32 +271,72 @@ def _spellings(members: Sequence[Member]) -> dict[str, Model]:
         spellings.setdefault(member.model.id.lower(), member.model)
     for member in plain_first:
         spellings.setdefault(member.model.canonical_slug.lower(), member.model)
-    alike: dict[str, set[Model]] = {}
+    for member in aliases:
+        spellings.setdefault(member.model.id.removeprefix("~").lower(), member.model)
+    shorter = [(_slug(member.model.id).lower(), member.model) for member in members]
     for member in members:
-        slug = member.model.id.partition("/")[2].lower()
-        alike.setdefault(slug, set()).add(member.model)
-        if any(character.isdigit() for character in slug):
-            for words in (member.slug, tokens(member.model.id)):
-                alike.setdefault(" ".join(words), set()).add(member.model)
-    for text, models in alike.items():
-        if len(models) == 1:
-            spellings.setdefault(text, *models)
+        id_, slug = member.model.id, _slug(member.model.id)
+        names = {member.slug, tokens(id_)} if _has_digit(slug) else set()
+        shorter += ((" ".join(words), member.model) for words in names)
+    titles = [
+        (" ".join(words), member.model)
+        for member in members
+        for words in {member.title, tokens(member.model.name)}
+        if _has_digit(" ".join(words))
+    ]
+    undated = [
+        (words, member.model)
+        for member in plain_first
+        if not member.model.variant
+        for words in _undated(member.model.canonical_slug)
+    ]
+    for unique in (_unique(shorter), _unique(titles), _unique(undated)):
+        for text, model in unique.items():
+            spellings.setdefault(text, model)
     spellings.pop("", None)
     return spellings
 
 
-def _split_variants(text: str) -> tuple[str, str, str]:
-    """Split "base:free:online" into "base", ":free" (a row of its own) and ":online"."""
-    match = VARIANTS.search(text)
-    if not match:
-        return text, "", ""
-    suffixes = match[0].lower().split(":")[1:]
-    static = "".join(f":{suffix}" for suffix in suffixes if suffix not in DYNAMIC_VARIANTS)
-    dynamic = "".join(f":{suffix}" for suffix in suffixes if suffix in DYNAMIC_VARIANTS)
-    return text[: match.start()], static, dynamic
+def _unique(named: Iterable[tuple[str, Model]]) -> dict[str, Model]:
+    """The names that only one model has."""
+    models: dict[str, set[Model]] = {}
+    for name, model in named:
+        models.setdefault(name, set()).add(model)
+    return {name: found.pop() for name, found in models.items() if len(found) == 1}
+
+
+def _undated(canonical_slug: str) -> set[str]:
+    """The words of a permanent slug without its date, with the author and without."""
+    names = (tokens(canonical_slug), tokens(_slug(canonical_slug)))
+    return {" ".join(words[:-1]) for words in names if words and RELEASE.fullmatch(words[-1])}
+
+
+def _slug(id_: str) -> str:
+    return id_.partition("/")[2]
+
+
+def _day(word: str) -> date | None:
+    try:
+        return datetime.strptime(word, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+
+
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
+
+
+def _tells_version(word: str) -> bool:
+    return _has_digit(word) and not SIZE.fullmatch(word)
 
 
 def _not_found(name: str, asked: Sequence[str], pool: Iterable[Member]) -> OpenRouterError:
+    ids = _nearest(asked, name, pool)
+    advice = f"Nearest: {', '.join(ids)}. Use one of these ids" if ids else "Name another"
+    return _error(f'No model matches "{clean(name, SHOWN_NAME)}". {advice}', ids)
+
+
+def _nearest(asked: Sequence[str], name: str, pool: Iterable[Member]) -> list[str]:
     typed = " ".join(asked) or name[:LONGEST_NAME]
 
     def likeness(member: Member) -> tuple[float, int]:
@@ -198,14 +344,14 @@ def _not_found(name: str, asked: Sequence[str], pool: Iterable[Member]) -> OpenR
         ratio = SequenceMatcher(None, " ".join(member.slug), typed).ratio()
         return shared + ratio, member.model.created
 
-    nearest = [member.model.id for member in nlargest(3, pool, key=likeness)]
-    advice = f"Nearest: {', '.join(nearest)}. Use one of these ids" if nearest else "Name another"
-    return _error(f'No model matches "{name[:LONGEST_NAME]}". {advice}', nearest)
+    return [member.model.id for member in nlargest(3, pool, key=likeness)]
 
 
 def _ambiguous(name: str, meant: Sequence[Member]) -> OpenRouterError:
     ids = [member.model.id for member in meant[:3]]
-    return _error(f'"{name}" may be {" or ".join(ids)}. Use one of these ids', ids)
+    return _error(
+        f'"{clean(name, SHOWN_NAME)}" may be {" or ".join(ids)}. Use one of these ids', ids
+    )
 
 
 def _no_variant(paid: Model, variant: str) -> OpenRouterError:
@@ -228,6 +374,7 @@ class Member:
 
     model: Model
     slug: tuple[str, ...]
+    title: tuple[str, ...]
     own: frozenset[str]
     every: frozenset[str]
     version: float
@@ -236,11 +383,33 @@ class Member:
     def of(cls, model: Model) -> Self:
         """Split a model's names into words."""
         author, _, slug = model.id.removeprefix("~").partition("/")
-        title = model.name.rpartition(": ")[2]
-        own = {*tokens(slug), *tokens(title)}
+        title = tokens(model.name.rpartition(": ")[2])
+        own = {*tokens(slug), *title}
         every = {*own, *tokens(author), *tokens(model.name), "".join(tokens(author))}
-        stated = _version((*tokens(slug), *tokens(title)))
-        return cls(model, tokens(slug), frozenset(own), frozenset(every), stated)
+        stated = _version((*tokens(slug), *title))
+        return cls(model, tokens(slug), title, frozenset(own), frozenset(every), stated)
+
+    def is_named_by(self, asked: Sequence[str]) -> bool:
+        """Whether this is what was asked for, not a relative whose name says more.
+
+        Its brand, size, date and stage (preview) need not be said.
+        """
+        brand = {*tokens(self.model.author), *tokens(self.model.name.rpartition(": ")[0])}
+        unsaid = NEUTRAL_WORDS | STAGES | brand | {*self.slug[:1]}
+        return any(
+            _has({*name, *brand}, asked)
+            and all(
+                word in unsaid or SIZE.fullmatch(word) or DATE.fullmatch(word)
+                for word in name
+                if not any(answers(said, word) for said in asked)
+            )
+            for name in (self.slug, self.title)
+        )
+
+    @property
+    def dates(self) -> set[str]:
+        """The words of the slug that are dates or numbers of a release."""
+        return {word for word in self.slug if DATE.fullmatch(word)}
 
     def unasked(self, asked: Sequence[str]) -> list[str]:
         """Return the words and sizes of the slug that nobody asked for.
@@ -366,15 +535,18 @@ def version(token: str) -> float:
 
 
 def answers(asked: str, token: str) -> bool:
-    """Whether a model's token is what was asked for: "3" and "k2" also mean 3.2 and k2.6."""
+    """Whether a model's token is what was asked for: "3" also means k3 and 3.0, but not 3.2."""
     if asked == token:
         return True
     want, have = VERSION.fullmatch(asked), VERSION.fullmatch(token)
     if not want or not have or DATE.fullmatch(asked) or DATE.fullmatch(token):
         return False
-    if want[1] and want[1] != have[1]:
-        return False
-    wanted, had = want[2].split("."), have[2].split(".")
-    while wanted[-1] == "0" and len(wanted) > 1:
-        wanted.pop()
-    return had[: len(wanted)] == wanted
+    return want[1] in ("", have[1]) and _numbers(want[2]) == _numbers(have[2])
+
+
+def _numbers(version: str) -> list[str]:
+    """The parts of a version without the zeros at its end: 5.0 is 5."""
+    parts = version.split(".")
+    while parts[-1] == "0" and len(parts) > 1:
+        parts.pop()
+    return parts

@@ -1,10 +1,13 @@
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Names, answers, tokens
+from openrouter_mcp.simulator.catalogue import build
 
 # id, display name, created, what it makes, alias target, intelligence index
 ROWS = [
@@ -50,6 +53,9 @@ ROWS = [
     ("wood/wren-3-day", "Wood: Wren 3 Day", 200, "text", "", 0),
     ("~wood/wren-latest", "Wood: Wren Latest", 50, "text", "wood/wren-3-day", 0),
     ("openrouter/auto", "Auto Router", 10, "text", "", 0),
+    ("big/tiger-1", "Tiger 1", 10, "text", "", 0),
+    ("ratly/ratly-1", "Ratly 1", 10, "text", "", 0),
+    ("birch-ai/oak-5.3-code", "Birch: Oak-5.3 Code", 205, "text", "", 45),
 ]
 
 
@@ -93,14 +99,16 @@ NAMES = Names([model(*row) for row in ROWS])
         ("owl fast", "acme/sage-owl-5-fast"),
         # Versions and sizes that are given must be right.
         ("owl 4.1", "acme/sage-owl-4.1"),
-        ("owl 4", "acme/sage-owl-4.6"),
         ("oak 5.6", "birch-ai/oak-5.6-iris"),
         ("oak 5.5", "birch-ai/oak-5.5"),
         ("oak 5", "birch-ai/oak-5"),
         ("oak 5 mini", "birch-ai/oak-5-mini"),
         ("oak4o", "birch-ai/oak-4o"),
         ("deepdale v3.2", "deepdale/deepdale-v3.2"),
-        ("deepdale terminal v3", "deepdale/deepdale-v3.1-terminal"),
+        ("deepdale terminal v3.1", "deepdale/deepdale-v3.1-terminal"),
+        ("oak 5.0", "birch-ai/oak-5"),
+        ("deepdale 3.2", "deepdale/deepdale-v3.2"),
+        ("robin 4 5", "acme/sage-robin-4.5"),
         ("lemur 70b", "lemur-labs/lemur-3-70b-instruct"),
         ("lemur 8b", "lemur-labs/lemur-3-8b-instruct"),
         ("lemur 2", "lemur-labs/lemur-2-70b-instruct"),
@@ -111,6 +119,8 @@ NAMES = Names([model(*row) for row in ROWS])
         ("lemmur 70b", "lemur-labs/lemur-3-70b-instruct"),
         ("deep dale v4 flash", "deepdale/deepdale-v4-flash"),
         ("oakmini", "birch-ai/oak-5.4-mini"),
+        ("ralty", "ratly/ratly-1"),
+        ("tigre", "big/tiger-1"),
         # Variants.
         ("lemur 70b free", "lemur-labs/lemur-3-70b-instruct:free"),
         ("lemur 70b:free", "lemur-labs/lemur-3-70b-instruct:free"),
@@ -126,6 +136,19 @@ NAMES = Names([model(*row) for row in ROWS])
         ("acme/sage-owl-5-dated", "acme/sage-owl-5"),
         ("lemur-labs/lemur-3-70b-instruct-dated:free", "lemur-labs/lemur-3-70b-instruct:free"),
         ("auto", "openrouter/auto"),
+        # As other programs, vendors and OpenRouter's own pages spell them.
+        ("openrouter/acme/sage-owl-5", "acme/sage-owl-5"),
+        ("openrouter:acme/sage-owl-5:nitro", "acme/sage-owl-5:nitro"),
+        ("openrouter/openrouter/auto", "openrouter/auto"),
+        ("openrouter/~acme/sage-owl-latest", "~acme/sage-owl-latest"),
+        ("acme/sage-owl-latest", "~acme/sage-owl-latest"),
+        ("acme:sage-owl-5", "acme/sage-owl-5"),
+        ("https://openrouter.ai/acme/sage-owl-5", "acme/sage-owl-5"),
+        ("http://www.openrouter.ai/acme/sage-owl-5/", "acme/sage-owl-5"),
+        ("openrouter.ai/acme/sage-owl-5/providers?sort=price#top", "acme/sage-owl-5"),
+        ("https://openrouter.ai/models/acme/sage-owl-5", "acme/sage-owl-5"),
+        ("https://openrouter.ai/acme/sage-owl-5%3Abatch", "acme/sage-owl-5:batch"),
+        ("https://openrouter.ai/api/v1/models/acme/sage-owl-5/endpoints", "acme/sage-owl-5"),
     ],
 )
 def test_a_loose_name_means_what_a_person_means(name, found):
@@ -166,7 +189,17 @@ def test_what_only_openrouter_knows_passes_through(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["clod", "owl 9", "oak 4.1", "lemur 9b", "the best model", "", "?"]
+    "name",
+    [
+        *("clod", "owl 9", "oak 4.1", "lemur 9b", "the best model", "", "?"),
+        # A version that is not there is not another one, nor another product of that version.
+        *("owl 4", "deepdale v3.0-terminal", "oak 5.3", "oak-5-pro", "deepdale terminal v3"),
+        # An id is an id, and another site's address is none of OpenRouter's.
+        *("acme/sage-owl-4", "acme/sage-owl-5.0", "acme/owl", "acme/sage-owll-5", "other/oak-5"),
+        "https://openrouter.ai.example/acme/sage-owl-5",
+        # A typo is a letter: these are other names.
+        *("rally", "tiler", "gemmur", "lemmmur", "lom", "eoak"),
+    ],
 )
 def test_an_unknown_name_gets_the_three_nearest_ids(name):
     with pytest.raises(OpenRouterError) as caught:
@@ -178,6 +211,133 @@ def test_an_unknown_name_gets_the_three_nearest_ids(name):
         f'No model matches "{name}". Nearest: {", ".join(error.suggestions)}. '
         "Use one of these ids, or find_models to search."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("acme/sage-owl-5:max", "acme/sage-owl-5"),
+        ("sage-owl-5:Max:nitro", "acme/sage-owl-5"),
+        ("openrouter/auto:max", "openrouter/auto"),
+        ("https://openrouter.ai/acme/sage-owl-5:max", "acme/sage-owl-5"),
+    ],
+)
+def test_a_suffix_that_openrouter_does_not_know_is_refused(name, base):
+    with pytest.raises(OpenRouterError) as caught:
+        NAMES.resolve(name)
+    assert caught.value.code is Code.MODEL_NOT_FOUND
+    assert caught.value.suggestions == [base]
+    assert caught.value.message == (
+        f'"{name}" ends in :max, which OpenRouter does not know. The suffixes are :batch, '
+        f":exacto, :extended, :floor, :free, :nitro, :online, :thinking. Use {base}, or "
+        "find_models to search."
+    )
+
+
+def test_a_version_of_several_siblings_is_not_guessed():
+    rows = [*ROWS, ("acme/sage-robin-4.1", "Acme: Sage Robin 4.1", 90, "text", "", 30)]
+    with pytest.raises(OpenRouterError) as caught:
+        Names([model(*row) for row in rows]).resolve("sage 4.1")
+    assert caught.value.suggestions == ["acme/sage-owl-4.1", "acme/sage-robin-4.1"]
+
+
+def dated(id_, day):
+    row = {"id": id_, "canonical_slug": f"{id_.partition(':')[0]}-{day}", "created": 1}
+    parsed = Model.parse(row | {"architecture": {"output_modalities": ["text"]}})
+    assert parsed
+    return parsed
+
+
+DATED = Names(
+    [
+        dated("acme/sage-owl-4.5", "20310315"),
+        dated("acme/sage-owl-4.5:batch", "20310315"),
+        dated("birch-ai/oak-4o", "20300101"),
+        dated("birch-ai/oak-4o-2030-05-13", "20300513"),
+        dated("wood/wren-3-2031-02-10", "20310210"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("acme/sage-owl-4.5-20310315", "acme/sage-owl-4.5"),
+        ("sage-owl-4-5-20310315", "acme/sage-owl-4.5"),
+        ("acme/sage-owl-4-5-2031-03-15", "acme/sage-owl-4.5"),
+        ("sage-owl-4-5@20310301", "acme/sage-owl-4.5"),
+        ("sage-owl-4-5-20310301:nitro", "acme/sage-owl-4.5:nitro"),
+        ("acme.sage-owl-4-5-20310301-v1:0", "acme/sage-owl-4.5"),
+        ("eu.acme.sage-owl-4-5-20310301-v1:0", "acme/sage-owl-4.5"),
+        ("oak-4o-2030-05-13", "birch-ai/oak-4o-2030-05-13"),
+        ("oak-4o", "birch-ai/oak-4o"),
+    ],
+)
+def test_a_vendors_date_means_the_model_of_that_time(name, found):
+    assert DATED.resolve(name).id == found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # A later release, an earlier one, no date at all, and a version that is not there.
+        *("sage-owl-4-5-20320315", "sage-owl-4-5-20300315", "sage-owl-4-5-20311399"),
+        *("sage-owl-4-20310315", "acme/sage-owl-4-6-20310315"),
+        # Where rows differ by their dates, each means itself.
+        *(
+            "oak-4o-2030-01-02",
+            "oak-4o-2030-05-14",
+            "wren-3-2031-02-11",
+            "wood/wren-3-20310211",
+        ),
+    ],
+)
+def test_another_date_is_another_model(name):
+    with pytest.raises(OpenRouterError) as caught:
+        DATED.resolve(name)
+    assert caught.value.code is Code.MODEL_NOT_FOUND
+    assert caught.value.suggestions
+
+
+SIMULATED = [parsed for row in build(1_790_000_000) if (parsed := Model.parse(row))]
+OFFERED = Names(SIMULATED)
+SPELLINGS = [
+    (spelling, parsed)
+    for parsed in SIMULATED
+    for spelling in (parsed.id, parsed.name, parsed.canonical_slug)
+]
+KNOWN = {spelling.lower() for spelling, _ in SPELLINGS}
+
+
+@given(st.sampled_from(SPELLINGS))
+def test_every_id_and_display_name_and_permanent_slug_means_its_own_row(known):
+    spelling, row = known
+    found = OFFERED.resolve(spelling, output="").model
+    assert found
+    assert spelling in (found.id, found.name, found.canonical_slug)
+    assert spelling == row.canonical_slug or found is row
+
+
+@given(st.data())
+def test_a_version_with_another_digit_is_never_replaced(data):
+    row = data.draw(st.sampled_from([row for row in SIMULATED if re.search(r"\d", row.id)]))
+    slug = row.id.partition("/")[2]
+    spelling = data.draw(st.sampled_from([row.id, slug, slug.replace("-", " "), row.name]))
+    places = [at for at, character in enumerate(spelling) if character.isdigit()]
+    assume(places)
+    place = data.draw(st.sampled_from(places))
+    digit = data.draw(st.sampled_from(sorted({*"0123456789"} - {spelling[place]})))
+    changed = f"{spelling[:place]}{digit}{spelling[place + 1 :]}"
+    try:
+        found = OFFERED.resolve(changed, output="").model
+    except OpenRouterError as error:
+        event(str(error.code))
+        return
+    assert found
+    numbers = [word for word in tokens(changed) if re.search(r"\d", word)]
+    named = {*tokens(found.id), *tokens(found.name)}
+    assert all(any(answers(number, word) for word in named) for number in numbers)
+    assert found.id == row.id or "/" not in changed or changed.lower() in KNOWN
 
 
 def test_the_nearest_ids_share_what_was_right_about_the_name():
@@ -274,9 +434,12 @@ def test_names_split_into_words_versions_and_sizes(text, words):
 @pytest.mark.parametrize(
     ("asked", "token", "fits"),
     [
-        ("3", "3.2", True),
-        ("3", "k3.2", True),
-        ("k2", "k2.6", True),
+        ("3", "3.2", False),
+        ("3", "k3", True),
+        ("3", "k3.2", False),
+        ("3.2", "k3.2", True),
+        ("k2", "k2.6", False),
+        ("4.2", "4.20", False),
         ("k2", "2.6", False),
         ("4.1", "4.6", False),
         ("4", "40", False),
@@ -286,5 +449,5 @@ def test_names_split_into_words_versions_and_sizes(text, words):
         ("1", "0123", False),
     ],
 )
-def test_a_version_stands_for_those_below_it(asked, token, fits):
+def test_a_version_stands_for_itself(asked, token, fits):
     assert answers(asked, token) is fits
