@@ -347,10 +347,7 @@ class Comparison(PaidCall):
         if verdict and verdict.exchange:
             paid.append(verdict.exchange)
         if not paid:
-            first = next(each.error for each in candidates if each.error)
-            raise OpenRouterError(
-                first.code, f"None of the models answered. The first: {first.message}"
-            )
+            raise _none_answered([each.error for each in candidates if each.error])
         receipt: Receipt = receipts.together([exchange.receipt for exchange in paid])
         total = replace(
             receipt,
@@ -378,6 +375,24 @@ class Comparison(PaidCall):
         if attached.untrusted and result.meta is not None:
             result.meta[UNTRUSTED_META] = True
         return result
+
+
+def _none_answered(errors: Sequence[OpenRouterError]) -> OpenRouterError:
+    """The failure of all: what the first one says, and when to call again if they are alike."""
+    first = errors[0]
+    told = f"None of the models answered. The first: {first.message}"
+    kinds = {(error.code, (error.availability or {}).get("code")) for error in errors}
+    if len(kinds) > 1:
+        return OpenRouterError(first.code, told)
+    waits = [error.retry_after for error in errors if error.retry_after is not None]
+    return OpenRouterError(
+        first.code,
+        told,
+        retryable=all(error.retryable for error in errors),
+        retry_after=max(waits, default=None),
+        http_status=first.http_status,
+        availability=first.availability,
+    )
 
 
 async def plan_comparison(

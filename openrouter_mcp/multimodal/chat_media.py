@@ -25,6 +25,9 @@ async def receive(purchase: Purchase, paid: PaidRequest) -> Answer:
             if size := answer.media.sound_bytes:
                 await purchase.report(f"{paid.model.id}: {size:,} bytes of sound")
         whole = stream.done
+    if answer.media.images:
+        # What broke off behind them takes nothing from them.
+        return answer
     if answer.error:
         raise answer.error
     if not (whole or answer.finish_reason):

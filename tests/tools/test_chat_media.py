@@ -159,6 +159,16 @@ async def test_a_comparison_saves_them_for_each_model(client, simulator: Simulat
     assert result.content[-1].text.startswith("-- 2 models")
 
 
+async def test_an_image_before_an_error_is_saved_by_its_own_tool_too(client, simulator):
+    simulator.fail("not_found", path="/images/models/*", times=None)
+    failed = {"error": {"message": "Overloaded", "code": 529}}
+    simulator.answer_raw(chunk(images=[IMAGE]), failed, usage(), DONE)
+    asked = {"prompt": "Red", "model": "google/gemini-3.1-flash-image-preview"}
+    result = await client.call_tool("generate_image", asked, raise_on_error=False)
+    assert [path.read_bytes() for path in saved(result)] == [picture()]
+    assert str(cost(result)) == "0.0012"
+
+
 async def test_previews_of_one_reply_are_few_bytes_together(client, simulator: Simulator):
     noise = [Image.effect_noise((800, 800), 100 + n).convert("RGB") for n in range(8)]
     images = []

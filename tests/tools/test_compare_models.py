@@ -66,6 +66,22 @@ async def test_when_all_fail_the_first_reason_is_told(client, simulator) -> None
     assert result.meta[ERROR]["code"] == "NO_CREDITS"
 
 
+async def test_when_all_fail_alike_it_says_when_to_call_again(client, simulator) -> None:
+    for model, seconds in zip(THREE, (3, 40, 5), strict=True):
+        simulator.fail("rate_limited", model=model, times=None, retry_after=seconds)
+    error = (await compare(client)).meta[ERROR]
+    assert (error["code"], error["retryable"]) == ("RATE_LIMITED", True)
+    assert error["retry_after"] == 40
+
+
+async def test_when_they_fail_differently_the_first_decides(client, simulator) -> None:
+    simulator.fail("insufficient_credits", model=THREE[0], times=None)
+    simulator.fail("provider_error", model=THREE[1], times=None)
+    simulator.fail("insufficient_credits", model=THREE[2], times=None)
+    error = (await compare(client)).meta[ERROR]
+    assert (error["code"], error["retryable"]) == ("NO_CREDITS", False)
+
+
 async def test_the_judge_is_blind_and_its_labels_are_mapped_back(client, simulator) -> None:
     for model, answer in zip(THREE, ("one", "two", "three"), strict=True):
         simulator.answer(answer, model=model)
