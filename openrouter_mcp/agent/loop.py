@@ -18,12 +18,11 @@ from pydantic_core import from_json
 from openrouter_mcp.agent.run_log import RunLog
 from openrouter_mcp.agent.toolbox import READ_RESULT, Outcome, ResultPages, Toolbox
 from openrouter_mcp.chat.exchange import Exchange, converse
-from openrouter_mcp.completions.answer import NOT_STARTED, Answer, Listener
+from openrouter_mcp.completions.answer import Answer, Listener
 from openrouter_mcp.completions.request import ChatRequest
 from openrouter_mcp.completions.tool_calls import sendable
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import prices
-from openrouter_mcp.progress import Report
 from openrouter_mcp.spending import estimate, receipts
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import clean
@@ -54,8 +53,8 @@ CONTEXT_SHARE = 0.75
 LEAST_SHOWN = 500
 
 Message = dict[str, Any]
-Pay = Callable[[ChatRequest, Listener], Awaitable[Answer]]
-"""Sends one request and pays for it; the listener is told of it from the moment it is sent."""
+Pay = Callable[[ChatRequest, Listener, Answer], Awaitable[Answer]]
+"""Sends one request, pays for it, and reads what comes into the answer that it is given."""
 
 
 class Ending(StrEnum):
@@ -130,40 +129,14 @@ class Run:
         return sum((receipt.cost or Decimal(0) for receipt in self.receipts), Decimal(0))
 
 
-@dataclass(frozen=True)
-class Watch:
-    """What is told of a run while it goes on."""
+@dataclass(frozen=True, kw_only=True)
+class Watch(Listener):
+    """What is told of a run while it goes on, beside the answer of each turn."""
 
-    report: Report
-    """Gets a sentence for the person who waits."""
-    on_delta: Callable[[Answer], None]
-    """Gets the answer of the current turn each time more of it has come."""
     on_step: Callable[[Step], None]
     """Gets each tool call when it is done."""
     log: RunLog
     """Keeps every message and every tool call."""
-
-
-class _PendingRequest:
-    """One request to the model while it is under way: whether it was sent, what has come of it."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.sent = False
-        self.answer = Answer()
-        self.listener = Listener(self._report, self._on_start, self._on_delta)
-        self._watch = watch
-
-    async def _report(self, message: str) -> None:
-        # Until then it may wait for the budget; after it the answer streams.
-        self.sent = self.sent or message.endswith(NOT_STARTED)
-        await self._watch.report(message)
-
-    async def _on_start(self, generation_id: str) -> None:
-        self.answer.generation_id = generation_id
-
-    def _on_delta(self, answer: Answer) -> None:
-        self.answer = answer
-        self._watch.on_delta(answer)
 
 
 class Agent:
@@ -185,7 +158,8 @@ class Agent:
         self._begun = time.monotonic()
         self._closing = ""
         """Why the next turn has to be the last one."""
-        self._pending = _PendingRequest(watch)
+        self._pending = Answer()
+        """What has come of the request under way."""
         self._urged = False
         """Whether the model was just told that it said nothing."""
         self.run = Run(request)
@@ -260,23 +234,23 @@ class Agent:
 
     async def _send(self, request: ChatRequest) -> Answer:
         """Send one request; whatever may be billed gets its receipt, however the request ends."""
-        pending = self._pending = _PendingRequest(self._watch)
+        pending = self._pending = Answer()
         try:
-            answer = await self._pay(request, pending.listener)
+            answer = await self._pay(request, self._watch, pending)
         except (OpenRouterError, asyncio.CancelledError) as error:
             # A request that was refused, and never got an id, costs nothing.
-            refused = isinstance(error, OpenRouterError) and not pending.answer.generation_id
+            refused = isinstance(error, OpenRouterError) and not pending.generation_id
             if pending.sent and not refused:
-                self.run.receipts.append(receipts.of_chat(request, pending.answer))
+                self.run.receipts.append(receipts.of_chat(request, pending))
             raise
-        self._pending = _PendingRequest(self._watch)
+        self._pending = Answer()
         self.run.receipts.append(receipts.of_chat(request, answer))
         return answer
 
     async def _keep_partial_answer(self) -> None:
         """Keep what the model was saying when the time was up, for the reply and for later."""
-        if self._pending.answer.text:
-            self.run.text = self._pending.answer.text
+        if self._pending.text:
+            self.run.text = self._pending.text
             await self._add({"role": "assistant", "content": self.run.text})
 
     async def _answer_calls(self, turn: int, calls: Sequence[dict[str, Any]]) -> None:

@@ -201,7 +201,7 @@ class Delegation(PaidCall):
         def on_delta(_answer: Answer) -> None:
             handle.billing_note = MAY_BILL
 
-        watch = Watch(handle.report, on_delta, on_step, log)
+        watch = Watch(report=handle.report, on_delta=on_delta, on_step=on_step, log=log)
         run = await Agent(request, box, partial(pay, purchase), self._limits, watch).work()
         run.receipts = [await self._settled(receipt) for receipt in run.receipts]
         kept = await self._keep(thread, run)

@@ -80,8 +80,10 @@ class Exchange:
         return self.receipt.cost or Decimal(0)
 
 
-async def pay(purchase: Purchase, request: ChatRequest, listener: Listener) -> Answer:
-    """Send one chat request for what may be spent on it, and read its answer.
+async def pay(
+    purchase: Purchase, request: ChatRequest, listener: Listener, answer: Answer | None = None
+) -> Answer:
+    """Send one chat request for what may be spent on it, and read its `answer`.
 
     Raises `BUDGET_EXCEEDED` before anything is sent, and what `complete` raises.
     """
@@ -93,7 +95,7 @@ async def pay(purchase: Purchase, request: ChatRequest, listener: Listener) -> A
 
         bounded = replace(request, body=dict(paid.body))
         hearing = replace(listener, on_generation=on_generation)
-        answer = await complete(purchase.client, bounded, hearing)
+        answer = await complete(purchase.client, bounded, hearing, answer)
         paid.receipt = receipts.of_chat(bounded, answer)
         return answer
 

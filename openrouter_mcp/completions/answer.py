@@ -48,6 +48,8 @@ class Answer:
     `message` says all of it, and each part may stand in several places or come again.
     """
 
+    sent: bool = False
+    """Whether its request has been sent; before that it may wait for money."""
     text: str = ""
     """What was said; of several choices each, under its number."""
     reasoning: str = ""
@@ -178,16 +180,21 @@ class Listener:
 
 
 async def complete(
-    client: OpenRouter, request: ChatRequest, listener: Listener | None = None
+    client: OpenRouter,
+    request: ChatRequest,
+    listener: Listener | None = None,
+    answer: Answer | None = None,
 ) -> Answer:
     """Send `request` and read its answer to the end, telling `listener` how it goes.
+
+    Who gives an `answer` has in it what has come, whatever happens to this call.
 
     Failures before the first chunk are raised; later ones are kept in `answer.error` beside what
     had arrived. What breaks after the last word breaks nothing.
     Source: `POST /chat/completions` or `/completions` with `stream: true`.
     """
     listener = listener or Listener()
-    answer = Answer()
+    answer = answer or Answer()
     whole = False
     begun = time.monotonic()
     try:
@@ -208,6 +215,7 @@ async def _read(
 ) -> bool:
     """Put what comes into `answer`; whether it came to its end."""
     who = request.model.id
+    answer.sent = True
     await listener.report(f"{who}: {NOT_STARTED}")
     async with client.stream(
         request.path,

@@ -16,7 +16,7 @@ from openrouter_mcp.agent import loop
 from openrouter_mcp.agent.loop import Agent, Ending, Limits, Run, Watch
 from openrouter_mcp.agent.run_log import RunLog
 from openrouter_mcp.agent.toolbox import Toolbox, open_toolbox
-from openrouter_mcp.completions.answer import NOT_STARTED, Answer, Listener
+from openrouter_mcp.completions.answer import Answer, Listener
 from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
 from openrouter_mcp.completions.tool_calls import ToolCalls, sendable
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -97,9 +97,9 @@ class Scripted:
         self._script = list(script)
         self.requests: list[ChatRequest] = []
 
-    async def __call__(self, request: ChatRequest, listener: Listener) -> Answer:
+    async def __call__(self, request: ChatRequest, listener: Listener, answer: Answer) -> Answer:
         self.requests.append(request)
-        await listener.report(NOT_STARTED)
+        answer.sent = True
         following = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(following, OpenRouterError):
             raise following
@@ -125,12 +125,11 @@ class Breaking(Scripted):
         super().__init__(*script)
         self._text = text
 
-    async def __call__(self, request: ChatRequest, listener: Listener) -> Answer:
+    async def __call__(self, request: ChatRequest, listener: Listener, answer: Answer) -> Answer:
         if self._script:
             return self._script.pop(0)
-        await listener.report(NOT_STARTED)
-        await listener.on_generation("gen-cut")
-        listener.on_delta(Answer(text=self._text, generation_id="gen-cut", model="acme/large"))
+        answer.sent, answer.generation_id = True, "gen-cut"
+        answer.model, answer.text = "acme/large", self._text
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -171,7 +170,7 @@ def work(desk, tmp_path):
         ask = CallerRequest(prompt="Tidy up.", options={"tools": box.definitions})
         request = compose(ask, resolution, [], Settings(api_key=None))
         transcript = RunLog(tmp_path, days=1)
-        watch = Watch(silent, lambda _answer: None, lambda _step: None, transcript)
+        watch = Watch(on_step=lambda _step: None, log=transcript)
         return await Agent(request, box, model, replace(LIMITS, **limits), watch).work()
 
     return run
@@ -411,7 +410,7 @@ async def test_what_was_being_said_when_the_time_was_up_is_kept_and_on_the_recei
 
 
 async def test_a_turn_that_was_never_sent_is_not_on_the_receipt(work) -> None:
-    async def wait(request: ChatRequest, listener: Listener) -> Answer:
+    async def wait(request: ChatRequest, listener: Listener, answer: Answer) -> Answer:
         await listener.report("waiting for money")
         await asyncio.Event().wait()
         raise AssertionError

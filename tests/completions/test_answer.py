@@ -490,6 +490,7 @@ async def test_a_reply_that_cannot_be_read_is_known_by_its_generation(configure)
     page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Generation-Id: gen-7\r\n\r\n<p>"
     request = compose(CallerRequest("Hi"), Resolution(MODEL, None, ""), (), settings.load())
     heard: list[str] = []
+    given = Answer()
 
     async def started(generation_id: str) -> None:
         heard.append(generation_id)
@@ -498,10 +499,11 @@ async def test_a_reply_that_cannot_be_read_is_known_by_its_generation(configure)
         configure(OPENROUTER_BASE_URL=address)
         client = OpenRouter(settings.load(), FAST)
         with pytest.raises(OpenRouterError) as failure:
-            await complete(client, request, Listener(on_generation=started))
+            await complete(client, request, Listener(on_generation=started), given)
         await client.aclose()
     assert failure.value.code is Code.UPSTREAM_ERROR
     assert heard == ["gen-7"]
+    assert (given.sent, given.generation_id) == (True, "gen-7")
 
 
 async def test_the_kind_of_a_reply_is_told_in_any_spelling(configure):
