@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
 
 from openrouter_mcp import __version__
+from openrouter_mcp.api.request_body import StreamedBody, streamed
 from openrouter_mcp.api.responses import (
     EventStream,
     OnHeaders,
@@ -27,7 +28,6 @@ from openrouter_mcp.api.responses import (
     warning_of_billing,
 )
 from openrouter_mcp.api.retry import REPEATABLE, UNPAID, retrying
-from openrouter_mcp.api.streamed_body import StreamedBody, streamed
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Report, silent
 from openrouter_mcp.settings import Settings

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from openrouter_mcp.api.streamed_body import Encoded
+from openrouter_mcp.api.request_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch, images
 from openrouter_mcp.files.images import Fit

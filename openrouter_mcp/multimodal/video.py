@@ -13,7 +13,7 @@ from urllib.parse import quote
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
-from openrouter_mcp.api.streamed_body import Encoded
+from openrouter_mcp.api.request_body import Encoded
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from openrouter_mcp.api.streamed_body import PIECE, Encoded, streamed
+from openrouter_mcp.api.request_body import PIECE, Encoded, streamed
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.attach import Attachments, Files
 from openrouter_mcp.settings import Settings

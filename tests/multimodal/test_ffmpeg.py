@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_mcp.api.streamed_body import Encoded
+from openrouter_mcp.api.request_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.sound import Pcm
 from openrouter_mcp.multimodal import transcribe

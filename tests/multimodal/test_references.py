@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
-from openrouter_mcp.api.streamed_body import Encoded
+from openrouter_mcp.api.request_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.attach import Attachments, Files
 from openrouter_mcp.settings import Settings
