@@ -64,7 +64,7 @@ class Attachments:
 
     @property
     def untrusted(self) -> bool:
-        """Whether a model that reads them speaks of media, or of what others put on the web."""
+        """Whether a reply about them may be steered by media or by what others put on the web."""
         return any(part["type"] != "text" for part in self.parts) or any(
             isinstance(path, str) for path in self.paths
         )
@@ -146,7 +146,7 @@ class File:
     named: bool = True
     """Whether the caller named this very file: then it is refused rather than skipped."""
     media: bool = True
-    """Whether the caller wants it though it may be no text."""
+    """Whether media are wanted too, or text alone."""
     size_limit: SizeLimit = "max_bytes"
     path: Path = Path()
     """As the caller spelled it, made absolute."""
@@ -154,7 +154,7 @@ class File:
 
 @dataclass(frozen=True)
 class Weight:
-    """What was found out about a file without reading it."""
+    """What a file is by its size and its first bytes, before it is read."""
 
     kind: Kind | None
     size: int
@@ -189,8 +189,10 @@ class FileWeights:
             head = opened.read(HEAD)
         kind = kind_of(head)
         self.check_kind(file.label, kind.name if kind else None)
-        if other := (other_kind(head) if kind is None else "" if file.media else kind.name):
-            raise _unsupported(file.label, other)
+        if kind is None and (unknown := other_kind(head)):
+            raise _unsupported(file.label, unknown)
+        if kind and not file.media:
+            raise _unsupported(file.label, kind.name)
         self.check_size(file, kind, status.st_size)
         self._weights[file.source] = Weight(kind, status.st_size, _state(status))
         if kind is None:
@@ -304,7 +306,7 @@ class FileSelection:
         return content, sources
 
     def _find_alternatives(self, name: str) -> None:
-        """What a name means whose braces stand for several; not all of its globs need match."""
+        """Find what a name with braces means: it fails only if none of its alternatives matches."""
         names = walk.alternatives(name)
         if names == [name] or self._is_there(name):
             self._find(name)

@@ -19,8 +19,8 @@ from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
 from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.spending.receipts import Receipt
 
-OF_THE_REPLY = {Code.UPSTREAM_ERROR, Code.REFUSED, Code.TOO_LARGE}
-"""Failures that lie in what was paid for; after others, such as a full disk, it is still there."""
+REPLY_IS_USELESS = {Code.UPSTREAM_ERROR, Code.REFUSED, Code.TOO_LARGE}
+"""The paid reply itself cannot be used; after other failures, such as a full disk, it still can."""
 
 
 class PaidCall(ABC):
@@ -39,7 +39,7 @@ class PaidCall(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """What its job is called beside the tool: its model."""
+        """The model, by which the job is called beside the tool."""
 
     @abstractmethod
     async def dry_run(self) -> ToolResult:
@@ -100,7 +100,7 @@ class PaidCalls:
             try:
                 return await call.perform(purchase, handle)
             except OpenRouterError as error:
-                if not purchase.receipts or error.code not in OF_THE_REPLY:
+                if not purchase.receipts or error.code not in REPLY_IS_USELESS:
                     raise
                 return paid_in_vain(error, await purchase.receipt())
 

@@ -1,4 +1,4 @@
-"""Which model does work that is no chat: the one named, the default, or a popular one."""
+"""Which model takes what is sent, and which one does media work: named, default, or popular."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class Chooser:
         return any(is_healthy(row) and required.endpoint(row) for row in rows)
 
     async def _endpoints(self, model: Model) -> Sequence[Mapping[str, Any]]:
-        """Who serves a model; one that nothing is known of where that cannot be had."""
+        """The endpoints of a model; one empty row where they cannot be looked up."""
         try:
             return await self._catalogue.endpoints(model.id) or [{}]
         except OpenRouterError:
@@ -219,6 +219,9 @@ def _can(model: Model, required: Requirements) -> bool:
 
 
 def _offered(model: Model, required: Requirements) -> bool:
-    """Whether a model may be chosen unasked: a plain row; free ones keep what they are sent."""
+    """Whether a model may be chosen without being named.
+
+    Free variants are left out, since their providers may keep what they are sent.
+    """
     plain = not (model.is_alias or model.is_router or model.variant)
     return plain and _can(model, required) and required.suits(model)

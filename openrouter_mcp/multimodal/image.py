@@ -32,6 +32,10 @@ from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.paid_request import Purchase
 
+PATH = "/images"
+HIGHEST_PRICE = Decimal("0.15")
+"""USD for one image, above which a model is not chosen unasked."""
+STEM_WORDS = 6
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".svg": "svg"}
 MOST_REFERENCES = 16
 MOST_IMAGES = 10
@@ -111,14 +115,14 @@ def routing(preferences: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in preferences.items() if name in ROUTING}
 
 
-def fit(
+def kept_to_able(
     model_id: str,
     endpoints: Sequence[Mapping[str, Any]],
     asked: dict[str, Any],
     suffix: str,
     body: dict[str, Any],
 ) -> Sequence[Mapping[str, Any]]:
-    """The endpoints that can do what is asked; `body` is kept to them, and its format completed.
+    """The endpoints that can do what is asked; changes `body` to name them and the format.
 
     `suffix` is what the caller's file name ends with. Raises `INVALID_INPUT`.
     """
@@ -183,12 +187,6 @@ def _plain(part: Part) -> Part:
     return {"type": "image_url", "image_url": {"url": part["image_url"]["url"]}}
 
 
-PATH = "/images"
-HIGHEST_PRICE = Decimal("0.15")
-"""USD for one image, above which a model is not chosen unasked."""
-STEM_WORDS = 6
-
-
 @dataclass(kw_only=True)
 class ImagePlan(MediaPlan):
     """The requests for all images, ready to be sent."""
@@ -229,15 +227,14 @@ async def plan_image(app: App, request: ImageRequest) -> ImagePlan:
     """The requests for what is asked; nothing is sent, but references are read.
 
     Raises `INVALID_INPUT` with the right values for a wrong one, and what `Files.references`,
-    `destination` and `selection.choose` raise.
+    `destination` and `Chooser.choose` raise.
     """
     check(request)
     extra = request_options.checked(request.options)
     asked = {name: extra.pop(name) for name in NAMES if name in extra}
     asked |= request.parameters()
     stem = " ".join(request.prompt.split()[:STEM_WORDS])
-    known = SUFFIXES
-    place = await asyncio.to_thread(destination, app.settings, request.save_to, stem, *known)
+    place = await asyncio.to_thread(destination, app.settings, request.save_to, stem, *SUFFIXES)
     detail = parts.take_detail(extra)
     sent = await app.files.references(request.references, ("image",), MOST_REFERENCES, detail)
     names = [*map(parts.name, sent.parts)]
@@ -252,11 +249,12 @@ async def plan_image(app: App, request: ImageRequest) -> ImagePlan:
     if provider := routing(provider) if endpoints else provider:
         body["provider"] = provider
     if endpoints:
-        able = fit(found.id, endpoints, asked, place.suffix, body)
+        able = kept_to_able(found.id, endpoints, asked, place.suffix, body)
         bodies = image_bodies(body, request, sent.parts, image_parameters.most_images(able))
         most = _cost(able, request, len(bodies))
     else:
-        fit(found.id, [image_parameters.ON_CHAT], asked, "", {})
+        # Only a check: it raises for what a chat cannot do.
+        kept_to_able(found.id, [image_parameters.ON_CHAT], asked, "", {})
         bodies = chat_bodies(body, found.model, request, sent.parts)
         most = image_parameters.chat_image_cost(found.model, request.prompt, request.n)
     return ImagePlan(

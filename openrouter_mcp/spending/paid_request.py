@@ -29,9 +29,10 @@ from openrouter_mcp.spending.receipts import Receipt
 
 MAY_BILL = "The provider may bill the whole answer."
 """What to tell of a request that was cancelled: not every provider stops billing then."""
-PATIENCE = 10.0
+LONGEST_WAIT = 10.0
+"""Seconds that a request waits for money which other calls hold."""
 PAUSE = 0.1
-"""Seconds: how long to wait for money that other calls hold, and between two looks."""
+"""Seconds between two attempts to reserve it."""
 PREVIEW = 80
 """Characters of the prompt in the audit line."""
 
@@ -133,6 +134,7 @@ class Purchase:
             except OpenRouterError as error:
                 if not paid.has_cost or error.http_status is not None:
                     raise
+                # The reply told its cost, but cannot be used: it is paid for all the same.
                 await self._settle(paid, time.monotonic() - begun)
                 raise
             await self._settle(paid, time.monotonic() - begun)
@@ -156,7 +158,7 @@ class Purchase:
         What calls under way hold comes back when they cost less: it is waited for a while. What
         dead processes hold is asked for.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LONGEST_WAIT
         settled = False
         while True:
             try:
@@ -168,7 +170,7 @@ class Purchase:
             if not settled:
                 settled = True
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(PATIENCE):
+                    async with asyncio.timeout(LONGEST_WAIT):
                         await settle_leftovers(self.client, self.budget)
             await asyncio.sleep(PAUSE)
 
@@ -186,7 +188,8 @@ class Purchase:
             held = await self.budget.reserve(self.tool, model.id, most, limit, less=self.less)
             if allowance is None or (most is not None and most <= allowance):
                 return priced.body, held
-            # Money has come back meanwhile: it pays for more than the least.
+            # It could be reserved only because other calls gave money back since the allowance
+            # was read: the larger allowance pays for a larger body.
             await held.release()
 
     def _remaining(self) -> Decimal | None:

@@ -97,10 +97,10 @@ def test_a_price_that_cannot_be_read_bounds_nothing(odd) -> None:
 
 def test_a_request_is_kept_to_the_providers_that_can() -> None:
     body: dict[str, Any] = {"provider": {"sort": "price"}}
-    image.fit("m", BOTH, {"resolution": "4K"}, "", body)
+    image.kept_to_able("m", BOTH, {"resolution": "4K"}, "", body)
     assert body["provider"] == {"sort": "price", "only": ["large"]}
     chosen: dict[str, Any] = {"provider": {"only": ["mine"]}}
-    image.fit("m", BOTH, {"resolution": "4K"}, "", chosen)
+    image.kept_to_able("m", BOTH, {"resolution": "4K"}, "", chosen)
     assert chosen["provider"] == {"only": ["mine"]}
 
 
@@ -115,7 +115,7 @@ def test_the_format_follows_from_the_name_or_the_transparency_where_it_can() -> 
         ({"output_format": "jpeg"}, ".png", None),
     ):
         body: dict[str, Any] = {}
-        image.fit("m", endpoints, asked, suffix, body)
+        image.kept_to_able("m", endpoints, asked, suffix, body)
         assert body.get("output_format") == made
 
 
