@@ -128,4 +128,4 @@ def _is_whole(before: Mapping[str, Any], piece: Mapping[str, Any], ids: tuple[An
 
 
 def _is_thought(part: object) -> bool:
-    return isinstance(part, Mapping) and part.get("type") in {"thinking", "reasoning"}
+    return responses.text(part, "type") in {"thinking", "reasoning"}

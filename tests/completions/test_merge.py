@@ -150,3 +150,8 @@ def test_citations_outside_of_annotations_are_sources():
         {"url": "https://b.example", "title": "B"},
         {"url": "https://c.example", "title": "C"},
     ]
+
+
+@pytest.mark.parametrize("kind", [{}, [], None, 5])
+def test_a_part_of_an_odd_type_is_read_all_the_same(kind: object):
+    assert content_text([{"type": kind, "text": "Hello."}]) == "Hello."
