@@ -100,7 +100,8 @@ class PaidCalls:
             try:
                 return await call.perform(purchase, handle)
             except OpenRouterError as error:
-                if not purchase.receipts or error.code not in REPLY_IS_USELESS:
+                useless = error.code in REPLY_IS_USELESS and not handle.upstream_id
+                if not (purchase.receipts and useless):
                     raise
                 return paid_in_vain(error, await purchase.receipt())
 

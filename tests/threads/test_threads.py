@@ -166,12 +166,13 @@ async def test_two_calls_on_one_thread_never_interleave(open_threads):
 
 
 async def test_a_call_that_waits_too_long_for_its_turn_is_told_why(open_threads):
-    threads = open_threads(request_timeout_seconds=0.05)
+    threads = open_threads()
     thread_id = await begin(threads)
-    for other in (threads, open_threads(request_timeout_seconds=0.05)):
-        async with threads.open(thread_id):
+    impatient = open_threads(request_timeout_seconds=0.3)
+    for holder in (threads, impatient):
+        async with holder.open(thread_id):
             with pytest.raises(OpenRouterError, match="Another call") as caught:
-                async with other.open(thread_id):
+                async with impatient.open(thread_id):
                     pass
         assert caught.value.retryable
     async with threads.open(thread_id) as thread:
