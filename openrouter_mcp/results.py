@@ -25,6 +25,8 @@ UNTRUSTED_META = "openrouter/untrusted"
 UNKNOWN_TYPE = "application/octet-stream"
 MOST_PREVIEWS = 800_000
 """Characters of base64 that the previews of one reply have: 600 KB of them."""
+MOST_FILES = 100
+"""Files that one reply lists."""
 SHOWN_TEXT = 200
 """Characters that a dry run shows of each text in a request."""
 
@@ -118,20 +120,23 @@ def with_files(
 def file_lines(files: Sequence[SavedFile]) -> list[str]:
     """Each file by its path and size; a note of several in a row stands after the last of them."""
     lines = []
-    following = [*(file.note for file in files[1:]), ""]
-    for file, next_note in zip(files, following, strict=bool(files)):
+    shown = files[:MOST_FILES]
+    following = [*(file.note for file in shown[1:]), ""]
+    for file, next_note in zip(shown, following, strict=bool(shown)):
         where = f"{file.path}, in memory" if file.in_memory_of else str(file.path)
         lines.append(f"{where} ({file.size:,} bytes)")
         if file.note and file.note != next_note:
             lines.append(file.note)
+    if len(files) > len(shown):
+        lines.append(f"... and {len(files) - len(shown):,} more in {files[-1].path.parent}")
     return lines
 
 
 def files_shown(files: Sequence[SavedFile]) -> list[ContentBlock]:
-    """A link to each file, and previews as long as they are few bytes together."""
+    """A link to each file that is listed, and previews as long as they are few bytes together."""
     blocks: list[ContentBlock] = []
     room = MOST_PREVIEWS
-    for file in files:
+    for file in files[:MOST_FILES]:
         if file.preview and len(file.preview.data) <= room:
             room -= len(file.preview.data)
             blocks.append(file.preview)

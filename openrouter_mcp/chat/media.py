@@ -18,8 +18,10 @@ from openrouter_mcp.results import SavedFile
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.text import clean
 
-DAMAGED = "{what} came damaged and could not be saved."
+DAMAGED = "Of the images and sounds, {number:,} came damaged and could not be saved."
 ELSEWHERE = "An image of the answer is at {address}; it was not fetched."
+MOST_NAMED = 20
+"""Addresses that one reply names."""
 
 
 async def save_media(
@@ -37,21 +39,25 @@ def _saved(
     handle: Handle, directory: Path, name: str, request: ChatRequest, answers: Sequence[Answer]
 ) -> tuple[list[SavedFile], list[str]]:
     save = partial(handle.save, Destination(directory.resolve(), name))
-    files, notes = [], []
+    files, elsewhere, damaged = [], [], 0
     for media in (answer.media for answer in answers):
         for image in media.images:
             if is_address(image):
-                notes.append(ELSEWHERE.format(address=clean(image, 2000)))
+                elsewhere.append(image)
             elif data := image_bytes(image):
                 files.append(images.save_image(save, data))
             else:
-                notes.append(DAMAGED.format(what="An image"))
-        if media.has_sound:
+                damaged += 1
+        if data := media.sound:
             asked = request.body.get("audio")
             kind = media.sound_format or (asked.get("format") if isinstance(asked, dict) else "")
-            if data := media.sound:
-                kind = "audio/pcm" if str(kind).startswith("pcm") else "audio/*"
-                files += sound.save_all(save, [Sound(data, kind)])[0]
-            else:
-                notes.append(DAMAGED.format(what="The sound"))
+            kind = "audio/pcm" if str(kind).startswith("pcm") else "audio/*"
+            files += sound.save_all(save, [Sound(data, kind)])[0]
+        elif media.has_sound:
+            damaged += 1
+    notes = [ELSEWHERE.format(address=clean(image, 2000)) for image in elsewhere[:MOST_NAMED]]
+    if len(elsewhere) > MOST_NAMED:
+        notes.append(f"So are {len(elsewhere) - MOST_NAMED:,} more.")
+    if damaged:
+        notes.append(DAMAGED.format(number=damaged))
     return files, notes

@@ -27,11 +27,13 @@ PLACES = (
 class Media:
     """What came, still as it was written: addresses of images, and sound in pieces of base64."""
 
-    images: list[str] = field(default_factory=list)
-    """Each as a data URL, as an address on the web, or as base64."""
+    images: dict[str, None] = field(default_factory=dict)
+    """Each once, in order: as a data URL, as an address on the web, or as base64."""
     transcript: str = ""
     """The words that the sound speaks, where they were told."""
     sound_format: str = ""
+    sound_size: int = 0
+    """About how many bytes of sound have come."""
     _sound: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -64,11 +66,6 @@ class Media:
         """Whether any sound came, be it damaged."""
         return bool(self._sound)
 
-    @property
-    def sound_bytes(self) -> int:
-        """About how many bytes of sound have come."""
-        return sum(map(len, self._sound)) * 3 // 4
-
     def named(self) -> str:
         """What stands for it in a conversation that goes on; empty if there is none."""
         number = len(self.images)
@@ -78,8 +75,8 @@ class Media:
 
     def _add_image(self, image: Mapping[str, Any]) -> None:
         address = next(_texts(image), "")
-        if address and address not in self.images:
-            self.images.append(address)
+        if address:
+            self.images[address] = None
 
     def _add_sound(self, said: Mapping[str, Any], *, whole: bool) -> None:
         for part in (said, *_nested(said)):
@@ -89,7 +86,10 @@ class Media:
                 transcript or self.transcript if whole else self.transcript + transcript
             )
             if data:
-                self._sound = [data] if whole else [*self._sound, data]
+                if whole:
+                    self._sound.clear()
+                self._sound.append(data)
+                self.sound_size += len(data) * 3 // 4
 
 
 def is_address(image: str) -> bool:

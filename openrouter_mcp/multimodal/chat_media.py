@@ -22,7 +22,7 @@ async def receive(purchase: Purchase, paid: PaidRequest) -> Answer:
         async for chunk in stream:
             answer.add(chunk)
             paid.read_answer(answer)
-            if size := answer.media.sound_bytes:
+            if size := answer.media.sound_size:
                 await purchase.report(f"{paid.model.id}: {size:,} bytes of sound")
         whole = stream.done
     if answer.media.images:

@@ -350,7 +350,7 @@ async def _drawn_in_chat(purchase: Purchase, model: Resolution, bound: Bound) ->
     """The images of one chat."""
     async with purchase.request(model, bound) as paid:
         answer = await chat_media.receive(purchase, paid)
-    return await asyncio.to_thread(_decoded, answer.media.images)
+    return await asyncio.to_thread(_decoded, list(answer.media.images))
 
 
 def _decoded(encoded: Sequence[str]) -> list[bytes]:

@@ -119,9 +119,9 @@ async def test_samples_are_a_sound_that_can_be_played(client, simulator: Simulat
 @pytest.mark.parametrize(
     ("piece", "note"),
     [
-        ({"images": [{"image_url": {"url": "data:image/png;base64,!!"}}]}, "An image came damaged"),
+        ({"images": [{"image_url": {"url": "data:image/png;base64,!!"}}]}, "1 came damaged"),
         ({"images": [{"image_url": {"url": ""}}]}, ""),
-        ({"audio": {"data": "no base64!"}}, "The sound came damaged"),
+        ({"audio": {"data": "no base64!"}}, "1 came damaged"),
         (
             {"images": [{"image_url": {"url": "https://img.example/a.png"}}]},
             "An image of the answer is at https://img.example/a.png; it was not fetched.",
@@ -157,6 +157,18 @@ async def test_a_comparison_saves_them_for_each_model(client, simulator: Simulat
     assert "[no answer yet]" not in texts(result)
     assert all(str(path) in texts(result) for path in saved(result))
     assert result.content[-1].text.startswith("-- 2 models")
+
+
+async def test_very_many_of_them_are_a_page(client, simulator: Simulator):
+    icons = [f"data:text/plain;base64,{encoded(str(n).encode())}" for n in range(300)]
+    there = [f"https://img.example/{n}.png" for n in range(3000)]
+    images = [{"image_url": {"url": url}} for url in (*icons, *there)]
+    simulator.answer_raw(*ended(chunk(images=images)))
+    result = await ask(client)
+    assert len(saved(result)) == 100
+    assert f"and 200 more in {saved(result)[0].parent}" in texts(result)
+    assert len(list(saved(result)[0].parent.iterdir())) == 300
+    assert "So are 2,980 more" in texts(result)
 
 
 async def test_an_image_before_an_error_is_saved_by_its_own_tool_too(client, simulator):
