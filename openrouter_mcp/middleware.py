@@ -7,6 +7,7 @@ the first paid call needs while the client still reads the tool list.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import importlib
 import threading
 from collections.abc import Callable, Sequence
@@ -28,8 +29,6 @@ from openrouter_mcp.text import did_you_mean, nearest, validation_reason
 
 SHOWN_ISSUES = 8
 
-WARM_UP_DELAY = 0.5
-"""Seconds after the tool list: the answer is on its way by then."""
 NEEDED_BY_THE_FIRST_CALL = (
     "openrouter_mcp.chat.conversation",
     "openrouter_mcp.multimodal.video_job",
@@ -136,8 +135,9 @@ def _invalid_arguments(name: str, error: ValidationError) -> OpenRouterError:
 class WarmUp(Middleware):
     """Imports and fetches, once the handshake is over, what the first call would wait for."""
 
-    def __init__(self) -> None:
-        self._begun = False
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        self._running: asyncio.Task[None] | None = None
 
     async def on_list_tools(
         self,
@@ -146,16 +146,22 @@ class WarmUp(Middleware):
     ) -> Sequence[Tool]:
         """List the tools; the first list of a server starts its warm-up."""
         server = context.fastmcp_context
-        if server is not None and not self._begun:
-            self._begun = True
+        if server is not None and self._running is None:
             app: App = server.lifespan_context["app"]
-            asyncio.get_running_loop().call_later(WARM_UP_DELAY, self._begin, app)
+            self._running = asyncio.create_task(self._run(app), context=contextvars.Context())
         return await call_next(context)
 
-    def _begin(self, app: App) -> None:
+    async def aclose(self) -> None:
+        """Stop it, whether it has begun or not."""
+        if self._running:
+            self._running.cancel()
+            await asyncio.wait({self._running})
+
+    async def _run(self, app: App) -> None:
+        await asyncio.sleep(self._delay)
         warm_up = app.client.warm_up
         threading.Thread(target=_import_for_the_first_call, args=[warm_up], daemon=True).start()
-        self._preloading = asyncio.create_task(app.catalogue.preload())
+        await app.catalogue.preload()
 
 
 def _import_for_the_first_call(warm_up: Callable[[], object]) -> None:

@@ -84,12 +84,15 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
     for problem in problems:
         log.error(problem)
 
+    warm_up = WarmUp(timing.warm_up)
+
     @lifespan
     async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
         app = App(settings, timing, RESUMERS)
         try:
             yield {"app": app}
         finally:
+            await warm_up.aclose()
             await app.aclose()
 
     server = FastMCP(
@@ -98,7 +101,7 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
         instructions=INSTRUCTIONS,
         lifespan=share,
         tools=[*offered],
-        middleware=[WarmUp(), Boundary(offered, problems)],
+        middleware=[warm_up, Boundary(offered, problems)],
         on_duplicate="error",
         mask_error_details=True,
     )
