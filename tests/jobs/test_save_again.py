@@ -16,6 +16,7 @@ from openrouter_mcp.files import save
 from openrouter_mcp.files.sound import Pcm
 from openrouter_mcp.multimodal import embed, transcribe
 from openrouter_mcp.simulator.state import Script
+from tests.support.processes import until
 from tests.support.results import ERROR, JOB, RECEIPT, call, text
 from tests.support.timing import waiting_for
 from tests.support.upstream import paid
@@ -435,4 +436,4 @@ async def test_what_is_kept_is_removed_when_its_job_has_expired(
     new = next_call(await call(client, "generate_image", **IMAGE))["job_id"]
     async with connect() as another:
         await call(another, "get_job", job_id=new)
-    assert [path.name for path in kept.iterdir()] == [new]
+        await until(lambda: [path.name for path in kept.iterdir()] == [new])
