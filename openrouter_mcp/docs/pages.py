@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -17,13 +17,18 @@ TITLE = 120
 LONGEST_PATH = 200
 
 PATH = re.compile(r"[\w~-]+(?:[/.][\w~-]+)*", re.ASCII)
-PAGE_START = re.compile(r"^# (\S.*)\nSource: (https?://\S+)[ \t]*$", re.MULTILINE)
+SOURCE = re.compile(r"Source: (https?://\S+)\s*")
+RULES = ("---", "***")
+FIELD = re.compile(r"'?([\w:.-]+)'?: *(.*)")
+ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+LINK = re.compile(r"\[[^\[\]]*\]\(([^()]*)\)")
+MOST_FIELDS = 80
+"""Lines of the YAML before a page."""
 LISTED_PAGE = re.compile(r"^[-*] +\[([^\]\n]+)\]\((https?://[^)\s]+)\)(?:: *(.*))?$", re.MULTILINE)
 HEADING = re.compile(r"#{1,6} (.+)")
 FENCE = re.compile(r" {0,9}(`{3,}|~{3,})")
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
-# Mintlify begins each page with a note on its index, and marks every code block with a theme.
-SITE_NOISE = re.compile(r"\A(?:>.*\n)+(?=\s*# )|(?<=\S) theme=\{null\}")
+THEME = re.compile(r"(?<=\S) theme=\{null\}")
 # Control characters, and those that hide text from a human reader or reorder it.
 INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
@@ -55,13 +60,16 @@ class Section:
 
 
 def all_pages(text: str, base: str) -> list[Page]:
-    """The pages in `llms-full.txt`, each under its title and its `Source:` address."""
-    text = _plain(text)
-    starts = list(PAGE_START.finditer(text))
-    bounds = [*(start.start() for start in starts), len(text)]
+    """The pages in `llms-full.txt`, in any layout that the website has had; none in another.
+
+    A page is under its title and its `Source:` address, or under YAML between rules.
+    """
+    lines = _plain(text).split("\n")
+    starts = [(at, head) for at in range(len(lines)) if (head := _head(lines, at))]
+    bounds = [*(at for at, _ in starts), len(lines)]
     pages = {}
-    for start, end in zip(starts, bounds[1:], strict=True):
-        page = _page(start[2], base, start[1], text[start.end() : end])
+    for (_, (title, address, start)), end in zip(starts, bounds[1:], strict=True):
+        page = _page(address, base, title, _without_note(lines[start:end]))
         pages.setdefault(page.path, page)
     return [page for path, page in pages.items() if fit(path)]
 
@@ -77,9 +85,11 @@ def listed_pages(text: str, base: str) -> list[Page]:
 
 def single_page(text: str, address: str, base: str) -> list[Page]:
     """The one page that its own address serves as Markdown; none if that is something else."""
-    title, newline, rest = _plain(text).lstrip().partition("\n")
-    heading = HEADING.fullmatch(title)
-    return [_page(address, base, heading[1], rest)] if heading and newline else []
+    lines = _without_note(_plain(text).split("\n")).lstrip().split("\n")
+    if head := _head(lines, 0):
+        return [_page(address, base, head[0], _without_note(lines[head[2] :]))]
+    heading = HEADING.fullmatch(lines[0])
+    return [_page(address, base, heading[1], "\n".join(lines[1:]))] if heading and lines[1:] else []
 
 
 def skill_page(text: str, name: str, url: str) -> list[Page]:
@@ -157,6 +167,47 @@ def _page(address: str, base: str, title: str, text: str, *, whole: bool = True)
     return Page(path, clean(title, TITLE), f"{base}/{path}", text.strip(), whole)
 
 
+def _head(lines: Sequence[str], at: int) -> tuple[str, str, int] | None:
+    """The title and address of a page that begins at this line, and where its text begins."""
+    if lines[at].startswith("# ") and at + 1 < len(lines):
+        source = SOURCE.fullmatch(lines[at + 1])
+        return (lines[at][2:], source[1], at + 2) if source and lines[at][2:].strip() else None
+    if lines[at].rstrip() not in RULES:
+        return None
+    fields: dict[str, str] = {}
+    name = ""
+    for place in range(at + 1, min(at + MOST_FIELDS, len(lines))):
+        line = lines[place].strip()
+        if len(line) >= 3 and not line.strip("-"):
+            title = fields.get("title", "")
+            address = fields.get("canonical-url", "") or fields.get("slug", "")
+            return (title, address, place + 1) if title and address else None
+        if field := FIELD.fullmatch(_unmarked(line)):
+            name = field[1]
+            fields.setdefault(name, field[2].strip().strip("\"'"))
+        elif name and fields[name] in ("", ">", ">-", "|", "|-"):
+            fields[name] = _unmarked(line)
+        elif line in RULES or (line and not name):
+            return None
+    return None
+
+
+def _unmarked(line: str) -> str:
+    """A line of YAML that was written as Markdown: links in place of addresses, escapes."""
+    return ESCAPED.sub(r"\1", LINK.sub(r"\1", line))
+
+
+def _without_note(lines: Sequence[str]) -> str:
+    """The text without the site's quoted note on its index, before it or of the page after it."""
+    text = list(lines)
+    for _ in ("head", "tail"):
+        start = next((at for at, line in enumerate(text) if line.strip()), len(text))
+        ends = (at for at in range(start, len(text)) if not text[at].startswith(">"))
+        end = next(ends, len(text))
+        text = text[end if "llms.txt" in "".join(text[start:end]) else start :][::-1]
+    return "\n".join(text)
+
+
 def _plain(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    return SITE_NOISE.sub("", INVISIBLE.sub("", lines))
+    return THEME.sub("", INVISIBLE.sub("", lines))

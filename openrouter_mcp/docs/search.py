@@ -306,6 +306,7 @@ async def _source(
     pages = await asyncio.to_thread(take_apart, fetched.text or "")
     if not pages:
         raise OpenRouterError(
-            Code.NOT_FOUND, f"What is at {url} is no documentation. {site.CHECK_ADDRESS}"
+            Code.NOT_FOUND,
+            f"What is at {url} cannot be read as documentation. {site.CHECK_ADDRESS}",
         )
     return Source(url, fetched.etag, fetched.last_modified, pages)

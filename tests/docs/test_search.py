@@ -199,6 +199,95 @@ def test_the_one_file_holds_pages_with_title_address_and_text():
     assert (routing.title, routing.text) == ("Routing", "Who answers.")
 
 
+NOTE = "> ## Documentation Index\n> The index is at https://openrouter.ai/docs/llms.txt\n"
+FRONT = f"""\
+---
+title: 'Caching'
+slug: guides/caching
+canonical-url: '{BASE}/guides/caching'
+'og:description': >-
+  Answers that
+  are kept.
+---
+
+Kept.
+
+---
+
+# An hour
+
+
+---
+title: Rate_limits
+slug: rate_limits
+---
+{NOTE}
+> How many.
+"""
+MARKED = f"""\
+***
+
+title: Caching
+headline: >-
+Caching | Keep answers
+canonical-url: '[{BASE}/guides/caching]({BASE}/guides/caching)'
+'og:site\\_name': OpenRouter Documentation
+---------------
+
+Kept.
+
+---
+
+# An hour
+
+
+{NOTE}
+***
+
+title: Rate\\_limits
+slug: rate\\_limits
+---------------
+
+> How many.
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FRONT,
+        MARKED,
+        f"{NOTE}\n# Caching\nSource: {BASE}/guides/caching\n\nKept.\n\n---\n\n# An hour\n\n"
+        f"{NOTE}\n# Rate_limits\nSource: {BASE}/rate_limits\n\n> How many.\n",
+    ],
+)
+def test_every_layout_that_the_website_has_had_is_read(text):
+    assert [(page.path, page.title, page.text) for page in pages.all_pages(text, BASE)] == [
+        ("guides/caching", "Caching", "Kept.\n\n---\n\n# An hour"),
+        ("rate_limits", "Rate_limits", "> How many."),
+    ]
+
+
+@pytest.mark.parametrize("text", [FRONT, MARKED, f"{NOTE}\n{MARKED}"])
+def test_a_single_page_may_have_any_layout(text):
+    [page] = pages.single_page(text, f"{BASE}/guides/caching.md", BASE)
+    assert (page.path, page.title) == ("guides/caching", "Caching")
+    assert page.text.startswith("Kept.")
+
+
+@pytest.mark.parametrize(
+    "text", ["# Caching\n\nKept.", "---\nname: x\n---\nText", "***\n\nText", "Title: x\n\nText"]
+)
+def test_another_layout_is_no_page(text):
+    assert pages.all_pages(text, BASE) == []
+
+
+async def test_a_document_in_another_layout_is_said_to_be_unreadable(docs, website):
+    website.documents = {"/docs/llms-full.txt": "# A\n\nText", "/docs/llms.txt": "# A\n\nText"}
+    with pytest.raises(OpenRouterError, match=r"llms.txt cannot be read as documentation"):
+        await docs.search("text")
+
+
 def test_a_comment_in_a_code_block_is_no_heading():
     [page, _] = pages.all_pages(LIBRARY, BASE)
     assert [part.heading for part in pages.sections(page.text)] == ["", "Lifetime"]
@@ -231,7 +320,7 @@ def test_a_list_of_pages_has_titles_and_descriptions():
 
 
 def test_a_single_page_comes_without_the_note_of_the_site():
-    text = "> ## Documentation Index\n> Use this.\n\n# Routing\n\n> Who answers.\n"
+    text = "> ## Documentation Index\n> See llms.txt.\n\n# Routing\n\n> Who answers.\n"
     [page] = pages.single_page(text, f"{BASE}/guides/routing.md", BASE)
     assert (page.path, page.title, page.text) == ("guides/routing", "Routing", "> Who answers.")
     assert pages.single_page("<html>", f"{BASE}/guides/routing", BASE) == []
@@ -291,6 +380,8 @@ def test_a_long_page_is_cut_before_a_heading():
     "text",
     [
         *("# " + " " * 300_000, "# " + "#" * 300_000 + "x", ">" * 300_000),
+        *("---\n" * 90_000, "***\ntitle: x\n" * 60_000, "---\ntitle: " + "[" * 300_000 + "\n---\n"),
+        *("---\n" + "\\" * 300_000, "---\nslug: " + "[](" * 90_000, NOTE * 9_000),
         *("- [" + "a" * 300_000, "```\n" * 60_000, "x" * 900_000, "<b>" * 150_000),
         *("---\ndescription:" + " \n" * 90_000, ">\n" * 90_000, "# a\nSource: http://" * 30_000),
     ],
