@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import AsyncIterator
 
 import pytest
+from fastmcp import Client
 
 from openrouter_mcp.simulator.state import Script
 from tests.support.eras import both_eras
@@ -14,11 +16,6 @@ FUNCTION = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
 }
-
-
-@pytest.fixture(autouse=True)
-def _impatient(configure) -> None:
-    configure(OPENROUTER_STALL_TIMEOUT_SECONDS="1")
 
 
 async def ask(client, **arguments):
@@ -156,8 +153,6 @@ async def test_reasoning_that_ate_the_budget_is_shown_as_such(client, simulator)
         ("context_too_long", {}, "CONTEXT_TOO_LONG"),
         ("null_content", {}, "UPSTREAM_ERROR"),
         ("refusal", {}, "REFUSED"),
-        ("stall_before_headers", {}, "UPSTREAM_TIMEOUT"),
-        ("stall_after_headers", {}, "UPSTREAM_TIMEOUT"),
         ("cut_before_headers", {}, "NETWORK"),
         ("redirected", {"location": "http://127.0.0.1:9/elsewhere"}, "UPSTREAM_ERROR"),
     ],
@@ -180,7 +175,6 @@ async def test_a_failure_is_a_sentence_and_a_code(client, simulator, fault, para
     [
         ("cut_stream", "NETWORK"),
         ("end_without_done", "UPSTREAM_ERROR"),
-        ("stall_mid_stream", "UPSTREAM_TIMEOUT"),
         ("mid_stream_error", "RATE_LIMITED"),
     ],
 )
@@ -193,6 +187,29 @@ async def test_an_answer_that_broke_off_keeps_what_had_arrived(client, simulator
     assert text(result).startswith("one two")
     assert "[The answer stops here. " in text(result)
     assert text(result).splitlines()[-1].startswith("-- ")
+    assert len(chats(simulator)) == 1
+
+
+@pytest.fixture
+async def impatient(configure, connect) -> AsyncIterator[Client]:
+    """A client of a server that bears a second of silence."""
+    configure(OPENROUTER_STALL_TIMEOUT_SECONDS="1")
+    async with connect() as client:
+        yield client
+
+
+@pytest.mark.parametrize("fault", ["stall_before_headers", "stall_after_headers"])
+async def test_a_silence_is_told_as_a_timeout(impatient, simulator, fault) -> None:
+    simulator.fail(fault, path="/chat/completions", times=None)
+    assert (await ask(impatient)).meta[ERROR]["code"] == "UPSTREAM_TIMEOUT"
+
+
+async def test_a_silence_in_the_middle_keeps_what_had_arrived(impatient, simulator) -> None:
+    simulator.answer("one two three four five six seven eight")
+    simulator.fail("stall_mid_stream", path="/chat/completions")
+    result = await ask(impatient)
+    assert result.meta[ERROR]["code"] == "UPSTREAM_TIMEOUT"
+    assert text(result).startswith("one two")
     assert len(chats(simulator)) == 1
 
 
