@@ -62,7 +62,8 @@ class EventStream:
         if self._whole is None:
             content = self._begun + b"".join([piece async for piece in self._bytes])
             body = _json_or_text(content)
-            if not isinstance(body, dict) or not body.get("choices"):
+            told = isinstance(body, dict) and not body.get("error") and body.get("usage")
+            if not isinstance(body, dict) or not (body.get("choices") or told):
                 parsed(content, self._response.headers)
                 raise unreadable(self._response.headers)
             self._whole, self.done = body, True

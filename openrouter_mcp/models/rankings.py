@@ -259,17 +259,17 @@ def apps(rows: Iterable[Row]) -> list[dict[str, Any]]:
 def tasks(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """Kinds of tasks by their share of requests, each with the models used most for it."""
     rows = _of_category(rows, category, "task", ("macro_category", "tag"))
-    rows.sort(key=lambda row: (-(row.get("usage_share") or 0), str(row.get("tag"))))
+    rows.sort(key=lambda row: (-(number(row, "usage_share") or 0), str(row.get("tag"))))
     return [
         {
             "task": row.get("display_name"),
             "tag": row.get("tag"),
-            "share": f"{row.get('usage_share') or 0:.1%}",
-            "token_share": f"{row.get('token_share') or 0:.1%}",
+            "share": f"{number(row, 'usage_share') or 0:.1%}",
+            "token_share": f"{number(row, 'token_share') or 0:.1%}",
             "models": [
                 {
                     **_named(snapshot, str(model.get("id")), str(model.get("id"))),
-                    "share": f"{model.get('tag_usage_share') or 0:.0%}",
+                    "share": f"{number(model, 'tag_usage_share') or 0:.0%}",
                 }
                 for model in mappings(row, "models")[:MODELS_PER_TASK]
             ],
@@ -285,7 +285,7 @@ def sessions(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dic
     rows.sort(
         key=lambda row: (
             length.get(str(row.get("turn_range")), len(TURNS)),
-            row.get("median_session_cost_usd") or 0,
+            number(row, "median_session_cost_usd") or 0,
             str(row.get("app_slug")),
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -14,14 +15,15 @@ from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
+from openrouter_mcp.api.responses import perhaps_billed
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sound
-from openrouter_mcp.files.kinds import MP3, WAV, MediaType
+from openrouter_mcp.files.kinds import MP3, WAV, MediaType, media_type
 from openrouter_mcp.files.save import Destination, destination
-from openrouter_mcp.files.sound import Sound
+from openrouter_mcp.files.sound import PLAYABLE, Sound
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
@@ -31,6 +33,7 @@ from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.paid_request import Purchase
+from openrouter_mcp.text import parse_json
 
 if TYPE_CHECKING:
     import httpx2
@@ -183,12 +186,29 @@ async def fetch(purchase: Purchase, model: Resolution, bound: Bound) -> Sound:
             await paid.on_headers(response.headers)
             kind = response.headers.get("content-type", "")
             data = await responses.translating_errors(lambda: _read(response, purchase, model.id))
-            if not kind.lower().startswith(("audio/", "application/octet-stream")):
-                responses.parsed(data, response.headers)
+            if not _is_sound(data, kind):
+                with suppress(ValueError):
+                    paid.read(parse_json(data))
+                if media_type(data) is None and data.lstrip()[:1] == b"{":
+                    responses.parsed(data, response.headers)
                 raise unreadable()
-    if not data:
-        raise unreadable()
     return Sound(data, kind)
+
+
+def _is_sound(data: bytes, kind: str) -> bool:
+    """Whether it can be played, told from its bytes; of samples and rarer formats from `kind`."""
+    if media_type(data) in PLAYABLE:
+        return True
+    if not kind.lower().startswith(("audio/", "application/octet-stream")):
+        return False
+    head = data.lstrip()[:1]
+    if head == b"<":
+        return b">" not in data[:1000]
+    if head in (b"{", b"["):
+        with suppress(ValueError):
+            parse_json(data)
+            return False
+    return bool(head)
 
 
 async def _read(response: httpx2.Response, purchase: Purchase, model: str) -> bytes:
@@ -208,10 +228,11 @@ async def _read(response: httpx2.Response, purchase: Purchase, model: str) -> by
 
 def unreadable() -> OpenRouterError:
     """The failure of a reply that is no sound."""
-    return OpenRouterError(
-        Code.UPSTREAM_ERROR,
-        "What came is no sound that can be played. Call again, or choose another model.",
-        retryable=True,
+    return perhaps_billed(
+        OpenRouterError(
+            Code.UPSTREAM_ERROR,
+            "What came is no sound that can be played. Call again, or choose another model.",
+        )
     )
 
 

@@ -131,8 +131,8 @@ class Purchase:
             begun = time.monotonic()
             try:
                 yield paid
-            except OpenRouterError as error:
-                if not paid.has_cost or error.http_status is not None:
+            except OpenRouterError:
+                if not paid.has_cost:
                     raise
                 # The reply told its cost, but cannot be used: it is paid for all the same.
                 await self._settle(paid, time.monotonic() - begun)

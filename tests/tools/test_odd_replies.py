@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from openrouter_mcp.results import ERROR_META, RECEIPT_META
+from openrouter_mcp.simulator.media import silence
 from openrouter_mcp.simulator.state import Simulator
 
 USAGE = {"cost": 0.0042, "prompt_tokens": 3, "total_tokens": 3}
@@ -130,3 +131,58 @@ async def test_an_image_is_read_in_every_form_of_base64(call, simulator: Simulat
     result = await call("generate_image")
     assert not result.is_error
     assert [block.type for block in result.content].count("resource_link") == 1
+
+
+SILENCE = silence(1)
+
+
+@pytest.mark.parametrize("media_type", ["audio/mpeg", "application/json", "text/html", ""])
+@pytest.mark.parametrize("body", ['{"usage": {"cost": 0.0042}}', "<html>busy</html>", "", "[]"])
+async def test_a_reply_that_is_no_sound_is_told_and_not_repeated(
+    client, simulator: Simulator, body: str, media_type: str
+):
+    simulator.answer_raw(body, path="/audio/speech", media_type=media_type, times=None)
+    result = await client.call_tool("generate_audio", {"text": "Hi."}, raise_on_error=False)
+    assert result.meta[ERROR_META] == {"code": "UPSTREAM_ERROR", "retryable": False}
+    assert "<html>" not in result.content[0].text
+    assert len([r for r in simulator.requests if r.method == "POST"]) == 1
+    if "usage" in body:
+        assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "text/plain", "video/mp4", ""])
+async def test_sound_is_told_from_its_bytes(client, simulator: Simulator, media_type: str):
+    simulator.answer_raw(SILENCE, path="/audio/speech", media_type=media_type)
+    result = await client.call_tool("generate_audio", {"text": "Hi."}, raise_on_error=False)
+    assert not result.is_error
+    assert [block.mime_type for block in result.content if block.type == "resource_link"] == [
+        "audio/mpeg"
+    ]
+
+
+async def test_a_stream_that_fails_has_its_receipt(client, simulator: Simulator):
+    error = {"error": {"code": 502, "message": "Provider returned error"}}
+    simulator.answer_raw(error, {"choices": [], "usage": USAGE}, "data: [DONE]\n\n")
+    arguments = {"text": "Hi.", "model": "openai/gpt-audio"}
+    result = await client.call_tool("generate_audio", arguments, raise_on_error=False)
+    assert result.is_error
+    assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+
+
+async def test_a_completion_without_choices_has_its_receipt(client, simulator: Simulator):
+    reply = {"choices": [], "usage": USAGE}
+    simulator.answer_raw(json.dumps(reply), path="/completions", media_type="application/json")
+    arguments = {"prompt": "Once", "model": "openai/gpt-5-mini"}
+    result = await client.call_tool("complete_text", arguments, raise_on_error=False)
+    assert result.is_error
+    assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+
+
+@pytest.mark.parametrize("share", ["much", [], 10**400, None], ids=str)
+async def test_an_odd_share_costs_no_ranking(client, simulator: Simulator, share):
+    task = {"tag": "a", "display_name": "A", "usage_share": share, "token_share": share}
+    task["models"] = [{"id": "openai/gpt-5-mini", "tag_usage_share": share}]
+    body = json.dumps({"data": {"classifications": [task, {**task, "usage_share": 0.5}]}})
+    simulator.answer_raw(body, path="/classifications/task", media_type="application/json")
+    result = await client.call_tool("get_rankings", {"kind": "tasks"}, raise_on_error=False)
+    assert not result.is_error
