@@ -250,6 +250,11 @@ async def translating_errors(attempt: Callable[[], Awaitable[T]], *, look_up: bo
         raise failure(response.status_code, body, response.headers, look_up=look_up) from error
     except (openai.APIConnectionError, httpx2.RequestError) as error:
         raise connection_failure(error) from error
+    except httpx2.InvalidURL as error:
+        # An id that a reply made up can be too long, or too odd, to be asked for.
+        raise OpenRouterError(
+            Code.NOT_FOUND, "OpenRouter cannot be asked for such an id. Give another one."
+        ) from error
 
 
 @contextmanager

@@ -590,3 +590,9 @@ async def test_warming_up_sends_nothing_and_can_be_repeated(simulator: Simulator
 
 async def test_closing_an_unused_client_is_free(connect):
     await connect().aclose()
+
+
+async def test_an_id_that_fits_into_no_address_is_not_found(simulator: Simulator, connect):
+    asked = connect().get("/generation", params={"id": "x" * 100_000})
+    assert (await failing(asked)).code is Code.NOT_FOUND
+    assert simulator.requests == []
