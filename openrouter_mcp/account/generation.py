@@ -68,6 +68,7 @@ async def generation(app: App, generation_id: str, *, content: bool) -> dict[str
             "provider": entry.provider,
             "at": datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds"),
             "usd": None if entry.cost is None else usd_number(entry.cost),
+            **({"usd_on_own_key": usd_number(entry.upstream_cost)} if entry.upstream_cost else {}),
             "seconds": round(entry.duration, 2),
         }
     if content:

@@ -19,7 +19,7 @@ async def usage(app: App, days: int, by: Literal["model", "tool", "day"]) -> dic
         {
             "name": row.name,
             "calls": row.calls,
-            "usd": usd_number(row.cost),
+            **_money(row.cost, row.upstream_cost),
             "input_tokens": row.input_tokens,
             "output_tokens": row.output_tokens,
             **({"usd_not_settled": usd_number(row.unknown)} if row.unknown else {}),
@@ -44,9 +44,27 @@ async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
     for row in rows:
         if str(row.get("date")) in dates:
             name = str(row.get("date" if by == "day" else "model"))
-            total = sums.setdefault(name, {"name": name, "requests": 0, "usd": Decimal(0)})
+            nothing = {"usd": Decimal(0), "usd_on_own_keys": Decimal(0)}
+            total = sums.setdefault(name, {"name": name, "requests": 0, **nothing})
             requests = row.get("requests")
             total["requests"] += requests if isinstance(requests, int) else 0
-            total["usd"] += parse_usd(row.get("usage")) or Decimal(0)
+            own = parse_usd(row.get("byok_usage_inference")) or Decimal(0)
+            total["usd"] += (parse_usd(row.get("usage")) or Decimal(0)) + own
+            total["usd_on_own_keys"] += own
     ordered = sorted(sums.values(), key=lambda total: (-total["usd"], total["name"]))
-    return {"rows": [{**total, "usd": usd_number(total["usd"])} for total in ordered]}
+    return {
+        "rows": [
+            {
+                "name": total["name"],
+                "requests": total["requests"],
+                **_money(total["usd"], total["usd_on_own_keys"]),
+            }
+            for total in ordered
+        ]
+    }
+
+
+def _money(usd: Decimal, on_own_keys: Decimal) -> dict[str, float]:
+    """What was spent, and the part of it that providers billed to the user's own keys."""
+    own = {"usd_on_own_keys": usd_number(on_own_keys)} if on_own_keys else {}
+    return {"usd": usd_number(usd), **own}

@@ -34,11 +34,11 @@ from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.money import parse_usd
 from openrouter_mcp.progress import Progress, Report, silent
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import consent, estimate
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
+from openrouter_mcp.spending.cost import of_statistics
 from openrouter_mcp.spending.paid_request import MAY_BILL, Purchase, statistics_in_time
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import clean
@@ -216,11 +216,11 @@ class Delegation(PaidCall):
             found = await statistics_in_time(app.client, receipt.generation_id)
         except OpenRouterError:
             return receipt
-        cost = parse_usd(found.get("total_cost")) if found else None
-        if cost is None:
+        cost = of_statistics(found or {})
+        if cost.total is None:
             return receipt
         await app.budget.settle(receipt.generation_id, cost)
-        return replace(receipt, cost=cost, cost_pending=False)
+        return replace(receipt, cost=cost.total, upstream_cost=cost.upstream, cost_pending=False)
 
     async def _open_toolbox(self, report: Report) -> Toolbox:
         servers = await self._servers.named(self._task.servers)

@@ -36,6 +36,7 @@ from openrouter_mcp.progress import Report
 from openrouter_mcp.results import SavedFile
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending import receipts
+from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.paid_request import PaidRequest, Purchase, audit
 from openrouter_mcp.spending.receipts import Receipt
@@ -246,7 +247,7 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
         seconds=max(0.0, time.time() - order.at),
     )
     if receipt.cost is not None:
-        await app.budget.settle(job_id, receipt.cost)
+        await app.budget.settle(job_id, Cost(receipt.cost, receipt.upstream_cost))
     receipt = replace(receipt, quantity="1 video", budget=await app.budget.line())
     audit(app.settings, TOOL, receipt, order.subject)
     return await _deliver(app, order, job_id, ended, receipt, handle)

@@ -59,7 +59,7 @@ def record(call: Call, model: Json, api_type: str, cost: Decimal, **counted: int
     simulator = call.simulator
     if simulator.balance < cost:
         raise refused("insufficient_credits")
-    simulator.charge(cost)
+    simulator.charge(simulator.charged(cost))
     id_ = simulator.generation_id("" if api_type == "image" else api_type)
     provider = serving(model)[0].name
     return remember(simulator, id_, model, provider, api_type, cost, **counted)
@@ -75,6 +75,7 @@ def remember(
     **counted: Any,
 ) -> Json:
     """Write a generation's statistics, which are told after `generation_misses` looks."""
+    charged = simulator.charged(cost)
     known = {
         **DATA["usual"]["generation"],
         "id": id_,
@@ -83,12 +84,25 @@ def remember(
         "model": model["canonical_slug"],
         "provider_name": provider,
         "created_at": datetime.fromtimestamp(simulator.clock(), UTC).isoformat(),
-        "total_cost": float(cost),
-        "usage": float(cost),
+        "total_cost": float(charged),
+        "usage": float(charged),
+        "is_byok": simulator.byok,
+        "upstream_inference_cost": float(cost) if simulator.byok else None,
         **counted,
     }
     simulator.generations[id_] = {"misses": simulator.generation_misses, "known": known}
     return known
+
+
+def billed(known: Json) -> Json:
+    """The costs of a generation as `usage` tells them."""
+    upstream = known["upstream_inference_cost"]
+    details = {
+        "upstream_inference_cost": upstream,
+        "upstream_inference_prompt_cost": 0,
+        "upstream_inference_completions_cost": upstream or known["total_cost"],
+    }
+    return {"cost": known["total_cost"], "is_byok": known["is_byok"], "cost_details": details}
 
 
 async def generation(call: Call) -> Response:

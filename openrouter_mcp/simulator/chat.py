@@ -15,7 +15,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from openrouter_mcp.simulator import media
-from openrouter_mcp.simulator.account import remember
+from openrouter_mcp.simulator.account import billed, remember
 from openrouter_mcp.simulator.answers import (
     CACHEABLE,
     Answer,
@@ -218,7 +218,10 @@ def generate(call: Call, request: Json) -> Generation:
     simulator.free_requests += ":free" in model["id"]
     id_, total = simulator.generation_id(), sum(costs, start=Decimal(0))
     provider = endpoint["provider_name"]
-    remember(simulator, id_, model, provider, "completions", total, streamed=True)
+    known = remember(simulator, id_, model, provider, "completions", total, streamed=True)
+    used = usage(counted, *costs)
+    if simulator.byok:
+        used |= billed(known)
     return Generation(
         id_,
         script.model or model["id"],
@@ -226,10 +229,10 @@ def generate(call: Call, request: Json) -> Generation:
         endpoint["service_tier"] or "default",
         int(simulator.clock()),
         answer,
-        usage(counted, *costs),
+        used,
         metadata(call, request, choice, endpoint, attempts),
         script,
-        total,
+        simulator.charged(total),
     )
 
 

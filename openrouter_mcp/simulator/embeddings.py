@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from openrouter_mcp.simulator.account import record
+from openrouter_mcp.simulator.account import billed, record
 from openrouter_mcp.simulator.answers import tokens
 from openrouter_mcp.simulator.faults import Refused, failure
 from openrouter_mcp.simulator.routing import model_of
@@ -46,7 +46,7 @@ async def embed(call: Call) -> Response:
             {"object": "embedding", "index": index, "embedding": row if numbers else packed(row)}
             for index, row in enumerate(rows)
         ],
-        "usage": {"prompt_tokens": count, "total_tokens": count, "cost": float(cost)},
+        "usage": {"prompt_tokens": count, "total_tokens": count, **billed(known)},
     }
     return JSONResponse(reply, headers={"X-Generation-Id": known["id"]})
 
@@ -89,7 +89,7 @@ async def rerank(call: Call) -> Response:
         "usage": {
             "search_units": units,
             "total_tokens": sum(map(tokens, texts)) + tokens(request["query"]),
-            "cost": float(cost),
+            "cost": known["total_cost"],
         },
     }
     return JSONResponse(reply, headers={"X-Generation-Id": known["id"]})

@@ -18,7 +18,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from openrouter_mcp.simulator.account import record
+from openrouter_mcp.simulator.account import billed, record
 from openrouter_mcp.simulator.answers import last_user_text, tokens
 from openrouter_mcp.simulator.catalogue import DATA, FILES
 from openrouter_mcp.simulator.faults import (
@@ -83,8 +83,7 @@ async def draw(call: Call) -> Response:
         "prompt_tokens": 0,
         "completion_tokens": IMAGE_TOKENS,
         "total_tokens": IMAGE_TOKENS,
-        "cost": known["total_cost"],
-        "is_byok": False,
+        **billed(known),
     }
     reply = {"created": int(call.simulator.clock()), "data": data, "usage": usage}
     return JSONResponse(reply, headers={"X-Generation-Id": known["id"]})
@@ -200,7 +199,7 @@ async def transcribe(call: Call) -> Response:
     known = record(call, model, "stt", cost)
     halves = [f"First of {seconds:.1f} seconds.", "Then the rest."]
     usage = {"seconds": seconds, "total_tokens": 20, "input_tokens": 10, "output_tokens": 10}
-    reply: Json = {"text": " ".join(halves), "usage": usage | {"cost": float(cost)}}
+    reply: Json = {"text": " ".join(halves), "usage": usage | {"cost": known["total_cost"]}}
     if detailed:
         language = request.get("language", "en")
         reply |= {"task": "transcribe", "language": language, "duration": seconds}
@@ -262,8 +261,7 @@ def chat(call: Call, request: Json) -> Response:
         "prompt_tokens": tokens(prompt),
         "completion_tokens": count,
         "total_tokens": tokens(prompt) + count,
-        "cost": known["total_cost"],
-        "is_byok": False,
+        **billed(known),
     }
     head = {"id": known["id"], "created": int(call.simulator.clock()), "model": model["id"]}
     head |= {"provider": known["provider_name"]}
@@ -418,5 +416,5 @@ def _end(call: Call, id_: str, video: Json) -> Json:
     call.simulator.generations[id_] = call.simulator.generations.pop(known["id"])
     known["id"] = id_
     urls = [f"https://openrouter.ai/api/v1/videos/{id_}/content?index=0"]
-    usage = {"cost": float(video["cost"]), "is_byok": False}
+    usage = {"cost": known["total_cost"], "is_byok": known["is_byok"]}
     return {"generation_id": id_, "unsigned_urls": urls, "usage": usage}

@@ -22,6 +22,8 @@ KeyKind = Literal["inference", "management"]
 
 INFERENCE_KEY = "sk-or-v1-simulator"
 MANAGEMENT_KEY = "sk-or-v1-simulator-management"
+BYOK_FEE = Decimal("0.05")
+"""What OpenRouter takes of the price when the user's own key at the provider pays it."""
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Simulator:
         self.balance = Decimal(100)
         self.key_limit: Decimal | None = None
         self.spent = Decimal(0)
+        self.byok = False
+        """Whether the providers bill the user's own keys, and OpenRouter takes a fee of that."""
         self.free_requests = 0
         self.requests: list[Recorded] = []
         self.faults: list[Fault] = []
@@ -215,6 +219,10 @@ class Simulator:
         """Take the price of a generation from the balance."""
         self.balance -= dollars
         self.spent += dollars
+
+    def charged(self, cost: Decimal) -> Decimal:
+        """What OpenRouter takes of the price of a generation."""
+        return cost * BYOK_FEE if self.byok else cost
 
     def generation_id(self, kind: str = "") -> str:
         """A new `gen-...` id (`gen-tts-...` for a kind), counted up so that runs are alike."""

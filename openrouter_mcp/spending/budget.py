@@ -15,6 +15,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import ledger
+from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.ledger import Entry, State, Sum, Usage
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.text import DAY, duration
@@ -77,6 +78,7 @@ class Reservation:
         self,
         cost: Decimal | None,
         *,
+        upstream_cost: Decimal | None = None,
         model: str = "",
         provider: str = "",
         input_tokens: int = 0,
@@ -97,6 +99,7 @@ class Reservation:
                 entry,
                 state=State.PENDING if pending else State.SETTLED,
                 cost=cost,
+                upstream_cost=upstream_cost,
                 settled_at=None if pending else max(entry.at, self._clock()),
                 model=model or entry.model,
                 provider=provider,
@@ -141,7 +144,8 @@ ASK_FOR_LESS = "ask for less"
 
 GIVE_UP = 24 * 3600.0
 """Seconds after which a generation that OpenRouter still does not know will never be known."""
-LookUp = Callable[[str], Awaitable[Decimal | None]]
+UNKNOWN = Cost(None)
+LookUp = Callable[[str], Awaitable[Cost | None]]
 
 
 @dataclass(frozen=True)
@@ -278,8 +282,8 @@ class Budget:
         These are the requests of dead processes and those that wait for their cost. One that was
         never sent is released; for the others `look_up` tells the cost of a generation id (from
         `GET /generation`), or None while OpenRouter does not know it. Until then the reservation
-        counts for each day. Where there is no id, or no answer for `GIVE_UP` seconds, the cost
-        stays unknown and the reservation counts as spent.
+        counts for each day. Where there is no id, no answer for `GIVE_UP` seconds, or an answer
+        without all of the cost, it stays unknown and the reservation counts as spent.
         """
         concluded = 0
         alive: dict[str, bool] = {}
@@ -293,11 +297,10 @@ class Budget:
                 concluded += await self._store.run(partial(ledger.conclude, entry=end))
         return concluded
 
-    async def settle(self, generation_id: str, cost: Decimal) -> None:
-        """The request of a process that died has cost this many USD, unless that is known."""
+    async def settle(self, generation_id: str, cost: Cost) -> None:
+        """The request of a process that died has cost this, unless that is known."""
         if entry := await self.find(generation_id):
-            settled_at = max(entry.at, self._clock())
-            end = replace(entry, state=State.SETTLED, cost=cost, settled_at=settled_at)
+            end = self._settled(entry, cost)
             await self._store.run(partial(ledger.conclude, entry=end))
 
     async def usage(self, by: Literal["model", "tool", "day"], days: int) -> list[Usage]:
@@ -345,8 +348,16 @@ class Budget:
                 return None
             if cost is None and self._clock() - entry.at < GIVE_UP:
                 return None
-        settled_at = max(entry.at, self._clock())
-        return replace(entry, state=State.SETTLED, cost=cost, settled_at=settled_at)
+        return self._settled(entry, cost or UNKNOWN)
+
+    def _settled(self, entry: Entry, cost: Cost) -> Entry:
+        return replace(
+            entry,
+            state=State.SETTLED,
+            cost=cost.total,
+            upstream_cost=cost.upstream,
+            settled_at=max(entry.at, self._clock()),
+        )
 
 
 def _unbounded(model: str) -> OpenRouterError:

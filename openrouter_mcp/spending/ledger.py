@@ -46,6 +46,9 @@ class Entry:
     state: State = State.RESERVED
     sent: bool = False
     cost: Decimal | None = None
+    """All that the user pays."""
+    upstream_cost: Decimal | None = None
+    """The part of it that a provider bills to the user's own key."""
     input_tokens: int = 0
     output_tokens: int = 0
     generation_id: str = ""
@@ -69,6 +72,8 @@ class Usage:
     name: str
     calls: int
     cost: Decimal
+    upstream_cost: Decimal
+    """The part of it that providers billed to the user's own keys."""
     unknown: Decimal
     """Reservations of those calls whose cost is not known (yet)."""
     input_tokens: int
@@ -76,13 +81,15 @@ class Usage:
 
 
 COLUMNS = tuple(column.name for column in fields(Entry))
+MONEY = ("reserved", "cost", "upstream_cost")
 READ = f"SELECT {', '.join(COLUMNS)} FROM ledger "  # noqa: S608 - no value in it
 WRITE = (
     f"INSERT OR REPLACE INTO ledger({', '.join(COLUMNS)}) "  # noqa: S608 - no value in it
     f"VALUES ({', '.join(f':{name}' for name in COLUMNS)})"
 )
 CONCLUDE = """
-    UPDATE ledger SET state = :state, cost = :cost, settled_at = :settled_at
+    UPDATE ledger SET state = :state, cost = :cost, upstream_cost = :upstream_cost,
+        settled_at = :settled_at
     WHERE id = :id AND state IN ('reserved', 'pending')
 """
 SUM = """
@@ -145,11 +152,11 @@ def usage(
     connection: sqlite3.Connection, by: Literal["model", "tool", "day"], since: float
 ) -> list[Usage]:
     """What was spent since a time, the dearest first; by day, the newest first."""
-    name = USAGE_BY[by]
+    grouped = USAGE_BY[by]
     order = "name DESC" if by == "day" else "sum(coalesce(cost, reserved)) DESC, name"
     rows = connection.execute(
         f"""
-        SELECT {name} AS name, count(*), coalesce(sum(cost), 0),
+        SELECT {grouped} AS name, count(*), coalesce(sum(cost), 0), coalesce(sum(upstream_cost), 0),
             sum(CASE WHEN cost IS NULL THEN reserved ELSE 0 END),
             sum(input_tokens), sum(output_tokens)
         FROM ledger WHERE state != 'released' AND coalesce(settled_at, at) >= ?
@@ -157,7 +164,10 @@ def usage(
         """,  # noqa: S608 - both come from this module
         (since,),
     )
-    return [Usage(row[0], row[1], usd(row[2]), usd(row[3]), row[4], row[5]) for row in rows]
+    return [
+        Usage(name, calls, usd(cost), usd(upstream), usd(unknown), tokens_in, tokens_out)
+        for name, calls, cost, upstream, unknown, tokens_in, tokens_out in rows
+    ]
 
 
 def _sum(connection: sqlite3.Connection, where: str, value: float | str) -> Sum:
@@ -166,15 +176,13 @@ def _sum(connection: sqlite3.Connection, where: str, value: float | str) -> Sum:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    cost = None if entry.cost is None else nano(entry.cost)
-    return {**vars(entry), "reserved": nano(entry.reserved), "cost": cost}
+    money = {name: getattr(entry, name) for name in MONEY}
+    return {**vars(entry), **{k: None if v is None else nano(v) for k, v in money.items()}}
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     values: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     values["state"] = State(values["state"])
     values["sent"] = bool(values["sent"])
-    values["reserved"] = usd(values["reserved"])
-    if values["cost"] is not None:
-        values["cost"] = usd(values["cost"])
+    values |= {name: usd(values[name]) for name in MONEY if values[name] is not None}
     return Entry(**values)

@@ -22,8 +22,10 @@ from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars, parse_usd
 from openrouter_mcp.progress import Report
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.spending import cost as costs
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget, Reservation
+from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.receipts import Receipt
 
@@ -33,6 +35,8 @@ LONGEST_WAIT = 10.0
 """Seconds that a request waits for money which other calls hold."""
 PAUSE = 0.1
 """Seconds between two attempts to reserve it."""
+LARGEST_FEE = Decimal("0.1")
+"""OpenRouter takes less than this share of the price where a provider bills the user's own key."""
 PREVIEW = 80
 """Characters of the prompt in the audit line."""
 
@@ -85,18 +89,25 @@ class PaidRequest:
         """Take what the statistics of the generation say and the reply did not."""
         self.answered_by = self.answered_by or responses.text(statistics, "model")
         self.provider = self.provider or responses.text(statistics, "provider_name")
-        if parse_usd(self.usage.get("cost")) is None:
-            self.usage = {**self.usage, "cost": statistics.get("total_cost")}
+        self.usage = costs.completed(self.usage, statistics)
 
     @property
     def has_cost(self) -> bool:
         """Whether the reply has told what it cost."""
-        return parse_usd(self.usage.get("cost")) is not None
+        return costs.of_usage(self.usage).total is not None
 
     @property
     def is_complete(self) -> bool:
-        """Whether the reply has told all that a receipt says."""
-        return self.has_cost and bool(self.provider or not self.name_provider)
+        """Whether the reply has told all that a receipt says.
+
+        A charge far below the price may be the fee for a key of the user's own, which not every
+        endpoint tells in its reply.
+        """
+        charged = costs.of_usage(self.usage).total
+        if charged is None or (self.name_provider and not self.provider):
+            return False
+        tells_key = isinstance(self.usage.get("is_byok"), bool)
+        return tells_key or charged >= LARGEST_FEE * self.reservation.entry.reserved
 
 
 @dataclass
@@ -218,6 +229,7 @@ class Purchase:
         receipt = paid.receipt or await self._receipt_of(paid, seconds)
         await paid.reservation.settle(
             receipt.cost,
+            upstream_cost=receipt.upstream_cost,
             model=receipt.model,
             provider=receipt.provider,
             input_tokens=receipt.input_tokens,
@@ -263,10 +275,12 @@ async def settle_leftovers(client: OpenRouter, budget: Budget) -> int:
     return await budget.settle_leftovers(partial(cost_of, client))
 
 
-async def cost_of(client: OpenRouter, generation_id: str) -> Decimal | None:
-    """USD that a generation cost; None while OpenRouter does not know it."""
+async def cost_of(client: OpenRouter, generation_id: str) -> Cost | None:
+    """What a generation cost; None while OpenRouter does not know it."""
     found = await statistics(client, generation_id)
-    return None if found is None else parse_usd(found.get("total_cost"))
+    if found is None or parse_usd(found.get("total_cost")) is None:
+        return None
+    return costs.of_statistics(found)
 
 
 async def statistics_in_time(client: OpenRouter, generation_id: str) -> Mapping[str, Any] | None:

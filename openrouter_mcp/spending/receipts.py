@@ -12,7 +12,8 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import ChatRequest
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.money import dollars, parse_usd
+from openrouter_mcp.money import dollars
+from openrouter_mcp.spending import cost as costs
 from openrouter_mcp.text import duration
 
 MOST_COUNTED = 2**53
@@ -33,7 +34,9 @@ class Receipt:
     output_tokens: int
     reasoning_tokens: int
     cost: Decimal | None
+    """All that the user pays."""
     upstream_cost: Decimal | None
+    """The part of it that a provider bills to the user's own key; None without one."""
     web_searches: int
     seconds: float
     finish_reason: str
@@ -69,8 +72,10 @@ class Receipt:
         return " | ".join(part for part in parts if part)
 
     def meta(self) -> dict[str, Any]:
-        """Every field under its name; costs as decimal strings."""
+        """Every field under its name, `fee` for OpenRouter's part; costs as decimal strings."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if self.upstream_cost is not None:
+            fields["fee"] = self._fee
         exact = {k: f"{v:f}" if isinstance(v, Decimal) else v for k, v in fields.items()}
         exact["seconds"] = round(self.seconds, 3)
         return {name: value for name, value in exact.items() if value not in (None, "")}
@@ -82,16 +87,21 @@ class Receipt:
         thought = f" ({self.reasoning_tokens:,} reasoning)" if self.reasoning_tokens else ""
         return f"{self.input_tokens:,} in{cached} + {self.output_tokens:,} out{thought}"
 
+    @property
+    def _fee(self) -> Decimal | None:
+        """What OpenRouter takes of the cost."""
+        return None if self.cost is None else self.cost - (self.upstream_cost or Decimal(0))
+
     def _cost(self) -> str:
         if self.from_cache:
             age = f", {duration(self.cache_age)} old" if self.cache_age is not None else ""
             return f"$0 (from cache{age})"
-        if self.cost is None:
+        if self._fee is None:
             return "cost pending" if self.cost_pending else "cost not reported"
         plural = "es" if self.web_searches > 1 else ""
         searches = f" ({self.web_searches} web search{plural})" if self.web_searches else ""
         own = f" + {dollars(self.upstream_cost)} on your own key" if self.upstream_cost else ""
-        return f"{dollars(self.cost)}{own}{searches}"
+        return f"{dollars(self._fee)}{own}{searches}"
 
 
 def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
@@ -99,10 +109,10 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
     usage = answer.usage
     prompt = responses.mapping(usage, "prompt_tokens_details")
     completion = responses.mapping(usage, "completion_tokens_details")
-    own_key = bool(usage.get("is_byok"))
-    upstream = responses.mapping(usage, "cost_details").get("upstream_inference_cost")
     age = answer.headers.get("x-openrouter-cache-age", "")
-    cost = parse_usd(usage.get("cost"))
+    cost, upstream = costs.of_usage(usage)
+    if cost is None and answer.from_cache:
+        cost = Decimal(0)
     return Receipt(
         model=answer.model or request.model.id,
         requested_model=request.model.id,
@@ -113,7 +123,7 @@ def of_chat(request: ChatRequest, answer: Answer) -> Receipt:
         output_tokens=_count(usage, "completion_tokens"),
         reasoning_tokens=_count(completion, "reasoning_tokens"),
         cost=cost,
-        upstream_cost=parse_usd(upstream) if own_key else None,
+        upstream_cost=upstream,
         web_searches=_web_searches(usage),
         seconds=answer.seconds,
         finish_reason=answer.finish_reason,
@@ -136,7 +146,7 @@ def of_usage(
 ) -> Receipt:
     """The receipt of one request that is no chat, from its `usage` under whichever of its names."""
     names = ("prompt_tokens", "input_tokens", "total_tokens")
-    cost = parse_usd(usage.get("cost"))
+    cost, upstream = costs.of_usage(usage)
     reasons = [model.how] if model.how else []
     other = bool(answered) and not _same(model, answered)
     if other:
@@ -151,7 +161,7 @@ def of_usage(
         output_tokens=_count(usage, "completion_tokens") or _count(usage, "output_tokens"),
         reasoning_tokens=0,
         cost=cost,
-        upstream_cost=None,
+        upstream_cost=upstream,
         web_searches=0,
         seconds=seconds,
         finish_reason="",

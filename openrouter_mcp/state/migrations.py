@@ -34,6 +34,7 @@ MIGRATIONS = (
     );
     """,
     "ALTER TABLE jobs ADD COLUMN details TEXT;",
+    "ALTER TABLE ledger ADD COLUMN upstream_cost INTEGER;",
 )
 """SQL that leads from each version to the next. Money is nano-dollars, times are unix seconds."""
 

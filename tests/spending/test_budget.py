@@ -10,6 +10,7 @@ import pytest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
+from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.ledger import State
 from openrouter_mcp.state.store import Store
 from tests.support.clock import Clock
@@ -64,7 +65,7 @@ async def unknown(_generation_id):
 
 def costs(**known):
     async def look_up(generation_id):
-        return Decimal(known[generation_id]) if generation_id in known else None
+        return Cost(Decimal(known[generation_id])) if generation_id in known else None
 
     return look_up
 
@@ -424,7 +425,7 @@ async def test_a_cost_that_two_processes_ask_for_is_settled_once(server):
 
     async def slow(_generation_id):
         assert await first.settle_leftovers(costs(**{"gen-1": "0.25"})) == 1
-        return Decimal("0.75")
+        return Cost(Decimal("0.75"))
 
     assert await second.settle_leftovers(slow) == 0
     assert (await second.find("gen-1")).cost == Decimal("0.25")

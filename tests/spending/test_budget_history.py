@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending.budget import Budget, Reservation
+from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.state.store import Store
 
 DAY = 86_400
@@ -165,7 +166,8 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), answering=st.booleans())
     def settle_leftovers(self, data, answering):
         async def look_up(generation_id):
-            return self.known.get(generation_id) if answering else None
+            cost = self.known.get(generation_id)
+            return Cost(cost) if answering and cost is not None else None
 
         process = self.pick(data, self.processes)
         self.runner.run(process.budget.settle_leftovers(look_up))

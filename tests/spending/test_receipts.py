@@ -177,7 +177,8 @@ def test_your_own_key_pays_the_provider():
     own = {"is_byok": True, "cost": 0.001, "cost_details": {"upstream_inference_cost": 0.02}}
     shown = receipt(usage=own)
     assert "| $0.001 + $0.02 on your own key |" in shown.line()
-    assert shown.meta()["upstream_cost"] == "0.02"
+    assert (shown.cost, shown.upstream_cost) == (Decimal("0.021"), Decimal("0.02"))
+    assert (shown.meta()["fee"], shown.meta()["cost"]) == ("0.001", "0.021")
 
 
 def test_the_upstream_cost_of_openrouters_key_is_not_added():
@@ -302,7 +303,7 @@ def test_the_requests_behind_one_reply_are_added_up():
     second = receipt(usage=own, seconds=1.0, generation_id="gen-2", finish_reason="length")
     both = together([first, second])
     assert (both.input_tokens, both.output_tokens) == (2 * 2114, 2 * 890)
-    assert both.cost == Decimal("0.0246")
+    assert both.cost == Decimal("0.5246")
     assert both.upstream_cost == Decimal("0.5")
     assert both.seconds == pytest.approx(9.44)
     assert both.web_searches == 2
