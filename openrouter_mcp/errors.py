@@ -95,7 +95,7 @@ class OpenRouterError(ToolError):
 
     A `ToolError`, so that FastMCP passes it on as it is. `retry_after` is seconds; `availability`
     is OpenRouter's own object, as it came; `suggestions` are model ids or argument names to use
-    instead.
+    instead; `reply` is the JSON that told of the failure, which may tell what it has cost too.
     """
 
     def __init__(
@@ -108,6 +108,7 @@ class OpenRouterError(ToolError):
         http_status: int | None = None,
         availability: Mapping[str, Any] | None = None,
         suggestions: Sequence[str] = (),
+        reply: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, log_level=logging.DEBUG)
         self.code = code
@@ -117,6 +118,7 @@ class OpenRouterError(ToolError):
         self.http_status = http_status
         self.availability = availability
         self.suggestions = list(suggestions)
+        self.reply = reply or {}
 
     def advised(self, step: str) -> OpenRouterError:
         """The same failure with one more next step."""
@@ -128,6 +130,7 @@ class OpenRouterError(ToolError):
             http_status=self.http_status,
             availability=self.availability,
             suggestions=self.suggestions,
+            reply=self.reply,
         )
 
     def meta(self) -> dict[str, Any]:

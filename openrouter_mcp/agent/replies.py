@@ -14,7 +14,7 @@ from openrouter_mcp.agent.loop import Ending, Limits, Run
 from openrouter_mcp.chat.replies import with_receipt
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
-from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.spending.receipts import Receipt, after_paying
 from openrouter_mcp.text import duration
 
 META = "openrouter/agent"
@@ -58,7 +58,8 @@ def finished(
         meta[results.RECEIPT_META] = receipt.meta()
     failed = run.ending is Ending.FAILED
     if failed and run.error:
-        meta[results.ERROR_META] = run.error.meta()
+        error = after_paying(run.error, receipt) if receipt else run.error
+        meta[results.ERROR_META] = error.meta()
     return results.tool_result(content, meta=meta, is_error=failed)
 
 

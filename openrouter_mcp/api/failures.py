@@ -146,6 +146,7 @@ def failure(
         http_status=status,
         availability=availability or None,
         suggestions=fallbacks,
+        reply=top,
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DRAIN_TIMEOUT = 0.1
 MOST_BYTES = 64_000_000
 """Of one reply, decompressed."""
+LONGEST_ID = 200
+"""Characters of an id that a reply can name."""
 PERHAPS_BILLED = (
     "OpenRouter may have done its work all the same, and bills it then: see "
     "https://openrouter.ai/activity (or get_usage) before you call again."
@@ -62,8 +64,8 @@ class EventStream:
         if self._whole is None:
             content = self._begun + b"".join([piece async for piece in self._bytes])
             body = _json_or_text(content)
-            told = isinstance(body, dict) and not body.get("error") and body.get("usage")
-            if not isinstance(body, dict) or not (body.get("choices") or told):
+            # An error beside what it has cost is an answer as good as one in a stream.
+            if not isinstance(body, dict) or not (body.get("choices") or body.get("usage")):
                 parsed(content, self._response.headers)
                 raise unreadable(self._response.headers)
             self._whole, self.done = body, True
@@ -188,6 +190,12 @@ def text(value: object, name: str) -> str:
     """The field as text; empty if it is none."""
     field = _field(value, name)
     return field if isinstance(field, str) else ""
+
+
+def identifier(value: object, name: str) -> str:
+    """The field as an id that can be asked for and kept; empty if it is none."""
+    found = text(value, name)
+    return found if len(found) <= LONGEST_ID and found.isascii() and found.isprintable() else ""
 
 
 def mapping(value: object, name: str) -> Json:

@@ -136,6 +136,8 @@ async def converse(
     exchange.error = exchange.last.error
     if request.schema and not exchange.error and not exchange.last.tool_calls:
         await _fit(exchange, send, limit)
+    if exchange.error:
+        exchange.error = receipts.after_paying(exchange.error, exchange.receipt)
     return exchange
 
 

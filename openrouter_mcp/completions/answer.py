@@ -77,7 +77,7 @@ class Answer:
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Take in one chunk; the fields of a chunk are all optional."""
         choices = responses.mappings(chunk, "choices")
-        self.generation_id = self.generation_id or responses.text(chunk, "id")
+        self.generation_id = self.generation_id or responses.identifier(chunk, "id")
         if choices or not self.model:
             # The last chunk, which has no choices, may name what was asked for.
             self.model = responses.text(chunk, "model") or self.model
@@ -239,7 +239,7 @@ def _of_chat(error: OpenRouterError) -> OpenRouterError:
 
 async def _identify(answer: Answer, listener: Listener, headers: Mapping[str, str]) -> None:
     answer.headers = headers
-    if generation_id := headers.get("x-generation-id", ""):
+    if generation_id := responses.identifier(headers, "x-generation-id"):
         answer.generation_id = generation_id
         await listener.on_generation(generation_id)
 

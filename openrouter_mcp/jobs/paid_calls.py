@@ -9,18 +9,14 @@ from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
 from openrouter_mcp.api.client import OpenRouter
-from openrouter_mcp.api.responses import perhaps_billed
-from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.jobs.jobs import Handle, Jobs
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import RECEIPT_META, failed
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
 from openrouter_mcp.spending.paid_request import Purchase
-from openrouter_mcp.spending.receipts import Receipt
-
-REPLY_IS_USELESS = {Code.UPSTREAM_ERROR, Code.REFUSED, Code.TOO_LARGE}
-"""The paid reply itself cannot be used; after other failures, such as a full disk, it still can."""
+from openrouter_mcp.spending.receipts import Receipt, after_paying
 
 
 class PaidCall(ABC):
@@ -59,8 +55,7 @@ class PaidCall(ABC):
 
 def paid_in_vain(error: OpenRouterError, receipt: Receipt) -> ToolResult:
     """A call that was paid and gave nothing that can be used: why, and its receipt."""
-    told = perhaps_billed(error) if error.retryable and error.http_status is None else error
-    return failed(told, receipt.line(), {RECEIPT_META: receipt.meta()})
+    return failed(after_paying(error, receipt), receipt.line(), {RECEIPT_META: receipt.meta()})
 
 
 class PaidCalls:
@@ -100,8 +95,7 @@ class PaidCalls:
             try:
                 return await call.perform(purchase, handle)
             except OpenRouterError as error:
-                useless = error.code in REPLY_IS_USELESS and not handle.upstream_id
-                if not (purchase.receipts and useless):
+                if not purchase.receipts:
                     raise
                 return paid_in_vain(error, await purchase.receipt())
 

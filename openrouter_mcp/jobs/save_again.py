@@ -137,7 +137,7 @@ def _missing(row: JobRow, files: Sequence[SavedFile], gone: Sequence[str]) -> li
 
 def _text(row: JobRow) -> str:
     """The whole text of a job, without its receipt."""
-    if row.result is None:
+    if row.result is None or row.result.is_error:
         return row.text
     texts = [block.text for block in row.result.content if isinstance(block, TextContent)]
     shown = "\n\n".join(texts).removesuffix(receipt_line(row.result)).strip()

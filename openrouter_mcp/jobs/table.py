@@ -12,6 +12,7 @@ from fastmcp.tools import ToolResult
 from mcp.types import CallToolResult
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.results import ERROR_META
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.text import storable
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 LEASE = 10.0
 """Seconds for which a process has a job after it last wrote it."""
 LISTED = 20
+FINAL = {Code.JOB_FAILED, Code.NOT_FOUND}
+"""Failures of a job after which OpenRouter has nothing to give any more."""
 
 COLUMNS = (
     "id",
@@ -99,9 +102,15 @@ class JobRow:
 
     @property
     def unfinished(self) -> bool:
-        """Whether somebody may go on with it: it runs, or failed for now."""
-        failed_for_now = self.error is not None and self.error.retryable
-        return self.state is State.RUNNING or (self.state is State.FAILED and failed_for_now)
+        """Whether somebody may go on with it: it runs, or failed while OpenRouter has its work."""
+        failed_for_now = self.state is State.FAILED and bool(self.upstream_id)
+        return self.state is State.RUNNING or (failed_for_now and self._code not in FINAL)
+
+    @property
+    def _code(self) -> str:
+        """Why it failed."""
+        told = self.result.meta if self.result else None
+        return self.error.code if self.error else (told or {}).get(ERROR_META, {}).get("code", "")
 
     @property
     def seconds(self) -> float:

@@ -18,7 +18,7 @@ from openrouter_mcp.results import (
     tool_result,
     with_files,
 )
-from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.spending.receipts import Receipt, after_paying
 
 
 def files(
@@ -31,6 +31,7 @@ def files(
     meta: Mapping[str, Any] | None = None,
 ) -> ToolResult:
     """The files with a sentence above them; `error` says why there are not more of them."""
+    error = error and after_paying(error, receipt)
     ending = [f"[{error.message}]"] if error else []
     ending += [f"Note: {note}" for note in notes if note]
     about = {**(meta or {}), **_meta(receipt, error)}
@@ -48,6 +49,7 @@ def data(
     error: OpenRouterError | None = None,
 ) -> ToolResult:
     """Data for programs, as JSON in the text too, with the receipt inside."""
+    error = error and after_paying(error, receipt)
     content = {**rows, "receipt": {**receipt.meta(), "line": receipt.line()}}
     if notes:
         content["notes"] = notes

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from fastmcp.tools import ToolResult
 
 from openrouter_mcp.api import responses
-from openrouter_mcp.api.responses import perhaps_billed, translating_errors
+from openrouter_mcp.api.responses import PERHAPS_BILLED, translating_errors
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
@@ -28,6 +28,7 @@ from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
 from openrouter_mcp.files.save import Destination, Draft
 from openrouter_mcp.jobs import unsaved
 from openrouter_mcp.jobs.jobs import Handle
+from openrouter_mcp.jobs.paid_calls import paid_in_vain
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
@@ -72,7 +73,7 @@ async def download(
 ) -> SavedFile:
     """Save one video of a job; where it cannot be written, where such files are kept.
 
-    Raises `UPSTREAM_ERROR`, `NETWORK`, `TOO_LARGE`, `INTERNAL`, all of them worth another call.
+    Raises `UPSTREAM_ERROR`, `NETWORK`, `TOO_LARGE`, `INTERNAL`.
     """
     try:
         return await _into(app, job_id, index, place, handle.report)
@@ -86,7 +87,6 @@ async def download(
             Code.INTERNAL,
             f"The video is done, but could not be saved in {place.failed(error)} nor "
             f"anywhere else. {unsaved.next_call(handle.job_id, place)}",
-            retryable=True,
         ) from None
 
 
@@ -110,11 +110,7 @@ def _kind(file: Draft) -> MediaType:
     file.content.seek(0, 2)
     found = media_type(head)
     if found is None or not found.mime.startswith("video/"):
-        raise OpenRouterError(
-            Code.UPSTREAM_ERROR,
-            "What OpenRouter sent is no video.",
-            retryable=True,
-        )
+        raise OpenRouterError(Code.UPSTREAM_ERROR, "What OpenRouter sent is no video.")
     return found
 
 
@@ -180,7 +176,6 @@ class _Download:
                 Code.TOO_LARGE,
                 f"The video has more than the {limit:,} bytes that "
                 f"{variable('video_gen_max_bytes')} allows. Raise that and restart this server.",
-                retryable=True,
             )
 
 
@@ -210,10 +205,7 @@ class Order:
 async def make(
     app: App, order: Order, model: Resolution, bound: Bound, purchase: Purchase, handle: Handle
 ) -> ToolResult:
-    """Order a video, wait for it and save it.
-
-    Raises `JOB_FAILED` with what was billed, and `OpenRouterError` where it is not even begun.
-    """
+    """Order a video, wait for it and save it. Raises `OpenRouterError` while it is not made."""
     handle.details = json.dumps(order.__dict__)
     # A job from the first second: should this process die now, somebody can tell.
     await handle.keep()
@@ -224,8 +216,8 @@ async def make(
         with _to_go_on(handle):
             ended = await _ended(app, handle, job_id)
         paid.usage = responses.mapping(ended, "usage")
-        paid.generation_id = responses.text(ended, "generation_id") or job_id
-    receipt = await purchase.receipt("1 video")
+        paid.generation_id = responses.identifier(ended, "generation_id") or job_id
+    receipt = await purchase.receipt(_quantity(ended))
     return await _deliver(app, order, job_id, ended, receipt, handle)
 
 
@@ -239,7 +231,7 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     with _to_go_on(handle):
         ended = await _ended(app, handle, job_id)
     usage = responses.mapping(ended, "usage")
-    generation_id = responses.text(ended, "generation_id") or job_id
+    generation_id = responses.identifier(ended, "generation_id") or job_id
     receipt = receipts.of_usage(
         Resolution(order.model, None, ""),
         usage,
@@ -248,7 +240,7 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     )
     if receipt.cost is not None:
         await app.budget.settle(job_id, Cost(receipt.cost, receipt.upstream_cost))
-    receipt = replace(receipt, quantity="1 video", budget=await app.budget.line())
+    receipt = replace(receipt, quantity=_quantity(ended), budget=await app.budget.line())
     audit(app.settings, TOOL, receipt, order.subject)
     return await _deliver(app, order, job_id, ended, receipt, handle)
 
@@ -262,14 +254,36 @@ async def _submit(app: App, paid: PaidRequest, handle: Handle) -> str:
     except BaseException:
         handle.lasting = False
         raise
-    job_id = reply.get("id") if isinstance(reply, dict) else None
-    if not isinstance(job_id, str) or not job_id:
-        raise perhaps_billed(unreadable("the video that was ordered"))
+    job_id = responses.identifier(reply, "id") or _in_address(reply)
+    if not job_id:
+        handle.lasting = False
+        raise _nameless(paid)
     handle.billing_note = BILLED_ON
     # Written before the job, so that a process that finds the job finds its money too.
     await paid.identify(job_id)
     await handle.upstream(job_id)
     return job_id
+
+
+def _in_address(reply: object) -> str:
+    """The id of a job at the end of the address where it is asked for; empty if there is none."""
+    path = urlsplit(responses.text(reply, "polling_url")).path.rstrip("/")
+    before, _, last = path.rpartition("/")
+    return responses.identifier({"id": unquote(last)}, "id") if before.endswith(PATH) else ""
+
+
+def _nameless(paid: PaidRequest) -> OpenRouterError:
+    """The failure of an order whose answer names no id by which its video could be had."""
+    known = f" It is the generation {paid.generation_id}." if paid.generation_id else ""
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        "OpenRouter took the order, but its answer names no id by which the video can be "
+        f"had.{known} {PERHAPS_BILLED}",
+    )
+
+
+def _quantity(ended: Mapping[str, Any]) -> str:
+    return "1 video" if ended["status"] == "completed" else ""
 
 
 async def _undisturbed(submitting: Any) -> str:
@@ -292,14 +306,17 @@ async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
     loop = asyncio.get_running_loop()
     begun, longest = loop.time(), app.settings.video_poll_interval_ms / 1000
     most = app.settings.video_max_wait_ms / 1000
-    wait, unknown = longest * FIRST_WAIT, 0
+    wait, unknown, trouble = longest * FIRST_WAIT, 0, ""
     while True:
         status: Mapping[str, Any] = {}
         try:
             reply = await app.client.get(f"{PATH}/{quote(job_id, safe='')}")
             status = reply if isinstance(reply, dict) else {}
-            unknown = 0
+            unknown, trouble = 0, ""
+            if not responses.text(status, "status"):
+                trouble = _said(unreadable("the video"))
         except OpenRouterError as error:
+            trouble = _said(error)
             unknown += error.code is Code.NOT_FOUND
             if unknown > UNKNOWN_AT_FIRST or not (error.retryable or unknown):
                 raise
@@ -310,13 +327,18 @@ async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
             raise OpenRouterError(
                 Code.UPSTREAM_TIMEOUT,
                 f"The video is not done after {duration(passed)}, for which "
-                f"{variable('video_max_wait_ms')} lets it be waited for.",
-                retryable=True,
+                f"{variable('video_max_wait_ms')} lets it be waited for.{trouble}",
             )
-        said = str(status.get("status") or "no answer").replace("_", " ")
+        said = clean(responses.text(status, "status") or "no answer", 40).replace("_", " ")
         await handle.report(f"video {job_id}: {said} after {duration(passed)}")
         await asyncio.sleep(wait)
         wait = min(longest, wait * SLOWER)
+
+
+def _said(error: OpenRouterError) -> str:
+    """What happened, without the advice to call again: that would order another video."""
+    said, _, step = error.message.rpartition(". ")
+    return f" {said}." if step.startswith("Call again") else f" {error.message}"
 
 
 @contextmanager
@@ -332,13 +354,10 @@ def _to_go_on(handle: Handle) -> Generator[None]:
                 "generate_video again if it is still wanted.",
                 http_status=error.http_status,
             ) from error
-        if not error.retryable:
-            raise
         raise OpenRouterError(
             error.code,
-            f'{error.message} get_job(job_id="{handle.job_id}") goes on with it; nothing is paid '
-            "again.",
-            retryable=True,
+            f'{_said(error).strip()} get_job(job_id="{handle.job_id}") goes on with it; nothing is '
+            "paid again.",
             http_status=error.http_status,
         ) from error
 
@@ -351,7 +370,21 @@ async def _deliver(
     receipt: Receipt,
     handle: Handle,
 ) -> ToolResult:
-    """Save what was made. Raises `JOB_FAILED` if nothing was."""
+    """Save what was made; a failure with its receipt if nothing was, or it cannot be had."""
+    try:
+        return await _saved(app, order, job_id, ended, receipt, handle)
+    except OpenRouterError as error:
+        return paid_in_vain(error, receipt)
+
+
+async def _saved(
+    app: App,
+    order: Order,
+    job_id: str,
+    ended: Mapping[str, Any],
+    receipt: Receipt,
+    handle: Handle,
+) -> ToolResult:
     if ended["status"] != "completed":
         raise _failed(ended, receipt)
     urls = ended.get("unsigned_urls")

@@ -63,7 +63,7 @@ class PaidRequest:
 
     async def on_headers(self, headers: Mapping[str, str]) -> None:
         """Keep the generation id that comes with the headers of a reply."""
-        if generation_id := headers.get("x-generation-id", ""):
+        if generation_id := responses.identifier(headers, "x-generation-id"):
             await self.identify(generation_id)
 
     async def identify(self, generation_id: str) -> None:
@@ -76,7 +76,7 @@ class PaidRequest:
         self.usage = responses.mapping(reply, "usage")
         self.answered_by = responses.text(reply, "model")
         self.provider = responses.text(reply, "provider")
-        self.generation_id = self.generation_id or responses.text(reply, "id")
+        self.generation_id = self.generation_id or responses.identifier(reply, "id")
 
     def read_answer(self, answer: Answer) -> None:
         """Take the same from what a streamed chat has told so far."""
@@ -142,7 +142,9 @@ class Purchase:
             begun = time.monotonic()
             try:
                 yield paid
-            except OpenRouterError:
+            except OpenRouterError as error:
+                if not paid.has_cost:
+                    paid.read(error.reply)
                 if not paid.has_cost:
                     raise
                 # The reply told its cost, but cannot be used: it is paid for all the same.

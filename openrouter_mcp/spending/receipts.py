@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.api import responses
+from openrouter_mcp.api.responses import PERHAPS_BILLED
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.completions.request import ChatRequest
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
 from openrouter_mcp.spending import cost as costs
@@ -18,6 +20,7 @@ from openrouter_mcp.text import duration
 
 MOST_COUNTED = 2**53
 """The highest number that JSON carries exactly; the ledger can add up many of them."""
+PAID = "This call was paid all the same, and another one is paid again."
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,18 @@ class Receipt:
         searches = f" ({self.web_searches} web search{plural})" if self.web_searches else ""
         own = f" + {dollars(self.upstream_cost)} on your own key" if self.upstream_cost else ""
         return f"{dollars(self._fee)}{own}{searches}"
+
+
+def after_paying(error: OpenRouterError, receipt: Receipt) -> OpenRouterError:
+    """The failure beside its receipt: what was paid is not to be called again unasked.
+
+    OpenRouter bills nothing for an error of its own that comes without a cost.
+    """
+    paid = receipt.cost or receipt.upstream_cost
+    unknown = receipt.cost is None and error.http_status is None
+    if not error.retryable or not (paid or unknown):
+        return error
+    return OpenRouterError(error.code, f"{error.message} {PAID if paid else PERHAPS_BILLED}")
 
 
 def of_chat(request: ChatRequest, answer: Answer) -> Receipt:

@@ -368,7 +368,8 @@ async def test_a_disk_that_fills_up_while_a_video_comes_loses_nothing(
 ) -> None:
     disk.full, disk.room = [root], 100_000
     result = await call(client, "generate_video", **VIDEO)
-    assert result.meta[ERROR]["retryable"]
+    assert result.meta[ERROR] == {"code": "INTERNAL", "retryable": False}
+    assert result.meta[RECEIPT]["cost"] == "3.2"
     assert f"could not be saved in {output} (No space left on device) nor any" in text(result)
     assert "nothing is paid again" in text(result)
     assert [*root.glob("**/*.part"), *root.glob("**/*.mp4")] == []

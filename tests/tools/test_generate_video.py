@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -296,8 +297,10 @@ async def test_a_download_that_never_works_can_be_had_again_without_paying(
     simulator.film = Film(content=b'{"error": "not yet"}')
     result = await call(client, prompt="x")
     assert result.is_error
-    assert result.meta[ERROR]["retryable"]
+    assert result.meta[ERROR]["retryable"] is False
+    assert result.meta[RECEIPT]["cost"] == "3.2"
     assert "nothing is paid again" in text(result)
+    assert "Call again" not in text(result)
     job = text(result).partition('get_job(job_id="')[2].partition('"')[0]
     simulator.film = Film()
     again = await get_job(client, job)
@@ -330,6 +333,82 @@ async def test_an_order_whose_answer_is_lost_is_not_to_be_repeated_blindly(
 async def test_polling_survives_failures_of_openrouter(client, simulator, output) -> None:
     simulator.fail("server_error", path="/videos/gen*", times=4)
     assert not (await call(client, prompt="x")).is_error
+    assert len(ordered(simulator)) == 1
+
+
+@pytest.mark.parametrize("id_", [None, 7, "", "x" * 20_000, "\ud83d", ["gen-vid-1"]], ids=range(6))
+async def test_an_order_without_an_id_is_told_with_what_is_known(
+    fast, simulator, connect, id_
+) -> None:
+    fast(OPENROUTER_MAX_COST_PER_DAY="50")
+    body = json.dumps({"id": id_, "status": "pending"})
+    simulator.answer_raw(body, path="/videos", media_type="application/json", times=None)
+    async with connect() as client:
+        result = await call(client, prompt="x")
+        used = await client.call_tool("get_usage", {})
+    assert result.meta[ERROR] == {"code": "UPSTREAM_ERROR", "retryable": False}
+    assert "names no id" in text(result)
+    assert PERHAPS_BILLED in text(result)
+    assert len(ordered(simulator)) == 1
+    # What is not known counts as all that it could have cost.
+    (row,) = used.structured_content["here"]
+    assert row["usd_not_settled"] == 4.8
+
+
+async def test_an_id_that_stands_only_in_the_address_to_look_at_is_read(
+    client, simulator, output
+) -> None:
+    address = "https://openrouter.ai/api/v1/videos/gen-vid%2D1"
+    order = json.dumps({"id": None, "polling_url": address, "status": "pending"})
+    film = {"status": "completed", "unsigned_urls": ["https://a/0"], "usage": {"cost": 0.5}}
+    kind = "application/json"
+    simulator.answer_raw(order, path="/videos", media_type=kind)
+    simulator.answer_raw(json.dumps(film), path="/videos/gen-vid-1", media_type=kind)
+    simulator.answer_raw(media.VIDEO, path="/videos/gen-vid-1/content*", media_type="video/mp4")
+    result = await call(client, prompt="x")
+    assert not result.is_error, text(result)
+    assert result.meta[RECEIPT]["cost"] == "0.5"
+
+
+ODD_LOOKS = ["", "null", "[]", "{}", "<html>busy</html>", '{"status": 7}', b"\xff\xfe{"]
+
+
+@pytest.mark.parametrize("body", ODD_LOOKS, ids=repr)
+async def test_a_look_that_cannot_be_read_is_taken_again(client, simulator, body) -> None:
+    kind = "application/json"
+    simulator.answer_raw(body, path="/videos/gen*", media_type=kind, times=2)
+    result = await call(client, prompt="x")
+    assert not result.is_error, text(result)
+    assert len(ordered(simulator)) == 1
+
+
+@pytest.mark.parametrize("body", ODD_LOOKS, ids=repr)
+async def test_looks_that_can_never_be_read_say_so_and_lose_no_video(
+    fast, simulator, connect, body
+) -> None:
+    fast(OPENROUTER_VIDEO_MAX_WAIT_MS="30")
+    kind = "application/json"
+    simulator.answer_raw(body, path="/videos/gen*", media_type=kind, times=None)
+    async with connect() as client:
+        result = await call(client, prompt="x")
+        assert result.meta[ERROR] == {"code": "UPSTREAM_TIMEOUT", "retryable": False}
+        assert "not readable" in text(result) or "reply was" in text(result)
+        assert "Call again" not in text(result)
+        simulator.faults.clear()
+        job = text(result).partition('get_job(job_id="')[2].partition('"')[0]
+        again = await get_job(client, job)
+        assert again.meta[RECEIPT]["cost"] == "3.2"
+    assert len(ordered(simulator)) == 1
+
+
+async def test_a_look_that_is_refused_loses_no_video(client, simulator) -> None:
+    simulator.fail("invalid_credentials", path="/videos/gen*", times=None)
+    result = await call(client, prompt="x")
+    assert result.meta[ERROR]["code"] == "AUTH"
+    assert "nothing is paid again" in text(result)
+    simulator.faults.clear()
+    job = text(result).partition('get_job(job_id="')[2].partition('"')[0]
+    assert not (await get_job(client, job)).is_error
     assert len(ordered(simulator)) == 1
 
 
