@@ -46,6 +46,8 @@ KINDS = {"image_url": "image", "video_url": "video"}
 """The kinds of media whose addresses OpenRouter reads by itself."""
 PRIVATE_KEY = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY")
 SUFFIX = re.compile(r"\.[^.]*\w[^.]*$")
+MOST_NAMES = 1000
+"""Names in one call; several may mean the same file."""
 
 Source = Path | str
 """The real path of a file, or its address."""
@@ -274,6 +276,14 @@ class FileSelection:
 
     def find(self, names: Sequence[str]) -> None:
         """Find and weigh the local files. Blocks."""
+        names = list(dict.fromkeys(names))
+        most_names = max(self._settings.max_files, MOST_NAMES)
+        if len(names) > most_names:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"These are {len(names):,} names, and files takes at most {most_names:,} (more "
+                f"with a greater {variable('max_files')}). Name a folder or a glob.",
+            )
         for name in names:
             if fetch.is_address(name):
                 self._order.setdefault(fetch.unquoted(name))

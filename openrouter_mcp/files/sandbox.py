@@ -11,8 +11,10 @@ import re
 import stat
 import tempfile
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 from urllib.parse import unquote
 
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -54,6 +56,7 @@ LONGEST = 300  # characters of a path that are shown
 READ = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT")
 # O_PATH: a directory may be passed through by who may not list it.
 PASS = ("O_PATH", "O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC")
+LIST = ("O_DIRECTORY", "O_CLOEXEC")
 
 
 def working_directory() -> Path:
@@ -146,14 +149,21 @@ def _inside(folded: str, directory: str) -> bool:
     return f"{folded}/".startswith(f"{directory}/")
 
 
-def _real(path: Path) -> Path:
+def real_path(path: Path) -> Path:
+    """The path without links, as far as it exists: to be judged, and then opened as it stands."""
     # Looking up a Windows share would log in to whatever computer it names.
-    return path if path.drive.startswith("\\\\") else Path(os.path.realpath(path))
+    if path.drive.startswith("\\\\"):
+        return path
+    try:
+        return Path(os.path.realpath(path))
+    except OSError:
+        # It changes while it is looked at. Nothing follows the links that are left in it.
+        return path
 
 
 def _temporary() -> list[Path]:
     try:
-        return [_real(Path(tempfile.gettempdir()))]
+        return [real_path(Path(tempfile.gettempdir()))]
     except OSError:
         return []
 
@@ -170,6 +180,11 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(_mode(path))
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file, or a link to one; false where that cannot be told."""
+    return stat.S_ISREG(_mode(path))
+
+
 @functools.cache
 def _secrets() -> re.Pattern[str]:
     return re.compile("|".join(fnmatch.translate(pattern) for pattern in SECRETS))
@@ -180,13 +195,13 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._unsafe = settings.allow_unsafe_paths
-        self._state = _real(absolute(str(settings.state_dir)))
-        self._homes = [home(), _real(home())]
+        self._state = real_path(absolute(str(settings.state_dir)))
+        self._homes = [home(), real_path(home())]
         listed = [absolute(str(directory)) for directory in settings.input_dirs]
-        self._listed = [*listed, *(_real(directory) for directory in listed)]
-        default = [] if listed else [self._homes[-1], _real(working_directory()), *_temporary()]
+        self._listed = [*listed, *(real_path(directory) for directory in listed)]
+        default = [] if listed else [self._homes[-1], real_path(working_directory()), *_temporary()]
         # What this server saved may be edited or searched.
-        saved = _real(absolute(str(settings.output_dir)))
+        saved = real_path(absolute(str(settings.output_dir)))
         unlisted = [root for root in (*default, saved) if not self._is_system(root)]
         self._roots = [*self._listed, *unlisted]
         # Windows has its temporary directory in a hidden place.
@@ -194,7 +209,7 @@ class Guard:
 
     def resolve(self, path: Path) -> Path:
         """The real path of an absolute one. Raises `UNSAFE_PATH`, whether it exists or not."""
-        real = _real(path)
+        real = real_path(path)
         if refusal := self.refusal(real) or self._protection(path):
             raise OpenRouterError(Code.UNSAFE_PATH, f"{display(path)} {refusal}")
         return real
@@ -246,7 +261,7 @@ class Guard:
             if not place.startswith(".") and place not in HIDDEN_AT_HOME:
                 continue
             # A file right at home, as ~/.bashrc, is no place; what is missing might be one.
-            if not rest and stat.S_ISREG(_mode(path)):
+            if not rest and is_file(path):
                 continue
             place = f"{home}/{place}"
             chosen = [root for root in self._chosen if _inside(_folded(root), place)]
@@ -274,6 +289,47 @@ def open_file(real: Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "it is no regular file")
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a directory holds under one name."""
+
+    name: str
+    kind: Literal["folder", "file", "link", "special file"]
+
+
+def contents(real: Path) -> Iterator[Entry]:
+    """What is in the directory at a real path, in no stable order. Blocks.
+
+    No link is followed, not even one that took a directory's place meanwhile. Raises `OSError`.
+    """
+    passed = open_directory(real)
+    if passed is None:
+        entries = list(_listed(real))
+        open_directory(real)
+        yield from entries
+        return
+    try:
+        descriptor = os.open(".", flags(LIST), dir_fd=passed)
+    finally:
+        os.close(passed)
+    try:
+        yield from _listed(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _listed(directory: Path | int) -> Iterator[Entry]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_symlink():
+                yield Entry(entry.name, "link")
+            elif entry.is_dir(follow_symlinks=False):
+                yield Entry(entry.name, "folder")
+            else:
+                regular = entry.is_file(follow_symlinks=False)
+                yield Entry(entry.name, "file" if regular else "special file")
+
+
 def open_directory(real: Path, *, make: bool = False) -> int | None:
     """The directory at a real path, opened step by step, so that no link on the way is followed.
 
@@ -283,7 +339,7 @@ def open_directory(real: Path, *, make: bool = False) -> int | None:
     if os.open not in os.supports_dir_fd:
         if make:
             real.mkdir(parents=True, exist_ok=True)
-        if _real(real) != real:
+        if real_path(real) != real:
             raise OSError(errno.ELOOP, "its path changed meanwhile")
         return None
     descriptor = os.open(real.anchor, flags(PASS))
@@ -325,7 +381,7 @@ def _open_without_links(real: Path) -> int:
 def _open_and_compare(real: Path) -> int:
     """Windows cannot open step by step: the opened file must be the one at that very path."""
     descriptor = os.open(real, flags(READ))
-    if _real(real) == real and os.path.samestat(os.fstat(descriptor), real.lstat()):
+    if real_path(real) == real and os.path.samestat(os.fstat(descriptor), real.lstat()):
         return descriptor
     os.close(descriptor)
     raise OSError(errno.ELOOP, "its path changed meanwhile")

@@ -46,7 +46,7 @@ def save(data: bytes, directory: Path, stem: str, suffix: str) -> Path:
 
     The file appears whole or not at all. Raises `OSError`.
     """
-    with draft(Path(os.path.realpath(directory.expanduser()))) as file:
+    with draft(sandbox.real_path(directory.expanduser())) as file:
         file.content.write(data)
         return file.publish(stem, suffix)
 
@@ -283,8 +283,8 @@ def destination(settings: Settings, save_to: str, stem: str, *suffixes: str) -> 
     named = spelled if SPELLED_ABSOLUTE.match(spelled) else str(root / spelled)
     path = sandbox.absolute(named)
     is_folder = not spelled or spelled.endswith(("/", os.sep)) or sandbox.is_folder(path)
-    directory = Path(os.path.realpath(path if is_folder else path.parent))
-    inside = directory.is_relative_to(os.path.realpath(root))
+    directory = sandbox.real_path(path if is_folder else path.parent)
+    inside = directory.is_relative_to(sandbox.real_path(root))
     if not inside and not settings.allow_unsafe_paths:
         raise OpenRouterError(
             Code.UNSAFE_PATH,

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.sandbox import (
+    Entry,
     Guard,
+    contents,
     display,
     home,
+    is_file,
     is_folder,
     open_file,
+    real_path,
     working_directory,
 )
 from openrouter_mcp.text import did_you_mean, nearest
@@ -34,6 +38,8 @@ WILDCARD = re.compile(r"[*?]|\[.+\]")
 BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 MOST_ALTERNATIVES = 100
 GITIGNORE_BYTES = 1_000_000
+MOST_RULES = 2000
+"""Rules that one walk reads: matching a name takes a millisecond with so many."""
 SHOWN = 3
 COMPARED = 5000  # names of a folder
 
@@ -126,16 +132,24 @@ class Ignores:
         above = [directory, *directory.parents]
         root = next((i for i, parent in enumerate(above) if os.path.lexists(parent / ".git")), 0)
         for parent in reversed(above[1 : root + 1]):
-            ignores = ignores.inside(parent)
+            ignores = ignores.inside(parent, MOST_RULES - len(ignores))
         return cls() if ignores.cover(f"{directory}/") else ignores
 
-    def inside(self, directory: Path) -> Ignores:
-        """These rules and those of the directory's own .gitignore."""
+    def __len__(self) -> int:
+        return sum(len(specification) for _, specification in self.rules)
+
+    def inside(self, directory: Path, most: int) -> Ignores:
+        """These rules and those of the directory's own .gitignore.
+
+        One with more than `most` rules ignores everything: what it means would take too long.
+        """
         try:
             with open_file(directory / ".gitignore") as file:
                 lines = file.read(GITIGNORE_BYTES).decode("utf-8", "replace").splitlines()
         except OSError:
             return self
+        if len(lines) > most:
+            lines = ["*"]
         prefix = f"{directory}/".replace("//", "/")
         return Ignores((*self.rules, (prefix, _specification(lines))))
 
@@ -169,6 +183,7 @@ class Walk:
         self._real = real
         self._guard = guard
         self._stop = stop
+        self._rules_left = MOST_RULES
         self.skipped = Skipped()
 
     def files(self, pattern: Pattern) -> Iterator[tuple[Path, Path]]:
@@ -178,38 +193,37 @@ class Walk:
         """
         pending = [(self._real, frozenset([pattern]), Ignores.above(self._real))]
         while pending:
-            directory, patterns, ignores = pending.pop()
+            directory, patterns, above = pending.pop()
             entries = self._entries(directory)
             if directory != self._real and VIRTUAL_ENVIRONMENT & {entry.name for entry in entries}:
                 self.skipped.add("ignored folder", directory)
                 continue
-            ignores = ignores.inside(directory)
+            ignores = above.inside(directory, self._rules_left)
+            self._rules_left -= len(ignores) - len(above)
             patterns |= {rest[1:] for rest in patterns if rest[0] == "**"}
             for entry in entries:
                 path = directory / entry.name
                 wanted = self._wanted(entry, path, patterns)
-                if not wanted or self._left_out(entry, path, ignores):
+                # Judged once and opened under this very path, which is never resolved again.
+                real = real_path(path) if entry.kind == "link" else path
+                if not wanted or self._left_out(entry, path, real, ignores):
                     continue
-                if entry.is_dir(follow_symlinks=False):
+                if entry.kind == "folder":
                     pending.append((path, wanted - {()}, ignores))
                 else:
-                    real = Path(os.path.realpath(path))
                     yield self._folder / path.relative_to(self._real), real
 
-    def _entries(self, directory: Path) -> list[os.DirEntry[str]]:
+    def _entries(self, directory: Path) -> list[Entry]:
         check(self._stop)
         try:
-            with os.scandir(directory) as entries:
-                return list(entries)
+            return list(contents(directory))
         except OSError:
             self.skipped.add("unreadable folder", directory)
             return []
 
-    def _wanted(
-        self, entry: os.DirEntry[str], path: Path, patterns: frozenset[Pattern]
-    ) -> frozenset[Pattern]:
+    def _wanted(self, entry: Entry, path: Path, patterns: frozenset[Pattern]) -> frozenset[Pattern]:
         """What is to be matched inside a folder; just the empty pattern for a file that matches."""
-        folder = entry.is_dir(follow_symlinks=False)
+        folder = entry.kind == "folder"
         matching = [rest for rest in patterns if _matches(entry.name, rest[0])]
         if folder:
             matching = [rest for rest in matching if rest[0] == "**" or rest[1:]]
@@ -221,15 +235,14 @@ class Walk:
             self.skipped.add(f"{kind} {'folder' if folder else 'file'}", path)
         return frozenset(rest if rest[0] == "**" else rest[1:] for rest in spelled)
 
-    def _left_out(self, entry: os.DirEntry[str], path: Path, ignores: Ignores) -> bool:
-        folder = entry.is_dir(follow_symlinks=False)
-        real = Path(os.path.realpath(path)) if entry.is_symlink() else path
+    def _left_out(self, entry: Entry, path: Path, real: Path, ignores: Ignores) -> bool:
+        folder = entry.kind == "folder"
         if ignores.cover(f"{path}/" if folder else str(path)):
             kind = "ignored folder" if folder else "ignored file"
-        elif real != path and not (entry.is_file() and real.is_relative_to(self._real)):
+        elif entry.kind == "link" and not (is_file(real) and real.is_relative_to(self._real)):
             kind = "link"
-        elif not folder and not entry.is_file():
-            kind = "special file"
+        elif entry.kind == "special file":
+            kind = entry.kind
         elif self._guard.refusal(real):
             # Folders are not told: nobody shall learn what hidden places a home has.
             kind = "" if folder else "protected file"
@@ -280,9 +293,9 @@ def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
 
 
 def _similar(sought: str, folder: Path, guard: Guard) -> list[str]:
-    real = Path(os.path.realpath(folder))
+    real = real_path(folder)
     try:
-        names = [entry.name for entry in itertools.islice(real.iterdir(), COMPARED)]
+        names = [entry.name for entry in itertools.islice(contents(real), COMPARED)]
     except OSError:
         return []
     plain = re.sub(r"[*?\[\]]", "", sought)

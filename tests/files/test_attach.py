@@ -324,8 +324,8 @@ async def test_what_is_skipped_is_never_entered(work: Path, monkeypatch: pytest.
     make(work, "venv/lib/e.py")
     write(work / ".gitignore", "build/")
     scanned = []
-    scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path: scanned.append(path) or scandir(path))
+    contents = sandbox.contents
+    monkeypatch.setattr(walk, "contents", lambda path: scanned.append(path) or contents(path))
     await attach("**/*.py")
     assert scanned == [work, work / "venv"]
 
@@ -617,3 +617,41 @@ async def test_an_empty_folder_is_said_to_be_empty_and_not_mistyped(work) -> Non
     assert error.code is Code.NOT_FOUND
     assert "drawings.png holds no file for this" in error.message
     assert not error.suggestions
+
+
+# Slow inputs
+
+
+async def test_more_names_than_files_are_allowed_are_refused_unseen(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(walk, "alternatives", lambda name: pytest.fail(f"looked at {name}"))
+    error = await refused(*(f"{number}.txt" for number in range(200_000)))
+    assert error.code == Code.TOO_LARGE
+    assert "OPENROUTER_MAX_FILES" in error.message
+
+
+async def test_a_name_that_is_given_often_counts_once(work: Path):
+    make(work, "a.txt")
+    assert (await attach(*["a.txt"] * 2000)).paths == [work / "a.txt"]
+
+
+async def test_more_ignore_rules_than_can_be_matched_ignore_everything(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+):
+    make(work, "a.txt", "sub/b.txt", "sub/c.txt")
+    compiled = []
+    specification = walk._specification
+    monkeypatch.setattr(
+        walk, "_specification", lambda lines: compiled.extend(lines) or specification(lines)
+    )
+    write(work / "sub" / ".gitignore", "\n".join(f"x{number}" for number in range(70_000)))
+    attachments = await attach(".")
+    assert attachments.paths == [work / "a.txt"]
+    assert "2 ignored files (b.txt, c.txt)" in attachments.notes[0]
+    for number in range(9):
+        make(work, f"many/{number}/d.txt")
+        write(work / f"many/{number}/.gitignore", "\n".join(f"x{rule}" for rule in range(1900)))
+    compiled.clear()
+    assert len((await attach("many")).paths) == 1
+    assert len(compiled) < 2000
