@@ -58,11 +58,14 @@ class Attachments:
     """What the model is given, in the order in which it was named, folders sorted by path."""
 
     parts: list[Part]
-    """OpenRouter's content parts, one for each file; those of texts begin with its name."""
+    """OpenRouter's content parts; those of texts begin with the file's name.
+
+    A file has one, or if it is a large image, several.
+    """
     notes: list[str]
     """Sentences for the reply: what was skipped, is empty or was guessed."""
     paths: list[Path | str]
-    """The real paths of the files, or their addresses, in the same order."""
+    """For each part the real path of its file, or its address."""
 
     @property
     def untrusted(self) -> bool:
@@ -311,8 +314,9 @@ class FileSelection:
                 continue
             file = self._files.get(source) or self._spooled(str(source), received)
             with self._skipping(file, self._skipped):
-                content.append(self._part(file))
-                sources.append(file.source)
+                made = self._parts(file)
+                content += made
+                sources += [file.source] * len(made)
         return content, sources
 
     def _find_alternatives(self, name: str) -> None:
@@ -397,10 +401,10 @@ class FileSelection:
         self._weights.check_total()
         return file
 
-    def _part(self, file: File) -> Part:
+    def _parts(self, file: File) -> list[Part]:
         weight = self._weights.of(file)
         if weight.kind is None:
-            return {"type": "text", "text": f"File: {file.label}\n{self._text(file)}"}
+            return [{"type": "text", "text": f"File: {file.label}\n{self._text(file)}"}]
 
         def opened() -> BinaryIO:
             again = file.open()
@@ -409,9 +413,11 @@ class FileSelection:
                 raise OSError(errno.ESTALE, "it was written to")
             return again
 
-        return parts.part(
+        made, notes = parts.of_file(
             file.label, weight.kind, weight.size, opened, self._settings, self._purpose
         )
+        self._remarks += notes
+        return made
 
     @contextlib.contextmanager
     def _skipping(self, file: File, skipped: Skipped) -> Generator[None]:

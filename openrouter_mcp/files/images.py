@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
 import threading
-from dataclasses import replace
+import warnings
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,8 +20,12 @@ from openrouter_mcp.files.kinds import (
     BMP,
     GIF,
     HEIC,
+    ICNS,
+    ICO,
+    JP2,
     JPEG,
     PNG,
+    PSD,
     SVG,
     TIFF,
     WEBP,
@@ -44,6 +50,10 @@ FORMATS = {
     TIFF: "TIFF",
     AVIF: "AVIF",
     HEIC: "HEIF",
+    JP2: "JPEG2000",
+    ICO: "ICO",
+    ICNS: "ICNS",
+    PSD: "PSD",
 }
 TAKEN = {PNG, JPEG, WEBP, GIF}
 """The formats that models take."""
@@ -59,7 +69,25 @@ SMALLER = 0.7
 """By what a preview is scaled that even the lowest quality does not make small enough."""
 ACTIVE = re.compile(rb"<script|\son[a-z]+\s*=|javascript:|<foreignObject", re.IGNORECASE)
 """What an SVG has that is more than a drawing."""
-METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "photoshop", "comment")
+METADATA = ("xmp", "XML:com.adobe.xmp", "photoshop", "comment", "mp")
+"""Under which names Pillow keeps what is not EXIF."""
+TELLING = frozenset({270, 271, 272, 306, 315, 700, 33_432, 33_723, 34_665, 34_853})
+"""EXIF tags of who, what, when and where; the others say how the picture is kept."""
+PLAIN_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
+"""How pixels are kept that every model's provider reads: at most eight bits a channel, no ink."""
+PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+"""What a PNG needs to be drawn."""
+READABLE = 0.5
+"""The smallest scale that keeps writing readable."""
+ELONGATED = 3
+"""How often the longer side has the shorter one in what is cut rather than scaled so far."""
+MOST_PIECES = 10
+OVERLAP = 1 / 24
+"""How much of a piece is also on the one before, so that no line of writing is cut."""
+WHITES = (255, 1023, 4095, 65_535)
+"""The brightest value of pictures with 8, 10, 12 and 16 bits."""
+BEYOND = 1e37
+"""Values above that are no brightness: `ImageMath` makes them and NaN comparable."""
 
 _decoding = threading.Lock()
 """One image at a time: decoded they are large."""
@@ -77,58 +105,147 @@ class Fit(Enum):
     """The file as it is."""
 
 
-def fitted(
-    file: BinaryIO, kind: MediaType, settings: Settings, fit: Fit
-) -> tuple[bytes, MediaType] | None:
-    """The image as it is to be sent; None if that is just as it is. Blocks.
+@dataclass(frozen=True)
+class Fitted:
+    """An image as it is to be sent."""
+
+    pictures: tuple[tuple[bytes, MediaType], ...] = ()
+    """None if the file goes just as it is; several if it is cut, from its top or left side on."""
+    remarks: tuple[str, ...] = ()
+    """What is left out or changed, in words that stand behind the file's name and a colon."""
+
+
+def fitted(file: BinaryIO, kind: MediaType, settings: Settings, fit: Fit) -> Fitted:
+    """The image as it is to be sent. Blocks.
 
     Raises `UNSUPPORTED_FORMAT` and `TOO_LARGE`, with the end of a sentence that begins with the
     file's name.
     """
-    from PIL import Image, UnidentifiedImageError
-
     if kind is HEIC:
         _read_heic()
+    # What the library only warns of is drawn all the same.
+    with _decoding, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return _fitted(file, kind, settings, fit)
+        except Exception as error:  # noqa: BLE001 - the library may raise anything
+            if known := _known(error):
+                raise known from None
+            try:
+                return _tolerated(file, kind, settings, fit)
+            except Exception as again:  # noqa: BLE001
+                raise _known(again) or _unreadable(kind, error) from None
+
+
+def _fitted(
+    file: BinaryIO, kind: MediaType, settings: Settings, fit: Fit, *, anew: bool = False
+) -> Fitted:
+    """The image as it is to be sent; `anew` if not as it is. Raises whatever the library does."""
+    from PIL import Image
+
+    with Image.open(file, formats=[FORMATS[kind]]) as image:
+        if fit is Fit.ORIGINAL and kind in TAKEN and not anew:
+            return Fitted()
+        seen = fit is Fit.SEEN
+        bound = settings.image_max_dimension if seen else max(image.size)
+        size = image.size
+        larger = max(size) > bound
+        if larger:
+            # JPEG can be read at a fraction of its size.
+            image.draft("RGB", _scaled(size, bound))
+        if image.width * image.height > MOST_PIXELS:
+            raise _too_many_pixels()
+        image.load()
+        tags = _exif_tags(image)
+        described = _is_described(image) or bool(tags & TELLING)
+        if (
+            not (anew or larger or described or tags)
+            and kind in TAKEN
+            and image.mode in PLAIN_MODES
+        ):
+            return Fitted()
+        remarks = [_further(image, kind)]
+        upright, remark = _upright(image, bound)
+        remarks += [remark, "sent without its metadata" if described else ""]
+        pieces = _pieces(upright, bound)
+        if len(pieces) > 1:
+            remarks.append(f"cut into {len(pieces)} pieces of at most {bound:,} pixels a side")
+        if max(upright.size) < READABLE * max(size):
+            told = " x ".join(map(str, upright.size))
+            was = " x ".join(map(str, size))
+            remarks.append(
+                f"scaled from {was} to {told} pixels, which may hide small writing: "
+                f'options.image_detail="original" sends all of it'
+            )
+        quality = settings.image_jpeg_quality if seen else FULL_QUALITY
+        if not larger:
+            quality = FULL_QUALITY if kind in TAKEN else quality
+        made = tuple(_encoded(piece, kind, quality) for piece in pieces)
+        return Fitted(made, tuple(filter(None, remarks)))
+
+
+def _tolerated(file: BinaryIO, kind: MediaType, settings: Settings, fit: Fit) -> Fitted:
+    """The image read as viewers read what is not quite right. Raises whatever the library does."""
+    from PIL import ImageFile
+
+    file.seek(0)
+    if kind is PNG:
+        # Errors in what does not belong to the picture: texts, animation, checksums.
+        return _fitted(io.BytesIO(_bare_png(file.read())), kind, settings, fit, anew=True)
+    ImageFile.LOAD_TRUNCATED_IMAGES = True  # ty: ignore[invalid-assignment]
     try:
-        with _decoding, Image.open(file, formats=[FORMATS[kind]]) as image:
-            if fit is Fit.ORIGINAL and kind in TAKEN:
-                return None
-            seen = fit is Fit.SEEN
-            longest = settings.image_max_dimension if seen else max(image.size)
-            larger = max(image.size) > longest
-            if larger:
-                # JPEG can be read at a fraction of its size.
-                image.draft("RGB", (longest, longest))
-            if image.width * image.height > MOST_PIXELS:
-                raise _too_many_pixels()
-            image.load()
-            if kind in TAKEN and not larger and (seen or not _has_metadata(image)):
-                return None
-            quality = settings.image_jpeg_quality if seen else FULL_QUALITY
-            return _encoded(image, kind, longest, quality)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels() from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
-        reason = str(error).partition("<")[0].strip(" '") or type(error).__name__
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT,
-            f"is a damaged {kind.format.upper()} image ({reason}). Export it anew.",
-        ) from None
+        made = _fitted(file, kind, settings, fit, anew=True)
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return replace(made, remarks=(*made.remarks, "the file is cut off, and its rest left blank"))
+
+
+def _bare_png(data: bytes) -> bytes:
+    """A PNG without all that is not its picture."""
+    kept, at = [data[:8]], 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] in PICTURE_CHUNKS:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def _known(error: Exception) -> OpenRouterError | None:
+    """The failure, if it says what is to be done."""
+    from PIL import Image
+
+    if isinstance(error, Image.DecompressionBombError):
+        return _too_many_pixels()
+    return error if isinstance(error, OpenRouterError) else None
+
+
+def _unreadable(kind: MediaType, error: Exception) -> OpenRouterError:
+    from PIL import UnidentifiedImageError
+
+    reason = str(error).partition("<")[0].strip(" '") or type(error).__name__
+    other = isinstance(error, UnidentifiedImageError) and kind not in TAKEN
+    if other or "support" in reason:
+        what = f"is a {kind.format.upper()} image of a kind that cannot be read here ({reason})"
+        return OpenRouterError(Code.UNSUPPORTED_FORMAT, f"{what}. Export it as PNG or JPEG.")
+    what = f"is a damaged {kind.format.upper()} image ({reason})"
+    return OpenRouterError(Code.UNSUPPORTED_FORMAT, f"{what}. Export it anew.")
 
 
 def preview(data: bytes) -> ImageContent | None:
     """An image small enough to look at in a conversation; None for what cannot be shown. Blocks."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                return None
-            image.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
-            encoded, mime = _encoded_preview(_upright(image, LARGEST_SIDE))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None
-    return ImageContent(type="image", data=base64.b64encode(encoded).decode(), mime_type=mime)
+    # Whatever the library does not like has no preview.
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as image:
+        if image.width * image.height > MOST_PIXELS:
+            return None
+        image.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
+        upright, _ = _upright(image, LARGEST_SIDE)
+        upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+        encoded, mime = _encoded_preview(upright)
+        return ImageContent(type="image", data=base64.b64encode(encoded).decode(), mime_type=mime)
+    return None
 
 
 def save_image(save: Save, data: bytes) -> SavedFile:
@@ -148,33 +265,161 @@ def _noted(saved: SavedFile, note: str) -> SavedFile:
     return replace(saved, note=f"{saved.note} {note}".strip())
 
 
-def _encoded(image: Image, kind: MediaType, longest: int, quality: int) -> tuple[bytes, MediaType]:
-    """The image upright and at most `longest` pixels a side, with nothing but its colours."""
-    profile = image.info.get("icc_profile")
-    upright = _upright(image, longest)
-    result = PNG if upright.mode == "RGBA" else JPEG
+def _encoded(image: Image, kind: MediaType, quality: int) -> tuple[bytes, MediaType]:
+    """The pixels of an image in RGB or RGBA, and nothing else."""
+    result = PNG if image.mode == "RGBA" else JPEG
     if kind in {PNG, WEBP}:
         result = kind
     buffer = io.BytesIO()
-    upright.info = {}
-    upright.save(buffer, FORMATS[result], quality=quality, icc_profile=profile)
+    image.info = {}
+    image.save(buffer, FORMATS[result], quality=quality)
     return buffer.getvalue(), result
 
 
-def _upright(image: Image, longest: int) -> Image:
-    """The image upright, at most `longest` pixels a side, as RGB or, if transparent, as RGBA."""
+def _upright(image: Image, bound: int) -> tuple[Image, str]:
+    """The image as viewers show it, as RGB or, if transparent, as RGBA, and a remark on that.
+
+    It is scaled so that it has at most `bound` pixels a side, or pieces of it have.
+    """
     from PIL import ImageOps
 
-    upright = ImageOps.exif_transpose(image)
-    upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    upright.thumbnail((longest, longest))
-    return upright
+    profile = image.info.get("icc_profile")
+    # Some cameras tell how they were held in a way that cannot be read.
+    with contextlib.suppress(Exception):
+        image = ImageOps.exif_transpose(image)
+    image, remark = _in_view(image)
+    if image.mode not in {"L", "RGB", "RGBA", "CMYK", "LAB"}:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+    # A copy: an image that was opened is read again when it is scaled.
+    image = image.copy()
+    image.thumbnail(_scaled(image.size, bound))
+    return _in_srgb(image, profile), remark
 
 
-def _has_metadata(image: Image) -> bool:
-    """Whether a file holds more than its pixels: how the camera was held, where and when."""
+def _in_view(image: Image) -> tuple[Image, str]:
+    """Brightness of more than eight bits as grey of eight.
+
+    And a remark where black and white are not where the format has them.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image, ""
+    if whole := image.mode != "F":
+        image = image.convert("I")
+        lowest, highest = _extrema(image)
+    else:
+        image, lowest, highest = _finite(image)
+    black, white = _range(lowest, highest, whole=whole)
+    scale = 255 / (white - black)
+    # Half a step more, since what follows cuts off fractions.
+    shown = image.convert("F").point(lambda value: value * scale + (0.5 - black * scale))
+    usual = (black, white) in ({(0, 65_535)} if whole else {(0, 1), (0, 255), (0, 65_535)})
+    remark = "" if usual else f"values from {black:,g} to {white:,g} shown as black to white"
+    return shown.convert("L"), remark
+
+
+def _extrema(image: Image) -> tuple[float, float]:
+    """The lowest and highest value of an image with one channel."""
+    lowest, highest = image.getextrema()
+    return lowest, highest  # ty: ignore[invalid-explicit-return]
+
+
+def _finite(image: Image) -> tuple[Image, float, float]:
+    """An image of floating point numbers with black for what is none, its lowest and highest."""
+    from PIL import Image, ImageMath
+
+    numbers = ImageMath.lambda_eval(
+        lambda a: a["convert"]((a["i"] > -BEYOND) * (a["i"] < BEYOND) * 255, "1"), i=image
+    )
+    ends = []
+    for beyond in (BEYOND, -BEYOND):
+        copy = Image.new("F", image.size, beyond)
+        copy.paste(image, mask=numbers)
+        ends.append(_extrema(copy)[len(ends)])
+    lowest, highest = ends if ends[0] <= ends[1] else (0.0, 0.0)
+    clean = Image.new("F", image.size, lowest)
+    clean.paste(image, mask=numbers)
+    return clean, lowest, highest
+
+
+def _range(lowest: float, highest: float, *, whole: bool) -> tuple[float, float]:
+    """The values that are shown as black and as white.
+
+    They are those of a common depth where the values fill it, else the lowest and the highest.
+    """
+    if lowest >= 0 and whole and highest <= WHITES[-1]:
+        return 0, next(white for white in WHITES if highest <= white)
+    for white in (1, 255, 65_535):
+        if lowest >= 0 and white / 4 < highest <= white:
+            return 0, white
+    return lowest, highest if highest > lowest else lowest + max(1, abs(lowest))
+
+
+def _in_srgb(image: Image, profile: bytes | None) -> Image:
+    """The image in the colours of the web; `profile` says what its values mean."""
+    from PIL import ImageCms
+
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    if image.mode == "LAB":
+        given = ImageCms.createProfile("LAB")
+    elif profile:
+        given = io.BytesIO(profile)
+    else:
+        return image.convert(mode)
+    with contextlib.suppress(Exception):
+        target = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, given, target, outputMode=mode)
+        return converted or image.convert(mode)
+    return image.convert(mode)
+
+
+def _scaled(size: tuple[int, int], bound: int) -> tuple[int, int]:
+    """The size of an image with at most `bound` pixels a side, or whose pieces have no more."""
+    longer, shorter = max(size), min(size)
+    scale = min(1, bound / longer)
+    if scale < READABLE and longer >= ELONGATED * shorter:
+        whole = bound * (MOST_PIECES - (MOST_PIECES - 1) * OVERLAP)
+        scale = min(1, bound / shorter, whole / longer)
+    width, height = (max(1, round(side * scale)) for side in size)
+    return width, height
+
+
+def _pieces(image: Image, bound: int) -> list[Image]:
+    """The image, or pieces of it that overlap, from the top or the left on."""
+    longer = max(image.size)
+    if longer <= bound:
+        return [image]
+    overlap = round(bound * OVERLAP)
+    number = -(-(longer - overlap) // (bound - overlap))
+    step = (longer - bound) / (number - 1)
+    starts = [round(place * step) for place in range(number)]
+    if image.height == longer:
+        return [image.crop((0, start, image.width, start + bound)) for start in starts]
+    return [image.crop((start, 0, start + bound, image.height)) for start in starts]
+
+
+def _further(image: Image, kind: MediaType) -> str:
+    """That a file holds more than one picture, of which the first is sent."""
+    # Those of a PSD are the layers of one picture.
+    number = 1 if kind is PSD else getattr(image, "n_frames", 1)
+    word = "pages" if kind is TIFF else "pictures"
+    return f"only the first of its {number:,} {word} is sent" if number > 1 else ""
+
+
+def _exif_tags(image: Image) -> frozenset[int]:
+    """What the camera, or a program, tells of an image."""
+    tags: frozenset[int] = frozenset()
+    with contextlib.suppress(Exception):
+        tags = frozenset(image.getexif())
+    # What cannot be read is there all the same.
+    return tags or (TELLING if "exif" in image.info else tags)
+
+
+def _is_described(image: Image) -> bool:
+    """Whether a file holds more than its pixels, beside EXIF."""
     texts = getattr(image, "text", None)  # those of a PNG
-    return bool(texts or image.getexif() or any(name in image.info for name in METADATA))
+    return bool(texts or any(name in image.info for name in METADATA))
 
 
 def _read_heic() -> None:

@@ -69,6 +69,10 @@ BMP = MediaType(".bmp", "image/bmp")
 TIFF = MediaType(".tiff", "image/tiff")
 HEIC = MediaType(".heic", "image/heic")
 AVIF = MediaType(".avif", "image/avif")
+JP2 = MediaType(".jp2", "image/jp2")
+ICO = MediaType(".ico", "image/x-icon")
+ICNS = MediaType(".icns", "image/icns")
+PSD = MediaType(".psd", "image/vnd.adobe.photoshop")
 PDF = MediaType(".pdf", "application/pdf")
 
 SIGNATURES = (
@@ -86,8 +90,13 @@ SIGNATURES = (
     (rb"....ftypqt  |....(?:moov|wide)", MOV),
     (rb"....ftyp", MP4),
     (rb"\x00\x00\x01[\xb3\xba]", MPEG),
-    (rb"II\*\0|MM\0\*", TIFF),
-    (rb"BM....\0\0\0\0", BMP),
+    (rb"II[*+]\0|MM\0[*+]", TIFF),
+    # The size of the header, of all versions, tells it from text that begins with BM.
+    (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", BMP),
+    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", JP2),
+    (rb"\0\0\x01\0[^\0]\0", ICO),
+    (rb"icns\0", ICNS),
+    (rb"8BPS\0\x01", PSD),
     (rb"%PDF-", PDF),
     (rb"\x1aE\xdf\xa3", WEBM),
     # The sync word of ADTS has the layer bits 00, that of MPEG audio has not.

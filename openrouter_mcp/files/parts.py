@@ -11,7 +11,7 @@ from openrouter_mcp.api.request_body import Encoded
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch, images
 from openrouter_mcp.files.images import Fit
-from openrouter_mcp.files.kinds import Kind, KindName
+from openrouter_mcp.files.kinds import Kind, KindName, MediaType
 from openrouter_mcp.settings import Settings
 
 ORIGINAL = "original"
@@ -43,27 +43,30 @@ class Purpose:
     """Whether folders, and globs without a suffix, bring more than texts."""
 
 
-def part(
+def of_file(
     name: str,
     kind: Kind,
     size: int,
     opened: Callable[[], BinaryIO],
     settings: Settings,
     purpose: Purpose,
-) -> Part:
-    """The content part of a file of this kind; its bytes are read again when it is sent. Blocks.
+) -> tuple[list[Part], list[str]]:
+    """The content part of a file of this kind, and notes on what is left out of it. Blocks.
 
-    `name` is shown to people and models. Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
+    Its bytes are read again when it is sent. `name` is shown to people and models. Large images
+    may become several parts. Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
     """
     if kind.name == "image":
         return _image(name, kind, size, opened, settings, purpose)
     if kind.name == "audio":
         data = Encoded(name, "", size, opened)
-        return {"type": "input_audio", "input_audio": {"data": data, "format": kind.type.format}}
+        sound = {"data": data, "format": kind.type.format}
+        return [{"type": "input_audio", "input_audio": sound}], []
     data = Encoded(name, _data_url(kind.type.mime), size, opened)
     if kind.name == "video":
-        return {"type": "video_url", "video_url": {"url": data}}
-    return {"type": "file", "file": {"filename": name.rpartition("/")[2], "file_data": data}}
+        return [{"type": "video_url", "video_url": {"url": data}}], []
+    document = {"filename": name.rpartition("/")[2], "file_data": data}
+    return [{"type": "file", "file": document}], []
 
 
 def take_detail(options: dict[str, Any]) -> str:
@@ -128,7 +131,7 @@ def _image(
     opened: Callable[[], BinaryIO],
     settings: Settings,
     purpose: Purpose,
-) -> Part:
+) -> tuple[list[Part], list[str]]:
     image_detail = purpose.image_detail
     fit = Fit.ORIGINAL if image_detail == ORIGINAL else purpose.fit
     try:
@@ -136,11 +139,21 @@ def _image(
             made = images.fitted(file, kind.type, settings, fit)
     except OpenRouterError as error:
         raise OpenRouterError(error.code, f"{name} {error.message}") from None
-    if made is None:
-        return image_url(Encoded(name, _data_url(kind.type.mime), size, opened), image_detail)
-    data, made_type = made
-    encoded = Encoded(name, _data_url(made_type.mime), len(data), lambda: io.BytesIO(data))
-    return image_url(encoded, image_detail)
+    if not made.pictures:
+        url = Encoded(name, _data_url(kind.type.mime), size, opened)
+        return [image_url(url, image_detail)], []
+    pieces = len(made.pictures)
+    names = [f"{name} (piece {at} of {pieces})" for at in range(1, pieces + 1)]
+    content = [
+        image_url(_held(each, *picture), image_detail)
+        for each, picture in zip(names if pieces > 1 else [name], made.pictures, strict=True)
+    ]
+    return content, [f"{name}: {'; '.join(made.remarks)}."] if made.remarks else []
+
+
+def _held(name: str, data: bytes, kind: MediaType) -> Encoded:
+    """What is kept in memory until it is sent."""
+    return Encoded(name, _data_url(kind.mime), len(data), lambda: io.BytesIO(data))
 
 
 def _data_url(mime: str) -> str:

@@ -20,11 +20,15 @@ def by_reference(message: Message, attachments: Attachments) -> Message:
     if not isinstance(content, list):
         return message
     known = list(zip(attachments.parts, attachments.paths, strict=True))
-    paths = [next((path for own, path in known if own == part), None) for part in content]
-    parts = [
-        {"type": FILE, "path": str(path)} if path else part
-        for part, path in zip(content, paths, strict=True)
-    ]
+    parts: list[Any] = []
+    for part in content:
+        path = next((path for own, path in known if own == part), None)
+        reference = {"type": FILE, "path": str(path)} if path else part
+        if path and reference in parts:
+            # Another piece of a large image, below its own name.
+            parts.pop()
+        else:
+            parts.append(reference)
     return {**message, "content": parts}
 
 
