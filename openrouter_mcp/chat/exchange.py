@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, get_args
 
+from openrouter_mcp.api import responses
 from openrouter_mcp.completions import json_output
 from openrouter_mcp.completions.answer import Answer, Listener, complete
 from openrouter_mcp.completions.options import Effort
@@ -217,7 +218,7 @@ def _thinking_less(request: ChatRequest) -> ChatRequest | None:
     """The same question with the least effort, when reasoning left no room for an answer."""
     row = request.model.model
     known = (row.reasoning if row else None) or {}
-    allowed = set(known.get("supported_efforts") or ("low",))
+    allowed = set(responses.texts(known, "supported_efforts") or ("low",))
     if row and not known.get("mandatory"):
         allowed.add("none")
     least = next((effort for effort in EFFORTS if effort in allowed), None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from openrouter_mcp.api.responses import texts
 from openrouter_mcp.completions.json_output import response_format, unwrapped
 from openrouter_mcp.completions.options import (
     checked,
@@ -297,7 +298,7 @@ def _reasoning(asked: CallerRequest, options: dict[str, Any], model: Resolution)
     row = model.model
     # An alias remaps the effort to what its target supports.
     known = (row.reasoning if row and not row.is_alias else None) or {}
-    supported = known.get("supported_efforts") or []
+    supported = texts(known, "supported_efforts")
     if (
         supported
         and asked.effort not in supported

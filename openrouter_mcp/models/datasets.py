@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from openrouter_mcp.api.responses import text
 from openrouter_mcp.models.catalogue import Client, unreadable
 from openrouter_mcp.state.document_cache import Document, DocumentCache
 from openrouter_mcp.text import DAY
@@ -24,6 +25,8 @@ CATEGORIES = (
 UPSCALER_PARAMETERS = ("creativity", "upscale_factor")
 """What only models that enlarge videos take."""
 
+MOST_TOKENS = 10**18
+"""More than all models together can have used."""
 MAX_AGE = 3600.0
 STALE_WHILE_REVALIDATE = DAY
 
@@ -43,7 +46,7 @@ class Market:
         """Ids of every kind of model that fit `query`, in OpenRouter's order (GET /models)."""
         document = await self._document(
             "/models",
-            lambda reply: [str(row["id"]) for row in _rows(reply) if row.get("id")],
+            lambda reply: [row["id"] for row in _with_id(reply)],
             {"output_modalities": "all", **query},
         )
         return document.data
@@ -51,7 +54,7 @@ class Market:
     async def providers(self) -> list[dict[str, Any]]:
         """Every provider: name, slug, headquarters, datacenters, policies (GET /providers)."""
         document = await self._document(
-            "/providers", lambda reply: [row for row in _rows(reply) if row.get("slug")]
+            "/providers", lambda reply: [row for row in _rows(reply) if text(row, "slug")]
         )
         return document.data
 
@@ -68,7 +71,7 @@ class Market:
 
     async def image_models(self) -> list[dict[str, Any]]:
         """What the endpoints of each image model take together (GET /images/models)."""
-        return (await self._document("/images/models", _rows)).data
+        return (await self._document("/images/models", _with_id)).data
 
     async def image_endpoints(self, model_id: str) -> list[dict[str, Any]]:
         """Who draws with this model, for what price (GET /images/models/{id}/endpoints)."""
@@ -77,7 +80,7 @@ class Market:
 
     async def video_models(self) -> list[dict[str, Any]]:
         """What each video model takes and costs (GET /videos/models)."""
-        return (await self._document("/videos/models", _rows)).data
+        return (await self._document("/videos/models", _with_id)).data
 
     async def benchmarks(self, source: str, arena: str = "") -> Document:
         """One source's results with their `meta` (GET /benchmarks)."""
@@ -132,12 +135,18 @@ def _rows(reply: object, field: str = "data") -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)]
 
 
+def _with_id(reply: object) -> list[dict[str, Any]]:
+    """The rows that name a model. Raises TypeError where there is no list of them."""
+    return [row for row in _rows(reply) if text(row, "id")]
+
+
 def total_tokens(row: Mapping[str, Any]) -> int:
-    """The tokens of a row of a ranking, which may be text; 0 where it tells none."""
+    """The tokens of a row of a ranking, which may be text; 0 where it tells none of sense."""
     try:
-        return int(row.get("total_tokens") or 0)
+        tokens = int(row.get("total_tokens") or 0)
     except (ValueError, TypeError, OverflowError):
         return 0
+    return tokens if 0 < tokens < MOST_TOKENS else 0
 
 
 def _whole(reply: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from openrouter_mcp.api.responses import texts
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import cards
 from openrouter_mcp.models.catalogue import Catalogue, Snapshot
@@ -248,7 +249,7 @@ def _matching(rows: Sequence[Mapping[str, Any]], query: str) -> list[Mapping[str
     """The rows of a country where one is named, else those with the query in their names."""
     country = query.upper()
     if here := [
-        row for row in rows if country in (row.get("headquarters"), *(row.get("datacenters") or []))
+        row for row in rows if country in (row.get("headquarters"), *texts(row, "datacenters"))
     ]:
         return here
     return [

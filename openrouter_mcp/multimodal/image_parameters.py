@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp.api.responses import mappings
+from openrouter_mcp.api.responses import mappings, number
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import parse_usd
@@ -91,17 +91,17 @@ def allows(descriptor: Descriptor, value: object) -> bool:
     """Whether a value is one that the descriptor names; a kind that is not known allows any."""
     match descriptor.get("type"):
         case "enum":
-            return str(value) in map(str, descriptor.get("values") or [])
+            return str(value) in _values(descriptor)
         case "range" if isinstance(value, int | float):
-            low, high = descriptor.get("min"), descriptor.get("max")
+            low, high = number(descriptor, "min"), number(descriptor, "max")
             return (low is None or value >= low) and (high is None or value <= high)
     return True
 
 
 def most_images(endpoints: Iterable[Mapping[str, Any]]) -> int:
     """How many images one request may ask for at every one of these endpoints."""
-    ranges = [_descriptors(endpoint).get("n") or {"max": 1} for endpoint in endpoints]
-    return max(1, min((int(each.get("max") or 1) for each in ranges), default=1))
+    each = [number(_descriptors(endpoint).get("n"), "max") or 1 for endpoint in endpoints]
+    return max(1, int(min(each, default=1)))
 
 
 def image_cost(
@@ -159,10 +159,15 @@ def _descriptors(endpoint: Mapping[str, Any]) -> Mapping[str, Descriptor]:
     return {str(k): v for k, v in supported.items() if isinstance(v, Mapping)}
 
 
+def _values(descriptor: Descriptor) -> list[str]:
+    listed = descriptor.get("values")
+    return [str(value) for value in listed] if isinstance(listed, list) else []
+
+
 def _right(descriptor: Descriptor) -> str:
     match descriptor.get("type"):
         case "enum":
-            return ", ".join(map(str, descriptor.get("values") or []))
+            return ", ".join(_values(descriptor))
         case "range":
             return f"{descriptor.get('min')} to {descriptor.get('max')}"
     return "any"

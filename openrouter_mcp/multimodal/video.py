@@ -191,9 +191,16 @@ def _price(
         return None
     price = price / 100 if name.startswith("cents") else price
     if "second" in name:
-        seconds = body.get("duration") or max(row.get("supported_durations") or [0])
+        seconds = parse_usd(body["duration"]) if body.get("duration") else _longest(row)
         return price * seconds if seconds else None
     return price if FLAT.search(name) else None
+
+
+def _longest(row: Mapping[str, Any]) -> Decimal | None:
+    """Seconds of the longest video that a model makes; None where it does not tell."""
+    listed = row.get("supported_durations")
+    each = map(parse_usd, listed) if isinstance(listed, list) else ()
+    return max((seconds for seconds in each if seconds), default=None)
 
 
 @dataclass(kw_only=True)

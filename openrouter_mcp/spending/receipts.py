@@ -112,11 +112,11 @@ def after_paying(error: OpenRouterError, receipt: Receipt) -> OpenRouterError:
 
     OpenRouter bills nothing for an error of its own that comes without a cost.
     """
-    paid = receipt.cost or receipt.upstream_cost
     unknown = receipt.cost is None and error.http_status is None
-    if not error.retryable or not (paid or unknown):
+    if not error.retryable or not (receipt.cost or unknown):
         return error
-    return OpenRouterError(error.code, f"{error.message} {PAID if paid else PERHAPS_BILLED}")
+    told = PAID if receipt.cost else PERHAPS_BILLED
+    return OpenRouterError(error.code, f"{error.message} {told}")
 
 
 def of_chat(request: ChatRequest, answer: Answer) -> Receipt:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import sqlite3
 import wave
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from openrouter_mcp.results import ERROR_META, RECEIPT_META
 from openrouter_mcp.simulator.media import silence
 from openrouter_mcp.simulator.state import Simulator
+from tests.support.results import text
 
 USAGE = {"cost": 0.0042, "prompt_tokens": 3, "total_tokens": 3}
 
@@ -186,3 +188,157 @@ async def test_an_odd_share_costs_no_ranking(client, simulator: Simulator, share
     simulator.answer_raw(body, path="/classifications/task", media_type="application/json")
     result = await client.call_tool("get_rankings", {"kind": "tasks"}, raise_on_error=False)
     assert not result.is_error
+
+
+VIDEO_ROW = {"id": "google/veo-3.1", "pricing_skus": {"duration_seconds": "0.4"}}
+PROVIDER = {"slug": "openai", "name": "OpenAI"}
+SESSION = {"app_slug": "a", "turn_range": "1", "model_permaslug": "openai/gpt-5-mini"}
+ODD_LOOK_UPS = {
+    "datacenters": (
+        "list_providers",
+        {"query": "de"},
+        "/providers",
+        lambda odd: [{**PROVIDER, "datacenters": odd, "headquarters": odd}],
+    ),
+    "slugs": (
+        "list_providers",
+        {},
+        "/providers",
+        lambda odd: [PROVIDER, {**PROVIDER, "slug": odd}],
+    ),
+    "session costs": (
+        "get_rankings",
+        {"kind": "sessions"},
+        "/datasets/session-cost",
+        lambda odd: [{**SESSION, "median_session_cost_usd": odd}, SESSION],
+    ),
+    "tokens": (
+        "get_rankings",
+        {"kind": "models"},
+        "/datasets/rankings-daily",
+        lambda odd: [{"date": "2026-11-01", "model_permaslug": "a/b", "total_tokens": odd}],
+    ),
+    "ids of videos": (
+        "recommend_model",
+        {"task": "video"},
+        "/videos/models",
+        lambda odd: [{"id": odd, "upscale_factor": 2}, {"upscale_factor": 2}, VIDEO_ROW],
+    ),
+    "what an image model takes": (
+        "generate_image",
+        {"prompt": "A fox", "n": 2, "aspect_ratio": "1:1", "dry_run": True},
+        "/images/models/*/endpoints",
+        lambda odd: [
+            {
+                "pricing": [{"billable": "output_image", "unit": "image", "cost_usd": "0.01"}],
+                "supported_parameters": {
+                    "n": {"type": "range", "min": odd, "max": odd},
+                    "aspect_ratio": {"type": "enum", "values": odd},
+                },
+            }
+        ],
+    ),
+}
+
+
+ODD = [None, "much", 7, [7.5, "4", None], [[]], {"a": 1}, -(10**400), True, [], "\ud83d"]
+
+
+@pytest.mark.parametrize("what", ODD_LOOK_UPS)
+async def test_odd_rows_break_no_look_up(client, simulator: Simulator, what: str):
+    tool, arguments, path, rows = ODD_LOOK_UPS[what]
+    field = "endpoints" if path.endswith("/endpoints") else "data"
+    body = json.dumps({field: [row for odd in ODD for row in rows(odd)], "meta": "odd"})
+    simulator.answer_raw(body, path=path, media_type="application/json", times=None)
+    result = await client.call_tool(tool, arguments, raise_on_error=False)
+    assert (result.meta or {}).get(ERROR_META, {}).get("code") in (None, "INVALID_INPUT")
+
+
+@pytest.mark.parametrize(
+    "odd", [None, "much", [7.5, "4", None, [], 10**400], {"a": 1}], ids=range(4)
+)
+async def test_odd_durations_break_no_video(client, simulator: Simulator, odd):
+    body = json.dumps({"data": [{**VIDEO_ROW, "supported_durations": odd}]})
+    simulator.answer_raw(body, path="/videos/models", media_type="application/json")
+    arguments = {"prompt": "A fox", "model": "google/veo-3.1", "dry_run": True}
+    shown = await client.call_tool("generate_video", arguments)
+    # The longest that can be read is what it may cost.
+    assert f"Cost: {'$3.00 at most' if isinstance(odd, list) else 'not listed'}" in text(shown)
+
+
+@pytest.mark.parametrize("id_", ["gen-" + "x" * 20_000, "gen-\n", 7, None, ["gen-1"]], ids=range(5))
+@pytest.mark.parametrize("cost", [{}, {"cost": 0.0042}], ids=["no cost", "a cost"])
+async def test_an_id_that_is_none_is_not_kept(client, simulator: Simulator, id_, cost):
+    reply = {"id": id_, "data": [{"index": 0, "embedding": [0.5]}], "usage": {"total_tokens": 3}}
+    reply["usage"] |= cost
+    kind = "application/json"
+    simulator.answer_raw(json.dumps(reply), path="/embeddings", media_type=kind)
+    chunk = {"id": id_, "choices": [{"index": 0, "delta": {"content": "Hi."}}]}
+    simulator.answer_raw(chunk, {"choices": [], "usage": reply["usage"]}, "data: [DONE]\n\n")
+    texts = {"texts": ["a"], "save_to": "vectors.jsonl"}
+    asked = {"prompt": "Hello", "model": "openai/gpt-5-mini"}
+    for tool, arguments in (("embed_texts", texts), ("chat", asked)):
+        result = await client.call_tool(tool, arguments, raise_on_error=False)
+        assert not result.is_error
+        assert "generation_id" not in result.meta[RECEIPT_META]
+    used = await client.call_tool("get_usage", {"by": "tool"})
+    assert [row["calls"] for row in used.structured_content["here"]] == [1, 1]
+
+
+async def test_a_long_id_in_the_ledger_breaks_no_tool(client, simulator: Simulator, tmp_path):
+    """An earlier version kept ids of any length."""
+    await client.call_tool("chat", {"prompt": "Hello", "model": "openai/gpt-5-mini"})
+    await client.call_tool("get_usage", {})
+    long = "gen-" + "x" * 20_000
+    with sqlite3.connect(tmp_path / "state" / "state.db") as connection:
+        connection.execute(
+            "UPDATE ledger SET generation_id = ?, cost = NULL, state = 'pending'", [long]
+        )
+    used = await client.call_tool("get_usage", {})
+    (row,) = used.structured_content["here"]
+    assert row["usd_not_settled"] == 1
+    told = await client.call_tool("get_generation", {"generation_id": long})
+    assert told.structured_content["ledger"]["tool"] == "chat"
+
+
+@pytest.mark.parametrize("tool", CALLS)
+async def test_an_error_beside_its_cost_has_its_receipt(call, simulator: Simulator, tool: str):
+    error = {"code": 502, "message": "Provider returned error"}
+    body = json.dumps({"error": error, "usage": USAGE, "model": "m"})
+    simulator.answer_raw(body, path=CALLS[tool][0], media_type="application/json")
+    result = await call(tool)
+    assert result.is_error
+    assert result.meta[ERROR_META] == {"code": "UPSTREAM_ERROR", "retryable": False}
+    assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+    assert "Provider returned error" in result.content[0].text
+
+
+@pytest.mark.parametrize("code", [429, 402, 502, 408, 400, "odd", None])
+@pytest.mark.parametrize("whole", [True, False], ids=["in one piece", "streamed"])
+async def test_a_chat_that_failed_at_a_cost_has_its_receipt(
+    client, simulator: Simulator, code, whole
+):
+    error = {"error": {"code": code, "message": "Slow down"}, "usage": USAGE}
+    if whole:
+        simulator.answer_raw(json.dumps(error), media_type="application/json")
+    else:
+        simulator.answer_raw(error, "data: [DONE]\n\n")
+    arguments = {"prompt": "Hello", "model": "openai/gpt-5-mini"}
+    result = await client.call_tool("chat", arguments, raise_on_error=False)
+    assert result.meta[ERROR_META]["retryable"] is False
+    assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+    assert "Slow down" in result.content[0].text
+    used = await client.call_tool("get_usage", {})
+    assert used.structured_content["here"][0]["usd"] == 0.0042
+
+
+@pytest.mark.parametrize(("cost", "retryable"), [(0.0042, False), (0, True), (None, False)])
+async def test_an_answer_that_says_nothing_is_retryable_only_if_it_cost_nothing(
+    client, simulator: Simulator, cost, retryable
+):
+    chunk = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    simulator.answer_raw(chunk, {"choices": [], "usage": {"cost": cost}}, "data: [DONE]\n\n")
+    arguments = {"prompt": "Hello", "model": "openai/gpt-5-mini"}
+    result = await client.call_tool("chat", arguments, raise_on_error=False)
+    assert "without saying anything" in result.content[0].text
+    assert result.meta[ERROR_META]["retryable"] is retryable

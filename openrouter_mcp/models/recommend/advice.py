@@ -256,7 +256,7 @@ def best_endpoint(
         row
         for row in rows
         if endpoints.is_healthy(row)
-        and ("zdr" not in needs.listings or zdr is None or row.get("tag") in zdr)
+        and ("zdr" not in needs.listings or zdr is None or str(row.get("tag")) in zdr)
     ]
 
     def order(row: Mapping[str, Any]) -> tuple[Any, ...]:

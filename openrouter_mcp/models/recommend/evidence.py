@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from openrouter_mcp.api.responses import mappings, number
+from openrouter_mcp.api.responses import mapping, mappings, number, text
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.datasets import Market, total_tokens
@@ -49,15 +49,15 @@ class Sources:
 
 def as_of(document: Document) -> str:
     """The day that a data set tells about, else the day it was fetched."""
-    meta = document.data.get("meta") or document.data
+    meta = mapping(document.data, "meta") or document.data
     told = str(meta.get("as_of") or "")
     return told[:10] or f"{datetime.fromtimestamp(document.fetched_at, UTC):%Y-%m-%d}"
 
 
 def cite(document: Document) -> str:
     """The attribution that a data set asks for."""
-    meta = document.data.get("meta") or {}
-    return str(meta.get("citation") or ATTRIBUTION.format(as_of=as_of(document)))
+    citation = text(mapping(document.data, "meta"), "citation")
+    return citation or ATTRIBUTION.format(as_of=as_of(document))
 
 
 async def scale(snapshot: Snapshot, market: Market, task: Task, sources: Sources) -> Scale | None:
