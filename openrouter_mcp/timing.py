@@ -27,6 +27,9 @@ class Timing:
     look_up: float = 10.0
     """A look-up of a call that has more to tell is left out of its reply after this."""
 
+    reservation: float = 10.0
+    """A request waits this long for money that other requests hold."""
+
     statistics: tuple[float, ...] = (0.5, 1.0, 2.0, 3.0)
     """The waits for a generation whose statistics OpenRouter is still writing."""
 

@@ -15,8 +15,8 @@ from openrouter_mcp.money import parse_usd, usd_number
 from openrouter_mcp.spending.paid_request import settle_leftovers
 from openrouter_mcp.text import duration
 
-SETTLING_TIME = 5.0
-"""Seconds for what earlier processes left open."""
+SETTLING_TIME = 1.0
+"""Seconds for costs that OpenRouter had not told yet; the next call goes on with the rest."""
 KEY_FIELDS = (
     "label",
     "limit",

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -23,7 +22,7 @@ from openrouter_mcp.completions.request import ChatRequest
 from openrouter_mcp.completions.tool_calls import sendable
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import prices
-from openrouter_mcp.spending import estimate, receipts
+from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import clean
 
@@ -70,15 +69,12 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may take. `dollars` is USD; None limits nothing."""
+    """What one run may take beside money."""
 
     steps: int
-    dollars: Decimal | None
     seconds: float
     result_chars: int
     continuations: int
-    dollars_per_call: Decimal = Decimal(0)
-    """What OPENROUTER_MAX_COST_PER_CALL allows: no `max_cost` can be more. 0 = no cap."""
 
 
 @dataclass(frozen=True)
@@ -219,16 +215,9 @@ class Agent:
         return turn < self._limits.steps
 
     async def _ask(self) -> Exchange:
-        left = self._limits.dollars
         messages = fit([*self._request.messages, *self.run.added], self._context)
         request = replace(self._request, body={**self._request.body, "messages": messages})
-        if left is not None:
-            left -= self.run.spent
-            cap = self._limits.dollars_per_call
-            request = estimate.within(request, left, datetime.now(UTC), cap)
-        exchange = await converse(
-            request, self._send, continuations=self._limits.continuations, limit=left
-        )
+        exchange = await converse(request, self._send, continuations=self._limits.continuations)
         self.run.exchanges.append(exchange)
         return exchange
 

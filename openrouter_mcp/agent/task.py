@@ -83,13 +83,11 @@ class Delegation(PaidCall):
         settings = app.settings
         self._limits = Limits(
             steps=min(task.max_steps or settings.agent_max_steps, settings.agent_max_steps),
-            dollars=app.budget.limit(Decimal(str(task.max_cost)) if task.max_cost else None),
             seconds=settings.agent_max_seconds,
             result_chars=settings.agent_result_chars,
             continuations=settings.max_continuations,
-            dollars_per_call=settings.max_cost_per_call,
         )
-        self.limit = self._limits.dollars
+        self.limit = app.budget.limit(Decimal(str(task.max_cost)))
         self._model = Resolution(task.model, None, "")
         self._allowed: frozenset[str] = frozenset()
         """The withheld tools that the user allows for this run."""
@@ -144,7 +142,7 @@ class Delegation(PaidCall):
     @property
     def _is_dear(self) -> bool:
         """Whether the user has to agree to the cost, which no argument has limited."""
-        threshold, most = self._app.settings.confirm_above, self._limits.dollars
+        threshold, most = self._app.settings.confirm_above, self.limit
         return bool(threshold and not self._task.max_cost) and (most is None or most > threshold)
 
     async def _named_but_withheld(self) -> frozenset[str]:
@@ -165,9 +163,9 @@ class Delegation(PaidCall):
         if not box.offered:
             raise _no_tools(box)
         request = self._compose(box, [])
-        limits, now = self._limits, datetime.now(UTC)
-        if limits.dollars is not None:
-            request = estimate.within(request, limits.dollars, now, limits.dollars_per_call)
+        cap, now = self._app.settings.max_cost_per_call, datetime.now(UTC)
+        if self.limit is not None:
+            request = estimate.within(request, self.limit, now, cap)
         steps = f"The price is that of one turn; there are {self._limits.steps} at most."
         request = replace(request, notes=(*request.notes, steps, *box.notes()))
         return chat_replies.dry_run(request, estimate.of_chat(request, now), [])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
 
 from openrouter_mcp import __version__
+from openrouter_mcp.api.delivery import watch_request, watch_response
 from openrouter_mcp.api.request_body import StreamedBody, streamed
 from openrouter_mcp.api.responses import (
     EventStream,
@@ -139,7 +140,10 @@ class OpenRouter:
             http_client=DefaultAsyncHttpxClient(
                 follow_redirects=False,
                 timeout=timeout,
-                event_hooks={"request": [self._headers.apply]},
+                event_hooks={
+                    "request": [self._headers.apply, watch_request],
+                    "response": [watch_response],
+                },
             ),
         )
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, get_args
 
 from openrouter_mcp.api import responses
@@ -75,11 +73,6 @@ class Exchange:
         each = [receipts.of_chat(*pair) for pair in zip(self.sent, self.answers, strict=True)]
         return receipts.together(each)
 
-    @property
-    def spent(self) -> Decimal:
-        """USD so far, as far as OpenRouter has told."""
-        return self.receipt.cost or Decimal(0)
-
 
 async def pay(
     purchase: Purchase, request: ChatRequest, listener: Listener, answer: Answer | None = None
@@ -115,13 +108,11 @@ async def ask(purchase: Purchase, request: ChatRequest, on_text: Callable[[str],
         return answer
 
     turns = purchase.settings.max_continuations
-    return await converse(request, send, continuations=turns, limit=purchase.limit)
+    return await converse(request, send, continuations=turns)
 
 
-async def converse(
-    request: ChatRequest, send: Send, *, continuations: int, limit: Decimal | None
-) -> Exchange:
-    """Send `request` and whatever makes its reply whole, all for at most `limit` USD.
+async def converse(request: ChatRequest, send: Send, *, continuations: int) -> Exchange:
+    """Send `request` and whatever makes its reply whole, as far as `send` has the money for it.
 
     Raises `OpenRouterError` only when nothing has been answered yet.
     """
@@ -130,13 +121,13 @@ async def converse(
     exchange.text = exchange.last.text
     for _ in range(continuations):
         following = _following(exchange)
-        if following is None or not await _send_within(exchange, following, send, limit):
+        if following is None or not await _send_further(exchange, following, send):
             break
         if not _go_on(exchange):
             break
     exchange.error = exchange.last.error
     if request.schema and not exchange.error and not exchange.last.tool_calls:
-        await _fit(exchange, send, limit)
+        await _fit(exchange, send)
     if exchange.error:
         exchange.error = receipts.after_paying(exchange.error, exchange.receipt)
     return exchange
@@ -159,9 +150,7 @@ async def _send(exchange: Exchange, request: ChatRequest, send: Send) -> None:
     exchange.ended = None
 
 
-async def _send_within(
-    exchange: Exchange, request: ChatRequest, send: Send, limit: Decimal | None
-) -> bool:
+async def _send_further(exchange: Exchange, request: ChatRequest, send: Send) -> bool:
     """Send a further request if money and tokens allow; a failure leaves what there is."""
     if request.is_limited:
         left = request.output_limit - exchange.receipt.output_tokens
@@ -169,8 +158,6 @@ async def _send_within(
             return False
         request = replace(request, body={**request.body, request.limit_name: left})
     try:
-        if limit is not None:
-            request = estimate.within(request, limit - exchange.spent, datetime.now(UTC))
         await _send(exchange, request, send)
     except OpenRouterError as error:
         exchange.notes.append(INCOMPLETE.format(why=error.message))
@@ -227,7 +214,7 @@ def _thinking_less(request: ChatRequest) -> ChatRequest | None:
     return replace(request, body={**request.body, "reasoning": {"effort": least}})
 
 
-async def _fit(exchange: Exchange, send: Send, limit: Decimal | None) -> None:
+async def _fit(exchange: Exchange, send: Send) -> None:
     """Hold the reply against the schema; what does not fit is sent back once."""
     schema = exchange.request.schema
     exchange.value, problem = json_output.parse(exchange.text, schema)
@@ -235,7 +222,7 @@ async def _fit(exchange: Exchange, send: Send, limit: Decimal | None) -> None:
         return
     asked = MEND.format(problem=problem)
     again = _with_turn(exchange.request, exchange.text, asked)
-    if exchange.text and await _send_within(exchange, again, send, limit):
+    if exchange.text and await _send_further(exchange, again, send):
         mended = exchange.last.text
         value, problem = json_output.parse(mended, schema)
         if not problem:

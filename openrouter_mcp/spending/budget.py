@@ -11,6 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from openrouter_mcp.api.delivery import is_refusal
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import Settings, variable
@@ -22,11 +23,6 @@ from openrouter_mcp.text import DAY, duration
 
 if TYPE_CHECKING:
     import sqlite3
-
-NOT_BILLED = {502, 503, 529}
-"""Server errors before the first byte, by which no provider has done any work."""
-MAYBE_BILLED = {408, 499}
-"""The client errors that come after the work may have begun."""
 
 
 class Reservation:
@@ -60,6 +56,24 @@ class Reservation:
             await self.release()
         else:
             await self.settle(None)
+
+    @property
+    def counted(self) -> Decimal:
+        """USD that count against a limit: the cost once it is known, else all that is reserved."""
+        if self.entry.state is State.RELEASED:
+            return Decimal(0)
+        return self.entry.reserved if self.entry.cost is None else self.entry.cost
+
+    @property
+    def open(self) -> bool:
+        """Whether it may still turn out to cost less than what is reserved."""
+        return self.entry.state in {State.RESERVED, State.PENDING}
+
+    async def refresh(self) -> None:
+        """Take the cost that was looked up meanwhile, by whichever process."""
+        if self.entry.state is State.PENDING:
+            kept = await self._store.read(partial(ledger.get, entry_id=self.entry.id))
+            self.entry = kept or self.entry
 
     async def sent(self) -> None:
         """The request is about to leave: from now on it can cost money."""
@@ -129,9 +143,7 @@ def released(entry: Entry) -> Entry:
 def _refused(error: BaseException | None) -> bool:
     """Whether OpenRouter answered with an error that costs nothing."""
     status = error.http_status if isinstance(error, OpenRouterError) else None
-    if status is None or status in MAYBE_BILLED:
-        return False
-    return 400 <= status < 500 or status in NOT_BILLED
+    return status is not None and is_refusal(status)
 
 
 PER_CALL = variable("max_cost_per_call")
@@ -144,6 +156,10 @@ ASK_FOR_LESS = "ask for less"
 
 GIVE_UP = 24 * 3600.0
 """Seconds after which a generation that OpenRouter still does not know will never be known."""
+LOOK_UPS = 8
+"""Costs that are looked up at once."""
+LONGEST_PAUSE = 60.0
+"""Seconds after which a cost that is not told yet is asked for again."""
 UNKNOWN = Cost(None)
 LookUp = Callable[[str], Awaitable[Cost | None]]
 
@@ -197,6 +213,8 @@ class Budget:
         self._settings = settings
         self._store = store
         self._clock = clock
+        self._asked: dict[int, float] = {}
+        """When the costs that OpenRouter has not told were last asked for, by entry."""
         self._shared = settings.max_cost_per_session > 0 or settings.max_cost_per_day > 0
 
     def limit(self, max_cost: Decimal | None) -> Decimal | None:
@@ -285,17 +303,35 @@ class Budget:
         counts for each day. Where there is no id, no answer for `GIVE_UP` seconds, or an answer
         without all of the cost, it stays unknown and the reservation counts as spent.
         """
-        concluded = 0
-        alive: dict[str, bool] = {}
-        for entry in await self._store.read(ledger.unsettled):
-            if entry.state is State.RESERVED:
-                if entry.owner not in alive:
-                    alive[entry.owner] = await self._store.alive(entry.owner)
-                if alive[entry.owner]:
-                    continue
-            if end := await self._end(entry, look_up):
-                concluded += await self._store.run(partial(ledger.conclude, entry=end))
-        return concluded
+        entries = await self._store.read(ledger.unsettled)
+        holders = {entry.owner for entry in entries if entry.state is State.RESERVED}
+        alive = {owner for owner in holders if await self._store.alive(owner)}
+        over = [e for e in entries if e.state is State.PENDING or e.owner not in alive]
+        self._asked = {e.id: self._asked[e.id] for e in over if e.id in self._asked}
+        slots, reachable = asyncio.Semaphore(LOOK_UPS), True
+
+        async def conclude(entry: Entry) -> bool:
+            nonlocal reachable
+            async with slots:
+                if entry.generation_id and not (reachable and self._is_due(entry)):
+                    return False
+                try:
+                    end = await self._end(entry, look_up)
+                except OpenRouterError:
+                    # What cannot be asked for one of them cannot be asked for the others.
+                    reachable = False
+                    self._asked.pop(entry.id, None)
+                    return False
+            return bool(end) and await self._store.run(partial(ledger.conclude, entry=end))
+
+        over.sort(key=lambda entry: self._asked.get(entry.id, 0))
+        return sum(await asyncio.gather(*map(conclude, over)))
+
+    def _is_due(self, entry: Entry) -> bool:
+        """Whether to ask for the cost again: the older it is, the rarer it is asked for."""
+        now = self._clock()
+        since = now - self._asked.get(entry.id, float("-inf"))
+        return not 0 <= since < min(LONGEST_PAUSE, (now - entry.at) / 10)
 
     async def settle(self, generation_id: str, cost: Cost) -> None:
         """The request of a process that died has cost this, unless that is known."""
@@ -342,10 +378,8 @@ class Budget:
             return released(entry)
         cost = None
         if entry.generation_id:
-            try:
-                cost = await look_up(entry.generation_id)
-            except OpenRouterError:
-                return None
+            self._asked[entry.id] = self._clock()
+            cost = await look_up(entry.generation_id)
             if cost is None and self._clock() - entry.at < GIVE_UP:
                 return None
         return self._settled(entry, cost or UNKNOWN)

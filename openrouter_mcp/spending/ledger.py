@@ -142,6 +142,12 @@ def unsettled(connection: sqlite3.Connection) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def get(connection: sqlite3.Connection, entry_id: int) -> Entry | None:
+    """The entry as it is kept."""
+    row = connection.execute(READ + "WHERE id = ?", (entry_id,)).fetchone()
+    return _entry(row) if row else None
+
+
 def find(connection: sqlite3.Connection, generation_id: str) -> Entry | None:
     """The request with this generation id."""
     row = connection.execute(READ + "WHERE generation_id = ?", (generation_id,)).fetchone()

@@ -16,6 +16,7 @@ from typing import Any
 
 from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import OpenRouter
+from openrouter_mcp.api.delivery import watched
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.names import Resolution
@@ -27,16 +28,17 @@ from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget, Reservation
 from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.estimate import Bound
+from openrouter_mcp.spending.ledger import State
 from openrouter_mcp.spending.receipts import Receipt
 
 MAY_BILL = "The provider may bill the whole answer."
 """What to tell of a request that was cancelled: not every provider stops billing then."""
-LONGEST_WAIT = 10.0
-"""Seconds that a request waits for money which other calls hold."""
 PAUSE = 0.1
 """Seconds between two attempts to reserve it."""
 LARGEST_FEE = Decimal("0.1")
 """OpenRouter takes less than this share of the price where a provider bills the user's own key."""
+ASK_AGAIN = 1.0
+"""Seconds after which a cost that OpenRouter had not told is asked for again meanwhile."""
 PREVIEW = 80
 """Characters of the prompt in the audit line."""
 
@@ -126,6 +128,9 @@ class Purchase:
     less: str = ASK_FOR_LESS
     """What makes such a call cheaper, for the sentence that refuses it."""
     receipts: list[Receipt] = field(default_factory=list, init=False)
+    _reservations: list[Reservation] = field(default_factory=list, init=False)
+    """The money of every request so far."""
+    _reserving: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     @asynccontextmanager
     async def request(self, model: Resolution, bound: Bound) -> AsyncGenerator[PaidRequest]:
@@ -141,14 +146,17 @@ class Purchase:
             paid = PaidRequest(reservation, model, body)
             begun = time.monotonic()
             try:
-                yield paid
-            except OpenRouterError as error:
-                if not paid.has_cost:
+                with watched() as delivery:
+                    yield paid
+            except BaseException as error:
+                failed = isinstance(error, OpenRouterError)
+                if failed and not paid.has_cost:
                     paid.read(error.reply)
-                if not paid.has_cost:
-                    raise
-                # The reply told its cost, but cannot be used: it is paid for all the same.
-                await self._settle(paid, time.monotonic() - begun)
+                if failed and paid.has_cost:
+                    # The reply told its cost, but cannot be used: it is paid for all the same.
+                    await self._settle(paid, time.monotonic() - begun)
+                elif not delivery.may_cost:
+                    await reservation.release()
                 raise
             await self._settle(paid, time.monotonic() - begun)
 
@@ -166,71 +174,99 @@ class Purchase:
     async def _reserve_in_time(
         self, model: Resolution, bound: Bound
     ) -> tuple[Mapping[str, Any], Reservation]:
-        """Reserve the money, again and again while other calls hold it.
+        """Reserve the money, again and again while other requests hold it.
 
-        What calls under way hold comes back when they cost less: it is waited for a while. What
-        dead processes hold is asked for.
+        What those under way hold comes back when they cost less: it is waited for a while, and for
+        as long as they belong to this call. What those that are over cost is asked for meanwhile.
         """
-        deadline = time.monotonic() + LONGEST_WAIT
-        settled = False
+        deadline = time.monotonic() + self.client.timing.reservation
+        settling: asyncio.Task[None] | None = None
+        try:
+            while True:
+                try:
+                    # Side by side, two of them would each take what is left for both.
+                    async with self._reserving:
+                        return await self._reserve(model, bound)
+                except OpenRouterError as error:
+                    late = time.monotonic() > deadline and not self._under_way
+                    if late or not error.retryable:
+                        raise
+                settling = settling or asyncio.create_task(self._keep_settling())
+                await self.report("waiting for money that other calls have reserved")
+                await asyncio.sleep(PAUSE)
+        finally:
+            if settling:
+                settling.cancel()
+
+    async def _keep_settling(self) -> None:
+        """Ask for the costs that OpenRouter has not told yet, each second."""
         while True:
-            try:
-                return await self._reserve(model, bound)
-            except OpenRouterError as error:
-                if not error.retryable or time.monotonic() > deadline:
-                    raise
-            await self.report("waiting for money that other calls have reserved")
-            if not settled:
-                settled = True
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LONGEST_WAIT):
-                        await settle_leftovers(self.client, self.budget)
-            await asyncio.sleep(PAUSE)
+            with suppress(OpenRouterError):
+                await settle_leftovers(self.client, self.budget)
+            await self.client.timing.sleep(ASK_AGAIN)
 
     async def _reserve(
         self, model: Resolution, bound: Bound
     ) -> tuple[Mapping[str, Any], Reservation]:
         """The body, bounded by what may be spent now, and the money for it."""
-        limit = self._remaining()
         while True:
+            limit = await self._remaining()
             allowance = await self.budget.allowance(limit)
             priced = bound(allowance)
             most = priced.most
-            if self.receipts and limit is not None and most is not None and most > limit:
+            if limit != self.limit and limit is not None and most is not None and most > limit:
+                if limit != self._left:
+                    # Another request of this call turned out to cost something else.
+                    continue
                 raise self._used_up()
             held = await self.budget.reserve(self.tool, model.id, most, limit, less=self.less)
             if allowance is None or (most is not None and most <= allowance):
+                self._reservations.append(held)
                 return priced.body, held
             # It could be reserved only because other calls gave money back since the allowance
             # was read: the larger allowance pays for a larger body.
             await held.release()
 
-    def _remaining(self) -> Decimal | None:
+    async def _remaining(self) -> Decimal | None:
         """What is left of the limit. Raises `BUDGET_EXCEEDED` when that is nothing."""
-        if self.limit is None or not self.receipts:
-            return self.limit
-        remaining = self.limit - self._spent
-        if remaining <= 0:
+        if self.limit is not None:
+            for reservation in self._reservations:
+                await reservation.refresh()
+        if self._left is not None and self._left <= 0:
             raise self._used_up()
-        return remaining
+        return self._left
+
+    @property
+    def _left(self) -> Decimal | None:
+        return None if self.limit is None else self.limit - self._spent
 
     @property
     def _spent(self) -> Decimal:
-        return sum((receipt.cost or Decimal(0) for receipt in self.receipts), Decimal(0))
+        """USD of all requests so far; one that has not told its cost counts as its reservation."""
+        return sum((each.counted for each in self._reservations), Decimal(0))
+
+    @property
+    def _under_way(self) -> bool:
+        """Whether another request of this call is not over."""
+        return any(each.entry.state is State.RESERVED for each in self._reservations)
 
     def _used_up(self) -> OpenRouterError:
+        unknown = any(each.entry.cost is None and each.counted for each in self._reservations)
+        untold = ", counting the most where OpenRouter has not told the cost"
         return OpenRouterError(
             Code.BUDGET_EXCEEDED,
             f"{dollars(self._spent)} of the {dollars(self.limit or Decimal(0))} that this call may "
-            "cost are spent: that does not leave enough for the rest. Raise max_cost, or ask for "
-            "less.",
+            f"cost are spent{untold if unknown else ''}: that does not leave enough for the rest. "
+            "Raise max_cost, or ask for less.",
+            retryable=any(each.open for each in self._reservations),
         )
 
     async def _settle(self, paid: PaidRequest, seconds: float) -> None:
         """Write into the ledger what a request that is over has cost, and keep its receipt."""
         receipt = paid.receipt or await self._receipt_of(paid, seconds)
+        free = receipt.from_cache and receipt.cost is None
         await paid.reservation.settle(
-            receipt.cost,
+            Decimal(0) if free else receipt.cost,
             upstream_cost=receipt.upstream_cost,
             model=receipt.model,
             provider=receipt.provider,

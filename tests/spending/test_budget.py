@@ -412,6 +412,7 @@ async def test_a_cost_that_is_told_late_is_settled_by_whoever_asks(server, clock
     clock.now += DAY - 1
     assert await second.settle_leftovers(unknown) == 0
     assert await second.allowance(None) == 4
+    clock.now += 60
     assert await second.settle_leftovers(costs(**{"gen-1": "0.25"})) == 1
     assert await first.allowance(None) == Decimal("4.75")
 
