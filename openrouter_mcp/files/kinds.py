@@ -74,6 +74,10 @@ ICO = MediaType(".ico", "image/x-icon")
 ICNS = MediaType(".icns", "image/icns")
 PSD = MediaType(".psd", "image/vnd.adobe.photoshop")
 PDF = MediaType(".pdf", "application/pdf")
+MEDIA_TYPES = (
+    *(PNG, JPEG, WEBP, GIF, SVG, BMP, TIFF, HEIC, AVIF),
+    *(WAV, MP3, FLAC, OGG, M4A, AAC, AIFF, WEBM, MP4, MOV, MPEG, PDF),
+)
 
 SIGNATURES = (
     (rb"\x89PNG\r\n\x1a\n", PNG),

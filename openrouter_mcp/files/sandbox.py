@@ -141,6 +141,12 @@ def fold(name: str) -> str:
     return without_stream.rstrip(". ") or without_stream
 
 
+def is_hidden(name: str) -> bool:
+    """Whether some file system takes this name for a hidden one, also by a shortened spelling."""
+    folded = fold(name)
+    return folded.startswith(".") or SHORT_NAME.fullmatch(folded) is not None
+
+
 def _folded(path: Path) -> str:
     return "/".join([path.drive.casefold(), *(fold(part) for part in path.parts[1:])])
 
@@ -205,7 +211,7 @@ class Guard:
         unlisted = [root for root in (*default, saved) if not self._is_system(root)]
         self._roots = [*self._listed, *unlisted]
         # Windows has its temporary directory in a hidden place.
-        self._chosen = self._listed or _temporary()
+        self._chosen = [*(self._listed or _temporary()), saved]
 
     def resolve(self, path: Path) -> Path:
         """The real path of an absolute one. Raises `UNSAFE_PATH`, whether it exists or not."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
+import functools
 import io
 import itertools
 import json
@@ -20,6 +22,7 @@ from typing import Any, BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
+from openrouter_mcp.files.kinds import MEDIA_TYPES
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.text import storable
@@ -34,6 +37,26 @@ ROOM = 32 * 2**20
 SPELLED_ABSOLUTE = re.compile(r"~|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
 ADDRESS = re.compile(r"(?!file:)(?:[a-z][a-z\d+.-]+://|data:)", re.IGNORECASE)
 ENDING = re.compile(r"\.[a-z][a-z\d]{0,9}")
+SUFFIX = re.compile(r"(?:\.[A-Za-z\d]{1,10}){0,2}")
+TEXTS = (
+    *(".md", ".markdown", ".txt", ".text", ".rst", ".adoc", ".org", ".tex", ".log"),
+    *(".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".srt", ".vtt"),
+)
+"""Endings of what people and programs only read, and nobody runs or is configured by."""
+DATA = frozenset({*TEXTS, *(kind.suffix for kind in MEDIA_TYPES), ".npy", ".bin"})
+CONFIGURATION = (
+    *("agents.md", "agents.*.md", "claude.md", "claude.*.md", "gemini.md", "skill.md", "memory.md"),
+    *("copilot-instructions.md", "*.instructions.md", "*.prompt.md", "*.chatmode.md"),
+    *("package.json", "package-lock.json", "npm-shrinkwrap.json", "tsconfig*.json", "deno.json"),
+    *("composer.json", "bower.json", "*config.json", "*config.*.json", "*rc.json", "nx.json"),
+    *("*settings.json", "*settings.*.json", "*manifest.json", "*mcp.json", "tasks.json"),
+    *("launch.json", "extensions.json", "keybindings.json", "hooks.json", "plugin.json"),
+    *("project.json", "global.json", "app.json", "turbo.json", "lerna.json", "rush.json"),
+    *("vercel.json", "now.json", "firebase.json", "biome.json", "renovate.json", "opencode.json"),
+    *("*requirements*.txt", "*constraints*.txt", "cmakelists.txt"),
+)
+"""Names that programs read as their configuration although they end like data."""
+DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 TAKE_OVER = ("O_RDWR", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT")
 CREATE = ("O_CREAT", "O_EXCL", "O_RDWR", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
 
@@ -122,8 +145,12 @@ def draft(directory: Path) -> Generator[Draft]:
 
 
 def names(stem: str, suffix: str) -> Iterator[str]:
-    """What a file is called, and what else where that is taken."""
+    """What a file is called, and what else where that is taken.
+
+    A suffix that holds more than letters and digits is none of ours, and is left out.
+    """
     stem = safe_stem(stem)
+    suffix = suffix if SUFFIX.fullmatch(suffix) else ""
     yield f"{stem}{suffix}"
     for number in itertools.count(2):
         yield f"{stem}-{number}{suffix}"
@@ -133,7 +160,8 @@ def safe_stem(stem: str) -> str:
     """A file name, without its suffix, that every system takes."""
     readable = unicodedata.normalize("NFC", stem)
     name = re.sub(r"[^\w.-]+", "-", readable).strip(".-")
-    return name.encode()[:LONGEST_STEM].decode("utf-8", "ignore").strip(".-") or "file"
+    name = name.encode()[:LONGEST_STEM].decode("utf-8", "ignore").strip(".-") or "file"
+    return f"file-{name}" if DEVICE.match(name) else name
 
 
 def _clear_abandoned(directory: Path, descriptor: int | None) -> None:
@@ -271,8 +299,8 @@ def destination(settings: Settings, save_to: str, stem: str, *suffixes: str) -> 
     """The place that `save_to` means: a file or folder in the output directory. Blocks.
 
     Where it names no file, `stem` does. An ending counts as suffix if it is one of `suffixes`,
-    or looks like one where none are given. Raises `UNSAFE_PATH` for what is outside and
-    `INVALID_INPUT` for what is no path.
+    or looks like one where none are given. Raises `INVALID_INPUT` for what is no path, and
+    `UNSAFE_PATH` for what is outside, hidden, or named as a script or a configuration.
     """
     root = sandbox.absolute(str(settings.output_dir))
     if ADDRESS.match(save_to.strip()):
@@ -283,18 +311,64 @@ def destination(settings: Settings, save_to: str, stem: str, *suffixes: str) -> 
     named = spelled if SPELLED_ABSOLUTE.match(spelled) else str(root / spelled)
     path = sandbox.absolute(named)
     is_folder = not spelled or spelled.endswith(("/", os.sep)) or sandbox.is_folder(path)
-    directory = sandbox.real_path(path if is_folder else path.parent)
-    inside = directory.is_relative_to(sandbox.real_path(root))
-    if not inside and not settings.allow_unsafe_paths:
-        raise OpenRouterError(
-            Code.UNSAFE_PATH,
-            f"{sandbox.display(path)} is outside the output directory "
-            f"({sandbox.display(root)}). Give a path inside it, or set {variable('output_dir')} "
-            "to another one.",
-        )
+    directory = _directory(settings, root, path if is_folder else path.parent)
     if is_folder:
         return Destination(directory, stem)
     suffix = path.suffix.lower().replace(".jpeg", ".jpg")
-    if suffix in suffixes or (not suffixes and ENDING.fullmatch(suffix)):
-        return Destination(directory, path.stem, suffix)
-    return Destination(directory, path.name)
+    ends = suffix in suffixes or (not suffixes and ENDING.fullmatch(suffix) is not None)
+    place = Destination(directory, path.stem, suffix) if ends else Destination(directory, path.name)
+    endings = (place.suffix,) if ends else suffixes or (".md", ".json")
+    if not settings.allow_unsafe_paths and not all(_is_data(place.stem, end) for end in endings):
+        raise OpenRouterError(
+            Code.UNSAFE_PATH,
+            f"{sandbox.display(path.name)} is the name of a script or a configuration, which a "
+            "model must not write. Name it .md, .txt, .csv or .json and unlike a configuration, "
+            f"or set {variable('allow_unsafe_paths')}=1.",
+        )
+    return place
+
+
+def data_suffix(suffix: str) -> str:
+    """The suffix if it is one of data; `.bin` for what some program might run."""
+    return suffix if all(f".{part}" in DATA for part in suffix.lower().split(".")[1:]) else ".bin"
+
+
+@functools.cache
+def _configuration() -> re.Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in CONFIGURATION))
+
+
+def _is_data(stem: str, suffix: str) -> bool:
+    """Whether no program would run a file of this name, or take it for its configuration."""
+    return suffix in DATA and not _configuration().match(sandbox.fold(f"{stem}{suffix}"))
+
+
+def _directory(settings: Settings, root: Path, folder: Path) -> Path:
+    """The real path of a folder in the output directory.
+
+    Raises `INVALID_INPUT`, and `UNSAFE_PATH` for what is outside or hidden.
+    """
+    directory, real_root = sandbox.real_path(folder), sandbox.real_path(root)
+    spelled = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    if not str(spelled).isprintable():
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"The name of the folder {sandbox.display(spelled)} holds characters that cannot be "
+            "seen. Give it another name.",
+        )
+    if settings.allow_unsafe_paths:
+        return directory
+    if not directory.is_relative_to(real_root):
+        raise OpenRouterError(
+            Code.UNSAFE_PATH,
+            f"{sandbox.display(folder)} is outside the output directory "
+            f"({sandbox.display(root)}). Give a path inside it, or set {variable('output_dir')} "
+            "to another one.",
+        )
+    if any(map(sandbox.is_hidden, (*spelled.parts, *directory.relative_to(real_root).parts))):
+        raise OpenRouterError(
+            Code.UNSAFE_PATH,
+            f"{sandbox.display(folder)} is a hidden folder, in which programs keep their "
+            f"configuration. Name another one, or set {variable('allow_unsafe_paths')}=1.",
+        )
+    return directory

@@ -13,8 +13,8 @@ from mcp.types import ResourceLink, TextContent
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox
-from openrouter_mcp.files.save import Destination, destination, safe_stem
-from openrouter_mcp.jobs import replies
+from openrouter_mcp.files.save import Destination, data_suffix, destination, safe_stem
+from openrouter_mcp.jobs import replies, unsaved
 from openrouter_mcp.jobs.jobs import Jobs
 from openrouter_mcp.jobs.table import JobRow, State
 from openrouter_mcp.progress import Progress
@@ -33,7 +33,8 @@ async def save(
     """Wait for a job as `Jobs.get` does, then save what it gave, by the rules of `destination`.
 
     A video that is gone here, or was cancelled, is fetched from OpenRouter. Raises `NOT_FOUND`,
-    also for files that are gone, `UNSAFE_PATH`, and `INVALID_INPUT` where nothing can be written.
+    also for files that are gone, `UNSAFE_PATH`, also for files that nobody may read, and
+    `INVALID_INPUT` where nothing can be written.
     """
     place = await asyncio.to_thread(destination, settings, save_to, "")
     row = await jobs.find(job_id)
@@ -43,8 +44,8 @@ async def save(
     row = await jobs.find(job_id)
     links = _links(row)
     if row.state.ended and links:
-        in_memory = jobs.in_memory.get(row.id, {})
-        files, gone = await asyncio.to_thread(_copied, links, place, in_memory)
+        kept = _Kept(settings, row.id, jobs.in_memory.get(row.id, {}))
+        files, gone = await asyncio.to_thread(_copied, links, place, kept)
         if not gone or not await jobs.resume(row, place):
             return replies.saved(row, files, _missing(row, files, gone))
         told = await jobs.get(job_id, wait, progress)
@@ -62,8 +63,34 @@ def _links(row: JobRow) -> list[ResourceLink]:
     return [block for block in content if isinstance(block, ResourceLink)]
 
 
+class _Kept:
+    """The files of one job, where the store says that they are."""
+
+    def __init__(self, settings: Settings, job_id: str, in_memory: Mapping[str, bytes]) -> None:
+        self._guard = sandbox.Guard(settings)
+        self._own = unsaved.directories(settings.state_dir, job_id)
+        self._in_memory = in_memory
+
+    def open(self, link: ResourceLink) -> BinaryIO:
+        """The bytes of a file, which must be one that callers may read, or kept for this job.
+
+        Raises `UNSAFE_PATH`, and `OSError` if they are gone.
+        """
+        if not link.uri.startswith("file:"):
+            if link.name not in self._in_memory:
+                raise FileNotFoundError
+            return io.BytesIO(self._in_memory[link.name])
+        path = sandbox.absolute(link.uri)
+        if sandbox.real_path(path) != path:
+            # The server saved a file there, and no link.
+            raise FileNotFoundError
+        if not any(map(path.is_relative_to, self._own)):
+            self._guard.resolve(path)
+        return sandbox.open_file(path)
+
+
 def _copied(
-    links: Sequence[ResourceLink], place: Destination, in_memory: Mapping[str, bytes]
+    links: Sequence[ResourceLink], place: Destination, kept: _Kept
 ) -> tuple[list[SavedFile], list[str]]:
     """The files that were saved in `place`, and where those were that are gone. Blocks."""
     files: list[SavedFile] = []
@@ -77,12 +104,12 @@ def _copied(
             path = files[-1].path
             target, suffix = Destination(path.parent, path.name), link.name[len(former) :]
         try:
-            source = _opened(link, in_memory)
+            source = kept.open(link)
         except OSError:
             gone.append(_where(link))
             continue
         with source:
-            files.append(_copy(source, link, target, suffix))
+            files.append(_copy(source, link, target, data_suffix(suffix)))
         former = link.name
     return files, gone
 
@@ -90,15 +117,6 @@ def _copied(
 def _where(link: ResourceLink) -> str:
     is_file = link.uri.startswith("file:")
     return sandbox.display(sandbox.absolute(link.uri)) if is_file else link.name
-
-
-def _opened(link: ResourceLink, in_memory: Mapping[str, bytes]) -> BinaryIO:
-    """The bytes of a file. Raises `OSError` if they are gone."""
-    if link.uri.startswith("file:"):
-        return sandbox.open_file(sandbox.absolute(link.uri))
-    if link.name not in in_memory:
-        raise FileNotFoundError
-    return io.BytesIO(in_memory[link.name])
 
 
 def _copy(source: BinaryIO, link: ResourceLink, target: Destination, suffix: str) -> SavedFile:

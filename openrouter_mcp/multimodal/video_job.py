@@ -25,7 +25,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
-from openrouter_mcp.files.save import Destination, Draft
+from openrouter_mcp.files.save import Destination, Draft, destination
 from openrouter_mcp.jobs import unsaved
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import paid_in_vain
@@ -35,7 +35,7 @@ from openrouter_mcp.money import dollars
 from openrouter_mcp.multimodal import replies
 from openrouter_mcp.progress import Report
 from openrouter_mcp.results import SavedFile
-from openrouter_mcp.settings import variable
+from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.estimate import Bound
@@ -196,10 +196,13 @@ class Order:
         place = place.named(self.stem)
         return replace(self, directory=str(place.directory), stem=place.stem, suffix=place.suffix)
 
-    @property
-    def destination(self) -> Destination:
-        """Where the video is saved."""
-        return Destination(Path(self.directory), self.stem, self.suffix)
+    def destination(self, settings: Settings) -> Destination:
+        """Where the video is saved: in the output directory, whatever the store says. Blocks."""
+        try:
+            place = destination(settings, f"{self.directory}/", self.stem)
+        except OpenRouterError:
+            place = destination(settings, "", self.stem)
+        return replace(place, suffix=self.suffix)
 
 
 async def make(
@@ -389,7 +392,7 @@ async def _saved(
         raise _failed(ended, receipt)
     urls = ended.get("unsigned_urls")
     count = max(1, len(urls) if isinstance(urls, list) else 0)
-    place = order.destination
+    place = await asyncio.to_thread(order.destination, app.settings)
     with _to_go_on(handle):
         made = [await download(app, job_id, index, place, handle) for index in range(count)]
     head = f"{'The video' if count == 1 else f'{count} videos'} by {order.model}:"

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import resource
 import shutil
 import signal
@@ -12,10 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
-from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.files.save import Destination, destination, names
 from openrouter_mcp.settings import Settings
 from tests.support.processes import PROCESSES
 
@@ -192,7 +195,7 @@ def test_a_name_is_one_in_the_output_directory(settings, root) -> None:
 def test_any_ending_counts_where_none_are_known(settings, root) -> None:
     for save_to, stem, suffix in [
         ("answer.md", "answer", ".md"),
-        ("run.PY", "run", ".py"),
+        ("table.CSV", "table", ".csv"),
         ("v1.2", "v1.2", ""),
         ("answer", "answer", ""),
     ]:
@@ -270,3 +273,105 @@ def test_a_file_is_what_its_name_says(root) -> None:
     assert saved.path == root / "cat.jpg"
     assert saved.note == "Named .jpg, because that is what it is."
     assert Destination(root, "dog", ".jpg").save(b"data", ".jpg").note == ""
+
+
+# What a misled model must not write
+
+
+HIDDEN = [
+    *(".git/hooks/post-checkout.sh", ".git/hooks/", ".vscode/tasks.json", ".cursor/mcp.json"),
+    *("a/.github/workflows/ci.md", ".hidden/a.png", "\uff0egit/a.md", ".g\u0131t/../.git/a.md"),
+    *("GIT~1/hooks/a.md", ".. /a.md", "a/.b/c.txt"),
+]
+SCRIPTS = [
+    *("conftest.py", "a.sh", "deep/run.PY", "setup.cfg", "pyproject.toml", "ci.yml", "a.bat"),
+    *("x.ps1", "a.desktop", "a.plist", "page.html", "a.svgz", "a.js", "init.lua", "a.ini"),
+    *("package.json", "tsconfig.build.json", "mcp.json", "tasks.json", "CLAUDE.md", "Agents.md"),
+    *("requirements.txt", "requirements-dev.txt", "CMakeLists.txt", "babel.config.json"),
+    *(
+        "copilot-instructions.md",
+        "claude_desktop_config.json",
+        "package\u200b.json",
+        "sitecustomize.py",
+    ),
+]
+
+
+@pytest.mark.parametrize("save_to", HIDDEN, ids=ascii)
+def test_no_hidden_folder_is_written_to(settings, root, save_to) -> None:
+    for endings in ((), IMAGES):
+        with pytest.raises(OpenRouterError) as caught:
+            destination(settings, save_to, "a prompt", *endings)
+        assert caught.value.code == Code.UNSAFE_PATH
+
+
+@pytest.mark.parametrize("save_to", SCRIPTS, ids=ascii)
+def test_no_text_becomes_a_script_or_a_configuration(settings, root, save_to) -> None:
+    with pytest.raises(OpenRouterError) as caught:
+        destination(settings, save_to, "a text")
+    assert caught.value.code == Code.UNSAFE_PATH
+    assert "OPENROUTER_ALLOW_UNSAFE_PATHS" in caught.value.message
+    allowed = settings.model_copy(update={"allow_unsafe_paths": True})
+    assert destination(allowed, save_to, "a text").suffix
+
+
+def test_a_script_s_name_with_a_picture_in_it_ends_as_a_picture(settings, root) -> None:
+    path = destination(settings, "conftest.py", "", *IMAGES).save(b"data", ".png").path
+    assert path == root / "conftest.py.png"
+
+
+@pytest.mark.parametrize("ending", ["requirements", "package", "tsconfig"])
+def test_a_name_without_an_ending_is_judged_by_the_one_that_it_will_get(settings, ending) -> None:
+    with pytest.raises(OpenRouterError):
+        destination(settings, ending, "", ".txt", ".json")
+    assert destination(settings, ending, "", *IMAGES).stem == ending
+
+
+@pytest.mark.parametrize(
+    "save_to",
+    [*("memory-leaks.md", "claude-vs-gpt.md", "v1.2 of settings.md", "recipe.json", "log.txt")],
+)
+def test_names_that_only_sound_like_a_configuration_are_taken(settings, save_to) -> None:
+    destination(settings, save_to, "")
+
+
+@pytest.mark.parametrize("folder", ["a\nb", "a\x1b[31m", "a\u202eb", "a\u200bb", "\udcff"])
+def test_a_folder_whose_name_cannot_be_seen_is_not_made(settings, folder) -> None:
+    for save_to in (f"{folder}/x.png", f"{folder}/"):
+        with pytest.raises(OpenRouterError) as caught:
+            destination(settings, save_to, "x", *IMAGES)
+        assert caught.value.code == Code.INVALID_INPUT
+
+
+def test_a_link_to_a_hidden_folder_leads_nowhere(settings, root) -> None:
+    (root / ".git").mkdir(parents=True)
+    (root / "public").symlink_to(root / ".git")
+    with pytest.raises(OpenRouterError) as caught:
+        destination(settings, "public/hooks/", "x")
+    assert caught.value.code == Code.UNSAFE_PATH
+
+
+def test_an_output_directory_in_a_hidden_place_is_the_user_s_choice(tmp_path: Path) -> None:
+    root = tmp_path / ".cache" / "pictures"
+    place = destination(Settings(output_dir=root), "deep/a.png", "", *IMAGES)
+    assert place.directory == Path(os.path.realpath(root)) / "deep"
+
+
+@pytest.mark.parametrize("suffix", ["/../../x", ".a/../../x", ".sh\n", "..", ".a b"])
+def test_a_suffix_leads_nowhere(root, suffix) -> None:
+    assert Destination(root / "in", "cat").save(b"data", suffix).path == root / "in" / "cat"
+    assert [path.name for path in root.iterdir()] == ["in"]
+
+
+@given(st.text(max_size=40), st.sampled_from(["", ".md", ".png"]))
+def test_generated_names_are_plain(stem, suffix) -> None:
+    name = next(names(stem, suffix))
+    assert name.isprintable()
+    assert not name.startswith((".", "-"))
+    assert not re.search(r"[/\\:*?<>|\s]", name)
+    assert name.partition(".")[0].lower() not in {"con", "nul", "prn", "aux", "com1"}
+
+
+def test_what_is_saved_cannot_be_run(root) -> None:
+    path = save.save(b"#!/bin/sh", root / "deep" / "er", "run", ".md")
+    assert path.stat().st_mode & 0o177 == 0

@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import json
 import os
 import re
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,8 +15,11 @@ import pytest
 from fastmcp import Client
 
 from openrouter_mcp.files import save
+from openrouter_mcp.files.save import Destination
 from openrouter_mcp.files.sound import Pcm
 from openrouter_mcp.multimodal import embed, transcribe
+from openrouter_mcp.multimodal.video_job import Order
+from openrouter_mcp.settings import Settings
 from openrouter_mcp.simulator.state import Script
 from tests.support.processes import until
 from tests.support.results import ERROR, JOB, RECEIPT, call, text
@@ -307,6 +312,50 @@ async def test_save_to_needs_a_job_to_save(client, arguments) -> None:
     result = await call(client, "get_job", save_to="fox.jpg", **arguments)
     assert result.meta[ERROR]["code"] == "INVALID_INPUT"
     assert "save_to needs the job_id" in text(result)
+
+
+def poison(root: Path, job: str, before: str, after: str) -> None:
+    """Change what the store says of a job, as no process of ours would."""
+    connection = sqlite3.connect(root / "state" / "state.db")
+    with connection:
+        connection.execute(
+            "UPDATE jobs SET result = replace(result, ?, ?) WHERE id = ?", (before, after, job)
+        )
+    connection.close()
+
+
+async def test_a_poisoned_row_reads_no_secret(
+    slow, released, root, output, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("HOME", str(root / "home"))
+    (root / "home" / ".ssh").mkdir(parents=True)
+    secret = root / "home" / ".ssh" / "id_rsa"
+    secret.write_text("the canary sings")
+    job = await slow_image(slow, released)
+    poison(root, job, (output / "A-red-fox.jpg").as_uri(), secret.as_uri())
+    for save_to in ("deep/", "fox.txt"):
+        result = await call(slow, "get_job", job_id=job, save_to=save_to)
+        assert result.meta[ERROR]["code"] == "UNSAFE_PATH"
+    assert [path.name for path in output.rglob("*")] == ["A-red-fox.jpg"]
+
+
+@pytest.mark.parametrize("name", ["run.sh", "x/../../../run.sh", ".bashrc", "a.jpg/../../b.py"])
+async def test_a_poisoned_row_writes_no_script(slow, released, root, output, name) -> None:
+    job = await slow_image(slow, released)
+    poison(root, job, '"A-red-fox.jpg"', json.dumps(name))
+    await call(slow, "get_job", job_id=job, save_to="deep/er/")
+    written = [path for path in root.rglob("*") if path.is_file() and "state" not in path.parts]
+    assert {path.suffix for path in written} <= {".jpg", ".bin", ""}
+    assert all(path.is_relative_to(output) and path.name[0] != "." for path in written)
+
+
+def test_a_poisoned_row_sends_no_video_elsewhere(root, output) -> None:
+    settings = Settings(output_dir=output)
+    for directory in (root / "startup", output / ".git" / "hooks", Path("/etc")):
+        order = Order("a/b", "a fox", str(directory), "A-red-fox", ".mp4")
+        assert order.destination(settings) == Destination(output, "A-red-fox", ".mp4")
+    order = Order("a/b", "a fox", str(output / "films"), "A-red-fox", ".mp4")
+    assert order.destination(settings).directory == output / "films"
 
 
 async def slow_chat(client: Client, simulator, answer: str) -> str:
