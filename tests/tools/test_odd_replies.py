@@ -289,11 +289,10 @@ async def test_a_long_id_in_the_ledger_breaks_no_tool(client, simulator: Simulat
     """An earlier version kept ids of any length."""
     await client.call_tool("chat", {"prompt": "Hello", "model": "openai/gpt-5-mini"})
     await client.call_tool("get_usage", {})
-    long = "gen-" + "x" * 20_000
+    long = "gen-" + "x" * 100_000
+    pending = "UPDATE ledger SET generation_id = ?, state = 'pending', cost = NULL, reserved = ?"
     with sqlite3.connect(tmp_path / "state" / "state.db") as connection:
-        connection.execute(
-            "UPDATE ledger SET generation_id = ?, cost = NULL, state = 'pending'", [long]
-        )
+        connection.execute(pending, [long, 10**9])
     used = await client.call_tool("get_usage", {})
     (row,) = used.structured_content["here"]
     assert row["usd_not_settled"] == 1
