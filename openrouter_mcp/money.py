@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal, InvalidOperation
 
 MILLION = 1_000_000
@@ -32,4 +31,5 @@ def dollars(amount: Decimal) -> str:
     if amount == 0:
         return "$0"
     digits = 2 - min(0, amount.adjusted())
-    return re.sub(r"(\.\d\d\d*?)0+$", r"\1", f"${amount:,.{digits}f}")
+    whole, _, cents = f"${amount:,.{digits}f}".partition(".")
+    return f"{whole}.{cents[:2]}{cents[2:].rstrip('0')}"

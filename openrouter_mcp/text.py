@@ -15,6 +15,8 @@ DAY = 86_400
 """Seconds."""
 LONGEST_NUMBER = 300
 """Digits of a whole number; a longer one is no number that anyone counts with."""
+STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|,(\s*[}\]])', re.DOTALL)
+"""A string that never ends reaches to the end, so that the time stays linear."""
 HALF_CHARACTER = re.compile(r"\\u[dD]")
 """How JSON spells one of the two halves that make up some characters, such as emoji."""
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -110,6 +112,11 @@ def parse_json(text: str | bytes) -> Any:
         return value
     units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
     return json.loads(units.decode("utf-16-le", "replace"))
+
+
+def without_trailing_commas(text: str) -> str:
+    """JSON without the commas after the last of something, which people and models write."""
+    return STRING_OR_TRAILING_COMMA.sub(r"\1\2", text)
 
 
 def _no_number(_constant: str) -> None:

@@ -154,8 +154,8 @@ def ranking(value: Mapping[str, Any], answered: Sequence[Candidate]) -> list[tup
     by_label = {candidate.label: candidate for candidate in answered}
     ranked = []
     for entry in value.get("ranking") or []:
-        label = re.search(r"\b[A-H]\b(?!.*\b[A-H]\b)", str(entry.get("answer", "")).upper())
-        candidate = by_label.pop(label.group(), None) if label else None
+        labels = re.findall(r"\b[A-H]\b", str(entry.get("answer", "")).upper())
+        candidate = by_label.pop(labels[-1], None) if labels else None
         if candidate:
             ranked.append((candidate, str(entry.get("reason", ""))))
     unranked = [(candidate, "not ranked") for candidate in by_label.values()]

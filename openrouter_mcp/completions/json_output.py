@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.text import without_trailing_commas
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -44,8 +44,6 @@ DEEPEST = 64
 MOST_ATTEMPTS = 50
 """Places in an answer at which JSON may begin."""
 THOUGHT_ENDS = "</think>"
-STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|,(\s*[}\]])', re.DOTALL)
-"""A string that never ends reaches to the end, so that the time stays linear."""
 
 
 def unwrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +178,7 @@ def _values(text: str) -> Iterator[Any]:
     *_, said = text.rpartition(THOUGHT_ENDS)
     for part in dict.fromkeys((said, text)):
         yield from _literal(part)
-        yield from _literal(STRING_OR_TRAILING_COMMA.sub(r"\1\2", part[_start(part, 0) :]))
+        yield from _literal(without_trailing_commas(part[_start(part, 0) :]))
 
 
 def _literal(text: str) -> Iterator[Any]:

@@ -106,8 +106,10 @@ SIGNATURES = (
     # The sync word of ADTS has the layer bits 00, that of MPEG audio has not.
     (rb"ADIF|\xff[\xf0\xf1\xf8\xf9]", AAC),
     (rb"ID3|\xff[\xe2\xe3\xf2-\xf5\xfa-\xfd][\x00-\xef]", MP3),
-    (rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml.*?)?(?:<!--.*?-->\s*)*(?:<!DOCTYPE svg.*?)?<svg[\s>]", SVG),
 )
+BEFORE_SVG = ((b"<?", b"?>"), (b"<!--", b"-->"))
+"""How what may stand before a drawing begins and ends."""
+BLANKS = (b" ", b"\t", b"\r", b"\n")
 _COMPILED = [(re.compile(pattern, re.DOTALL), found) for pattern, found in SIGNATURES]
 NEITHER = (
     (rb"PK\x03\x04", "a ZIP archive or an Office document"),
@@ -120,7 +122,18 @@ NEITHER = (
 def media_type(data: bytes) -> MediaType | None:
     """The kind of media that begins with these bytes; None if it is none that is known here."""
     head = data[:SIGNATURE_HEAD]
-    return next((found for pattern, found in _COMPILED if pattern.match(head)), None)
+    found = next((found for pattern, found in _COMPILED if pattern.match(head)), None)
+    return SVG if found is None and _is_svg(head) else found
+
+
+def _is_svg(head: bytes) -> bool:
+    """Whether the first element is a drawing; comments and declarations may stand before it."""
+    rest = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    while end := next((end for start, end in BEFORE_SVG if rest.startswith(start)), b""):
+        rest = rest.partition(end)[2].lstrip()
+    if rest.startswith(b"<!DOCTYPE svg"):
+        rest = b"".join(rest.partition(b"<svg")[1:])
+    return rest.startswith(b"<svg") and rest[4:5] in {b">", *BLANKS}
 
 
 def kind_of(head: bytes) -> Kind | None:

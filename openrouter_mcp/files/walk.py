@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 ALL_INSIDE = ("**", "*")
 GENERATED = {".git", "node_modules", "__pycache__"}
 VIRTUAL_ENVIRONMENT = {"pyvenv.cfg", "conda-meta"}
-WILDCARD = re.compile(r"[*?]|\[.+\]")
-BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 MOST_ALTERNATIVES = 100
+LONGEST_SEGMENT = 1000
+"""Characters between two slashes of a glob; a longer one means no file."""
+MOST_TRIED = 1
+"""Stars of a rule in a .gitignore that may each try every place."""
 GITIGNORE_BYTES = 1_000_000
 MOST_RULES = 2000
 """Rules that one walk reads: matching a name takes a millisecond with so many."""
@@ -52,27 +54,47 @@ def alternatives(name: str) -> list[str]:
 
     Raises `INVALID_INPUT` for more than 100.
     """
-    pending, found = [name], dict[str, None]()
+    pending, found = [name], list[str]()
     while pending:
         each = pending.pop()
-        if match := BRACES.search(each):
-            head, tail = each[: match.start()], each[match.end() :]
-            pending += [f"{head}{choice}{tail}" for choice in reversed(match[1].split(","))]
+        start, end = _braces(each)
+        if end:
+            choices = each[start + 1 : end].split(",", MOST_ALTERNATIVES)
+            pending += [f"{each[:start]}{choice}{each[end + 1 :]}" for choice in reversed(choices)]
         else:
-            found[each] = None
+            found.append(each)
         if len(pending) + len(found) > MOST_ALTERNATIVES:
             raise OpenRouterError(
                 Code.INVALID_INPUT,
                 f"The braces of {display(name)} stand for more than {MOST_ALTERNATIVES} names. "
                 "Name a folder, or a glob with *.",
             )
-    return list(found)
+    return list(dict.fromkeys(found))
+
+
+def _braces(name: str) -> tuple[int, int]:
+    """Where the first braces around a comma, and no other brace, begin and end; 0 and 0 if none."""
+    start, comma = -1, False
+    for at, character in enumerate(name):
+        if character == "{":
+            start, comma = at, False
+        elif character == ",":
+            comma = True
+        elif character == "}":
+            if comma and start >= 0:
+                return start, at
+            start = -1
+    return 0, 0
+
+
+def _has_wildcard(part: str) -> bool:
+    return "*" in part or "?" in part or 0 <= part.find("[") < part.rfind("]") - 1
 
 
 def split(path: Path) -> tuple[Path, Pattern]:
     """The folder before a glob's first wildcard, and the rest of the glob."""
     parts = path.parts
-    first = next((i for i, part in enumerate(parts) if WILDCARD.search(part)), len(parts))
+    first = next((i for i, part in enumerate(parts) if _has_wildcard(part)), len(parts))
     rest = parts[first:]
     pattern = tuple(part for i, part in enumerate(rest) if rest[i : i + 2] != ("**", "**"))
     if pattern and pattern[-1] == "**":
@@ -90,10 +112,10 @@ class Skipped:
     """What was left out, each thing once, for one sentence."""
 
     def __init__(self) -> None:
-        self._paths: dict[str, dict[Path, None]] = {}
+        self._paths: dict[str, dict[Path | str, None]] = {}
 
-    def add(self, kind: str, path: Path) -> None:
-        """Remember one thing of a kind ("binary file")."""
+    def add(self, kind: str, path: Path | str) -> None:
+        """Remember one thing of a kind ("binary file"): its path, or a text that names it."""
         self._paths.setdefault(kind, {})[path] = None
 
     def update(self, other: Skipped) -> None:
@@ -110,8 +132,8 @@ class Skipped:
         return f"Skipped {', '.join(others)}{' and ' if others else ''}{last}."
 
 
-def _phrase(kind: str, paths: list[Path]) -> str:
-    names = sorted({display(path.name) for path in paths})
+def _phrase(kind: str, paths: list[Path | str]) -> str:
+    names = sorted({display(path if isinstance(path, str) else path.name) for path in paths})
     shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     return f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} ({shown})"
 
@@ -121,6 +143,8 @@ class Ignores:
     """The rules of the .gitignore files that hold in one directory, the outermost first."""
 
     rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+    costly: tuple[str, ...] = ()
+    """Those that are left out, since matching a long name could take for ever."""
 
     @classmethod
     def above(cls, directory: Path) -> Ignores:
@@ -133,7 +157,7 @@ class Ignores:
         root = next((i for i, parent in enumerate(above) if os.path.lexists(parent / ".git")), 0)
         for parent in reversed(above[1 : root + 1]):
             ignores = ignores.inside(parent, MOST_RULES - len(ignores))
-        return cls() if ignores.cover(f"{directory}/") else ignores
+        return cls(costly=ignores.costly) if ignores.cover(f"{directory}/") else ignores
 
     def __len__(self) -> int:
         return sum(len(specification) for _, specification in self.rules)
@@ -151,7 +175,9 @@ class Ignores:
         if len(lines) > most:
             lines = ["*"]
         prefix = f"{directory}/".replace("//", "/")
-        return Ignores((*self.rules, (prefix, _specification(lines))))
+        costly = dict.fromkeys(line for line in lines if _is_costly(line))
+        specification = _specification([line for line in lines if line not in costly])
+        return Ignores((*self.rules, (prefix, specification)), (*self.costly, *costly))
 
     def cover(self, path: str) -> bool:
         """Whether git would ignore a path; that of a directory ends in a slash."""
@@ -160,6 +186,18 @@ class Ignores:
             if verdict is not None:
                 return verdict
         return False
+
+
+def _is_costly(rule: str) -> bool:
+    """Whether the time that a rule takes grows faster than the square of a path's length.
+
+    `pathspec` makes a regular expression of it, in which a star tries every place unless it is
+    the last of its segment, and a `**` every folder.
+    """
+    segments = rule.strip().strip("/").split("/")
+    inner = sum(segment == "**" for segment in segments[1:-1])
+    stars = sum(max(0, segment.count("*") - 1) for segment in segments if segment != "**")
+    return inner + stars > MOST_TRIED
 
 
 def _specification(lines: Iterable[str]) -> GitIgnoreSpec:
@@ -200,6 +238,8 @@ class Walk:
                 continue
             ignores = above.inside(directory, self._rules_left)
             self._rules_left -= len(ignores) - len(above)
+            for rule in ignores.costly:
+                self.skipped.add("costly rule of .gitignore", rule)
             patterns |= {rest[1:] for rest in patterns if rest[0] == "**"}
             for entry in entries:
                 path = directory / entry.name
@@ -254,6 +294,8 @@ class Walk:
 
 
 def _matches(name: str, segment: str) -> bool:
+    if len(segment) > LONGEST_SEGMENT:
+        return False
     return segment == "**" or fnmatch.fnmatch(name, segment)
 
 

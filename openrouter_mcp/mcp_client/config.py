@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -15,12 +14,13 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import variable
-from openrouter_mcp.text import clean
+from openrouter_mcp.text import clean, parse_json, without_trailing_commas
 
 CONFIG = variable("mcp_config")
-COMMENT_OR_TRAILING_COMMA = re.compile(
-    r'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL
+STRING_OR_COMMENT = re.compile(
+    r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL
 )
+"""What never ends reaches to the end, so that the time stays linear."""
 PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 ITSELF = "it is this server itself, which never uses its own tools"
 ADDRESS = re.compile(r"https?://[^/]", re.IGNORECASE)
@@ -94,7 +94,7 @@ def read(path: Path | None, environment: Mapping[str, str]) -> dict[str, ServerC
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise _unusable(f"{path} cannot be read ({reason})") from None
     try:
-        document = json.loads(COMMENT_OR_TRAILING_COMMA.sub(_kept_string, text))
+        document = parse_json(without_trailing_commas(STRING_OR_COMMENT.sub(r"\1", text)))
     except ValueError as error:
         raise _unusable(f"{path} is not JSON ({error})") from None
     servers = _servers(document)
@@ -106,11 +106,6 @@ def read(path: Path | None, environment: Mapping[str, str]) -> dict[str, ServerC
 
 def _unusable(reason: str) -> OpenRouterError:
     return OpenRouterError(Code.INVALID_INPUT, f"{CONFIG}: {reason}. Correct it and call again.")
-
-
-def _kept_string(match: re.Match[str]) -> str:
-    """A string literal as it is; a comment or a trailing comma as nothing."""
-    return match[1] or ""
 
 
 def _servers(document: Any) -> dict[str, Any]:

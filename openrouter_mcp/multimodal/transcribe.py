@@ -44,7 +44,7 @@ FFMPEG_OPTIONS = ("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe"
 FIND_SILENCE = "silencedetect=noise=-35dB:duration=0.35"
 # Small, and every model takes it; voices need no more than 16 kHz.
 ENCODE_SPEECH = ("-vn", "-ac", "1", "-ar", "16000", "-c:a", "libmp3lame", "-b:a", "64k")
-SOUND_LINE = re.compile(r"Stream #.*: Audio:")
+SOUND_LINE = ("Stream #", ": Audio:")
 DURATION_LINE = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 GUESSED_LINE = "Estimating duration"
 TIME_LINE = re.compile(r"time=(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -99,7 +99,7 @@ async def duration(file: Path) -> float:
     Raises `UNSUPPORTED_FORMAT`, also where there is nothing to hear.
     """
     said = await _run("-i", str(file), "-t", "0", "-f", "null", "-")
-    if not SOUND_LINE.search(said):
+    if not any(all(word in line for word in SOUND_LINE) for line in said.splitlines()):
         raise OpenRouterError(
             Code.UNSUPPORTED_FORMAT, "There is no sound in this file. Name one with sound."
         )

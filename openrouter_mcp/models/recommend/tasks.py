@@ -33,7 +33,7 @@ class Profile:
 
 
 _LOOKING = (
-    r"(?=.*(?:describ|analy|understand|question|caption|read|look|summar|watch|extract|detect|"
+    r"^(?=.*(?:describ|analy|understand|question|caption|read|look|summar|watch|extract|detect|"
     r"classif|recogni|listen|hear))"
 )
 _CODING = (
@@ -138,7 +138,7 @@ FRUGAL = re.compile(
     r"cheap|bulk|millions?\b|thousands|high.volume|budget|low.cost|classif|label|tagging|batch"
 )
 FAST = re.compile(r"\bfast|low.latency|real.?time|\bquick(?:ly)?\b|autocomplet|instant|speedy")
-LONG = re.compile(r"\blong\b|documents?\b|\bbooks?\b|whole (?:repo|codebase)|large context|\d+k\b")
+LONG = re.compile(r"\blong\b|documents?\b|\bbooks?\b|whole (?:repo|codebase)|large context|\dk\b")
 
 
 @dataclass(frozen=True, slots=True)
