@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch, parts, sandbox, walk
+from openrouter_mcp.files.encodings import decode
 from openrouter_mcp.files.fetch import Fetcher, Spool
 from openrouter_mcp.files.images import Fit
 from openrouter_mcp.files.kinds import (
@@ -27,7 +28,6 @@ from openrouter_mcp.files.kinds import (
     KindName,
     SizeLimit,
     byte_limit,
-    decode,
     kind_of,
     other_kind,
 )
@@ -153,6 +153,8 @@ class File:
     media: bool = True
     """Whether media are wanted too, or text alone."""
     size_limit: SizeLimit = "max_bytes"
+    charset: str = ""
+    """The encoding of its text, if whoever sent it says so."""
     path: Path = Path()
     """As the caller spelled it, made absolute."""
 
@@ -192,7 +194,7 @@ class FileWeights:
         with file.open() as opened:
             status = os.fstat(opened.fileno())
             head = opened.read(HEAD)
-        kind = kind_of(head)
+            kind = kind_of(head, opened)
         self.check_kind(file.label, kind.name if kind else None)
         if kind is None and (unknown := other_kind(head)):
             raise _unsupported(file.label, unknown)
@@ -396,7 +398,8 @@ class FileSelection:
             label = f"data URL {self._data_urls} ({spool.size:,} bytes)"
         size_limit: SizeLimit = "max_data_url_bytes" if data else "max_download_bytes"
         # A thread keeps an address to read it again, but no data.
-        file = File(label, label if data else address, spool.open, size_limit=size_limit)
+        source = label if data else address
+        file = File(label, source, spool.open, size_limit=size_limit, charset=spool.charset)
         self._weights.weigh(file)
         self._weights.check_total()
         return file
@@ -437,10 +440,10 @@ class FileSelection:
             # It may have grown since it was weighed.
             data = opened.read(self._settings.max_file_bytes + 1)
         self._weights.check_size(file, None, len(data))
-        decoded = decode(data)
+        decoded = decode(data, file.charset)
         if decoded is None:
             raise _unsupported(file.label, other_kind(data, sure=True))
-        text, guess = decoded
+        text = decoded.text
         if PRIVATE_KEY.match(text) and not self._settings.allow_unsafe_paths:
             raise OpenRouterError(
                 Code.UNSAFE_PATH,
@@ -449,8 +452,13 @@ class FileSelection:
             )
         if file.named and not text:
             self._remarks.append(f"{file.label} is empty.")
-        if guess:
-            self._remarks.append(f"Read {file.label} as {guess}, which is a guess.")
+        if decoded.guess:
+            self._remarks.append(f"Read {file.label} as {decoded.guess}, which is a guess.")
+        if decoded.damaged:
+            places = "1 place" if decoded.damaged == 1 else f"{decoded.damaged:,} places"
+            self._remarks.append(
+                f"{file.label} is no text of its encoding at {places}, which show as \ufffd."
+            )
         return text
 
 

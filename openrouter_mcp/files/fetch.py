@@ -32,6 +32,9 @@ TUNNELS = tuple(
     ipaddress.ip_network(network)
     for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 )
+CHARSET = re.compile(r";\s{0,9}charset=[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+LONGEST_TYPE = 200
+"""Characters of a content type that are looked at."""
 SHOWN = 200
 READ_TIMEOUT = 15.0
 """Seconds without a byte after which a fetch is given up."""
@@ -135,7 +138,10 @@ def not_public(address: str, host: str) -> OpenRouterError:
 class Spool:
     """Bytes in a temporary file, which is deleted with the last reference to this object."""
 
-    def __init__(self) -> None:
+    def __init__(self, content_type: str = "") -> None:
+        charset = CHARSET.search(content_type[:LONGEST_TYPE])
+        self.charset = charset[1] if charset else ""
+        """The encoding that is told of it; empty if none is."""
         descriptor, name = tempfile.mkstemp(prefix="openrouter-")
         self._path = Path(name)
         self.file: BinaryIO = open(descriptor, "wb")  # noqa: SIM115, PTH123 - closed by `finish`
@@ -275,7 +281,7 @@ class Fetcher:
         name = max(LARGEST, key=lambda each: getattr(self._settings, each))
         announced = response.headers.get("content-length", "")
         self._check_size(address, int(announced) if announced.isdecimal() else 0, name)
-        spool = await asyncio.to_thread(Spool)
+        spool = await asyncio.to_thread(Spool, response.headers.get("content-type", ""))
         head, size = b"", 0
         async for piece in response.aiter_raw():
             size += len(piece)
@@ -329,7 +335,7 @@ def decoded(address: str, settings: Settings) -> Spool:
             Code.INVALID_INPUT,
             "A data URL cannot be decoded. Give data:image/png;base64,... or the path of a file.",
         ) from None
-    spool = Spool()
+    spool = Spool(address.partition(",")[0])
     spool.file.write(content)
     spool.finish()
     return spool

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import BinaryIO, Literal
 
+from openrouter_mcp.files import containers
+from openrouter_mcp.files.encodings import MARKS
 from openrouter_mcp.settings import Settings
 
 HEAD = 8192
 """First bytes that show what a file is."""
 SIGNATURE_HEAD = 1024
 """Those of them that can hold a signature."""
-SAMPLE = 65_536  # bytes that show an encoding
-# The longer first: the mark of UTF-32 begins like that of UTF-16.
-BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
-
 KindName = Literal["image", "audio", "video", "pdf"]
 SizeLimit = Literal["max_bytes", "max_download_bytes", "max_data_url_bytes"]
 
@@ -61,6 +53,7 @@ OGG = MediaType(".ogg", "audio/ogg")
 M4A = MediaType(".m4a", "audio/mp4")
 AAC = MediaType(".aac", "audio/aac")
 AIFF = MediaType(".aiff", "audio/aiff")
+WEBM_SOUND = MediaType(".webm", "audio/webm")
 WEBM = MediaType(".webm", "video/webm")
 MP4 = MediaType(".mp4", "video/mp4")
 MOV = MediaType(".mov", "video/mov")
@@ -84,14 +77,14 @@ SIGNATURES = (
     (rb"\xff\xd8\xff", JPEG),
     (rb"RIFF....WEBP", WEBP),
     (rb"GIF8[79]a", GIF),
-    (rb"RIFF....WAVE|RF64....WAVE", WAV),
+    (rb"(?:RIFF|RIFX|RF64|BW64)....WAVE", WAV),
     (rb"fLaC", FLAC),
     (rb"OggS", OGG),
     (rb"FORM....AIF[FC]", AIFF),
-    (rb"....ftyp(?:M4A|M4B|F4A)", M4A),
-    (rb"....ftyp(?:hei[cxs]|hevc|mif1|msf1)", HEIC),
+    (rb"....ftyp(?:M4[ABP] |F4[AB] )", M4A),
+    (rb"....ftyp(?:he[iv][cmsx]|heif|mif[12]|msf1)", HEIC),
     (rb"....ftypavi[fs]", AVIF),
-    (rb"....ftypqt  |....(?:moov|wide)", MOV),
+    (rb"....ftypqt  |....(?:moov|wide|mdat|free|skip|pnot)", MOV),
     (rb"....ftyp", MP4),
     (rb"\x00\x00\x01[\xb3\xba]", MPEG),
     (rb"II[*+]\0|MM\0[*+]", TIFF),
@@ -116,13 +109,20 @@ NEITHER = (
     (rb"\x1f\x8b", "a gzip archive"),
     (rb"\x1aE\xdf\xa3(?!.{,60}webm)", "Matroska video"),
     (rb"....ftyp3g", "3GP video"),
+    (rb"OggS.{24,4000}?(?:\x80theora|\x01video)", "Ogg video"),
 )
+TAIL = 2_048
+"""Last bytes that show that a text which has the mark of a PDF is one."""
+PDF_MARK = re.compile(rb"%PDF-[12]\.\d")
 
 
 def media_type(data: bytes) -> MediaType | None:
     """The kind of media that begins with these bytes; None if it is none that is known here."""
     head = data[:SIGNATURE_HEAD]
     found = next((found for pattern, found in _COMPILED if pattern.match(head)), None)
+    # Still pictures of both codecs come under one major brand.
+    if found is HEIC and b"avif" in containers.brands(head):
+        return AVIF
     return SVG if found is None and _is_svg(head) else found
 
 
@@ -136,18 +136,50 @@ def _is_svg(head: bytes) -> bool:
     return rest.startswith(b"<svg") and rest[4:5] in {b">", *BLANKS}
 
 
-def kind_of(head: bytes) -> Kind | None:
-    """The kind of media that begins with these bytes; None for text and for everything else."""
+def kind_of(head: bytes, file: BinaryIO | None = None) -> Kind | None:
+    """The kind of media that begins with these bytes; None for text and for everything else.
+
+    `file` is the whole, where it is at hand: what tells sound from film may be at its end.
+    """
     found = media_type(head)
-    if found is PDF:
-        return Kind("pdf", found)
+    if found is PDF or _is_late_pdf(head, file):
+        return Kind("pdf", PDF)
     # What is text whatever its first letters say: a note that begins with ID3, a drawing in SVG.
-    if found is None or found is SVG or is_text(head) or _neither(head):
+    if found is SVG or is_text(head) or _neither(head):
         return None
+    found = _inside(found, head, file or io.BytesIO(head))
     for name in ("image", "audio", "video"):
-        if found.mime.startswith(name):
+        if found and found.mime.startswith(name):
             return Kind(name, found)
     return None
+
+
+def _inside(found: MediaType | None, head: bytes, file: BinaryIO) -> MediaType | None:
+    """What a file holds that looks like `found` from outside."""
+    if found in {MP4, MOV}:
+        return M4A if containers.tracks(file) == {containers.SOUND} else found
+    if found is WEBM:
+        return WEBM_SOUND if containers.ebml_tracks(file) == {containers.SOUND} else found
+    if found is MP3 and head.startswith(b"ID3"):
+        tagged = media_type(containers.after_id3(file))
+        return tagged if tagged in {FLAC, AAC, OGG, WAV, AIFF} else MP3
+    if found is None and head.startswith(b"\0"):
+        # Some encoders and cutters leave silence before the first frame.
+        return MP3 if media_type(head.lstrip(b"\0")) is MP3 else None
+    return found
+
+
+def _is_late_pdf(head: bytes, file: BinaryIO | None) -> bool:
+    """Whether a PDF begins behind other bytes, as readers of PDF allow, and is no text on PDFs."""
+    if not PDF_MARK.search(head, 0, SIGNATURE_HEAD):
+        return False
+    if not is_text(head):
+        return True
+    if file is None:
+        return False
+    file.seek(max(0, file.seek(0, io.SEEK_END) - TAIL))
+    tail = file.read(TAIL)
+    return b"startxref" in tail and tail.rstrip().endswith(b"%%EOF")
 
 
 def other_kind(data: bytes, *, sure: bool = False) -> str:
@@ -194,35 +226,3 @@ def is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return b"\0" not in head
-
-
-def decode(data: bytes) -> tuple[str, str] | None:
-    r"""Text with \n for every kind of line end, and its encoding if that is a guess.
-
-    None if it is no text.
-    """
-    guess = ""
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError:
-        if encoding != "utf-8" or b"\0" in data:
-            return None
-        guess = _guess_encoding(data)
-        text = data.decode(guess, "replace") if guess else "\0"
-    if "\0" in text or (guess and "\ufffd" in text):
-        return None
-    return text.replace("\r\n", "\n").replace("\r", "\n"), guess
-
-
-def _guess_encoding(data: bytes) -> str:
-    """The likely encoding of the lines around the first letters that are not ASCII; or empty."""
-    from charset_normalizer import from_bytes
-
-    first = re.search(rb"[\x80-\xff]", data)
-    start = data.rfind(b"\n", 0, first.start()) + 1 if first else 0
-    sample = data[start : start + SAMPLE]
-    if start + SAMPLE < len(data):
-        sample = sample.rpartition(b"\n")[0] or sample
-    best = from_bytes(sample).best()
-    return best.encoding if best else ""

@@ -13,7 +13,7 @@ import pytest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox, walk
 from openrouter_mcp.files.attach import Attachments, Files
-from openrouter_mcp.files.kinds import decode
+from openrouter_mcp.files.encodings import Decoded, decode
 from openrouter_mcp.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -126,14 +126,14 @@ async def test_a_file_that_is_named_several_ways_comes_once(work: Path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_unicode_needs_no_guess(encoding: str):
-    assert decode("Grüße, 世界 🎉".encode(encoding)) == ("Grüße, 世界 🎉", "")
+    assert decode("Grüße, 世界 🎉".encode(encoding)) == Decoded("Grüße, 世界 🎉")
 
 
 @pytest.mark.parametrize("order", ["le", "be"])
 @pytest.mark.parametrize("width", ["16", "32"])
 def test_byte_order_marks_are_obeyed(width: str, order: str):
     encoding = f"utf-{width}-{order}"
-    assert decode("\ufeffGrüße".encode(encoding)) == ("Grüße", "")
+    assert decode("\ufeffGrüße".encode(encoding)) == Decoded("Grüße")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_the_encoding_is_guessed_where_the_letters_are():
     text = f"{plain}Die Größe der Straße überrascht natürlich die Fußgänger.\n{plain}"
     decoded = decode(text.encode("cp1252"))
     assert decoded is not None
-    assert decoded[0] == text
+    assert decoded.text == text
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_is_no_text_is_not_decoded(data: bytes):
 
 
 def test_line_ends_become_newlines():
-    assert decode(b"a\r\nb\rc\n\r\n") == ("a\nb\nc\n\n", "")
+    assert decode(b"a\r\nb\rc\n\r\n") == Decoded("a\nb\nc\n\n")
 
 
 # Binary files

@@ -1,6 +1,7 @@
 """What a file is, by its first bytes and never by its name."""
 
 import io
+import struct
 import wave
 
 import pytest
@@ -65,3 +66,128 @@ def test_what_is_no_media_is_not_taken_for_it(head: bytes) -> None:
 @given(st.binary(max_size=2000))
 def test_any_bytes_have_an_answer(data: bytes) -> None:
     assert media_type(data) is None or media_type(data) == media_type(data[: kinds.SIGNATURE_HEAD])
+
+
+def box(name: bytes, *content: bytes) -> bytes:
+    data = b"".join(content)
+    return struct.pack(">I", len(data) + 8) + name + data
+
+
+def track(kind: bytes, coded: bytes = b"avc1") -> bytes:
+    handler = box(b"hdlr", bytes(8), kind, bytes(13))
+    described = box(b"stbl", box(b"stsd", bytes(4), b"\0\0\0\1", box(coded, bytes(16))))
+    return box(b"trak", box(b"tkhd", bytes(84)), box(b"mdia", handler, box(b"minf", described)))
+
+
+def mp4(brand: bytes, *tracks: bytes, first: bool = False) -> bytes:
+    """A file of the MP4 family whose tracks are told at its end, or first."""
+    moov, mdat = box(b"moov", box(b"mvhd", bytes(100)), *tracks), box(b"mdat", bytes(30_000))
+    parts = [moov, mdat] if first else [mdat, moov]
+    return box(b"ftyp", brand, bytes(4), b"isomiso2") + b"".join(parts)
+
+
+def told(data: bytes) -> str:
+    kind = kinds.kind_of(data[: kinds.HEAD], io.BytesIO(data))
+    return kind.type.mime if kind else ""
+
+
+@pytest.mark.parametrize("brand", [b"mp42", b"isom", b"dash", b"iso5", b"M4A ", b"qt  ", b"MSNV"])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_has_sound_alone_is_sound(brand: bytes, first: bool) -> None:
+    assert told(mp4(brand, track(b"soun", b"mp4a"), first=first)) == "audio/mp4"
+    cover = track(b"vide", b"jpeg")  # the pictures of an audio book's chapters
+    chapters = [track(b"text"), track(b"soun", b"mp4a"), cover]
+    assert told(mp4(brand, *chapters, first=first)) == "audio/mp4"
+
+
+@pytest.mark.parametrize("brand", [b"mp42", b"isom", b"dash", b"M4V ", b"avc1", b"qt  "])
+def test_what_has_pictures_is_film(brand: bytes) -> None:
+    film = mp4(brand, track(b"vide"), track(b"soun", b"mp4a"))
+    assert told(film).startswith("video/")
+    assert told(mp4(brand, track(b"vide"), first=True)).startswith("video/")
+
+
+def test_old_films_begin_without_a_brand() -> None:
+    for start in (b"wide", b"mdat", b"free", b"skip", b"pnot"):
+        data = box(start, bytes(20)) + box(b"moov", track(b"vide"))
+        assert told(data) == "video/mov"
+
+
+@given(st.binary(max_size=300), st.integers(0, 200))
+def test_damaged_boxes_are_borne(noise: bytes, at: int) -> None:
+    whole = mp4(b"isom", track(b"soun"), track(b"vide"), first=True)
+    assert told(whole[:at] + noise + whole[at + len(noise) :]) is not None
+    assert told(b"\x1aE\xdf\xa3" + noise) is not None
+    assert told(b"ID3\4\0\0" + noise) is not None
+
+
+def element(number: bytes, *content: bytes) -> bytes:
+    data = b"".join(content)
+    return number + (0x10000000 | len(data)).to_bytes(4) + data
+
+
+def webm(*kinds_of_tracks: int, live: bool = False) -> bytes:
+    head = element(b"\x1aE\xdf\xa3", element(b"\x42\x82", b"webm"))
+    entries = [
+        element(b"\xae", element(b"\xd7", b"\1"), element(b"\x83", bytes([k])))
+        for k in kinds_of_tracks
+    ]
+    content = element(b"\xec", bytes(300)) + element(b"\x16T\xaek", *entries)
+    content += element(b"\x1f\x43\xb6\x75", bytes(900))
+    # Browsers record without knowing how long it will be.
+    segment = b"\x18S\x80g" + (
+        b"\x01\xff\xff\xff\xff\xff\xff\xff" if live else (0x10000000 | len(content)).to_bytes(4)
+    )
+    return head + segment + content
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_webm_is_told_by_its_tracks(live: bool) -> None:
+    assert told(webm(2, live=live)) == "audio/webm"
+    assert told(webm(1, live=live)) == "video/webm"
+    assert told(webm(2, 1, live=live)) == "video/webm"
+
+
+@pytest.mark.parametrize(
+    ("data", "mime"),
+    [
+        (b"ID3\4\0\0\0\0\2\1" + bytes(257) + b"\xff\xfb\x90\0" + bytes(9), "audio/mpeg"),
+        (b"ID3\4\0\0\0\0\2\1" + bytes(257) + b"fLaC\0\0\0\x22", "audio/flac"),
+        (b"ID3\3\0\0\0\0\0\x40" + bytes(64) + b"\xff\xf1\x50\x80" + bytes(9), "audio/aac"),
+        (b"ID3\4\0\0\0\0\0\4" + bytes(4) + b"ID3\3\0\0\0\0\0\0" + b"fLaC\0", "audio/flac"),
+        (bytes(500) + b"\xff\xfb\x90\x64" + bytes(300), "audio/mpeg"),
+        (b"RIFX\0\0\0\0WAVEfmt \0", "audio/wav"),
+        (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiafMA1B", "image/avif"),
+        (b"\0\0\0\x20ftypmif1\0\0\0\0mif1heicmiaf\0\0\0\0", "image/heic"),
+        (b"II+\0\x08\0\0\0", "image/tiff"),
+        (b"OggS\0\2" + bytes(22) + b"\x80theora\3\2", ""),
+        (b"OggS\0\2" + bytes(22) + b"\1vorbis" + bytes(9), "audio/ogg"),
+    ],
+)
+def test_real_files_begin_in_more_ways_than_one(data: bytes, mime: str) -> None:
+    assert told(data) == mime
+
+
+BODY = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\nstartxref\n9\n%%EOF\n"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"\xef\xbb\xbf",
+        b"\n",
+        b"\r\n \n",
+        b"From: me\nContent-Type: application/pdf\n\n",
+        b"x" * 900,
+    ],
+)
+def test_a_pdf_may_begin_late(before: bytes) -> None:
+    assert told(before + BODY) == "application/pdf"
+    # One without any byte that is no text.
+    assert told(before + BODY.replace(b"%\xe2\xe3\xcf\xd3\n", b"")) == "application/pdf"
+
+
+def test_a_text_about_pdf_is_a_text() -> None:
+    assert told(b"A PDF begins with %PDF-1.4 and ends with %%EOF, behind startxref.\n") == ""
+    assert told(b"x" * 2000 + BODY[:9] + b"text") == ""
