@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from enum import Enum, auto
 
 from mcp.types import InputRequiredResult
 
@@ -14,14 +15,28 @@ from openrouter_mcp.timing import Timing
 Report = Callable[[str], Awaitable[None]]
 """Tells a waiting person, in one sentence, what is going on."""
 Send = Callable[[float, str], Awaitable[None]]
-Answer = bool | InputRequiredResult | None
-"""Yes or no; a question that the tool has to return; None from a client that cannot ask."""
-Confirm = Callable[[str, str], Awaitable[Answer]]
 
 
-async def nobody(_key: str, _message: str) -> Answer:
+class Decision(Enum):
+    """What became of a question to the user."""
+
+    YES = auto()
+    DECLINED = auto()
+    CANCELLED = auto()
+    """The user closed the question without an answer."""
+    CANNOT_ASK = auto()
+    """The client has no way to ask its user."""
+    FAILED = auto()
+    """The client answered the question with an error."""
+
+
+Confirm = Callable[[str], Awaitable[Decision | InputRequiredResult]]
+"""Asks the user a question; gives the decision, or the question that the tool has to return."""
+
+
+async def nobody(_message: str) -> Decision:
     """A `Confirm` for a client that cannot ask its user."""
-    return None
+    return Decision.CANNOT_ASK
 
 
 async def silent(_message: str) -> None:

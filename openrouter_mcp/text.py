@@ -19,6 +19,11 @@ STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|,(\s*[}\]]
 """A string that never ends reaches to the end, so that the time stays linear."""
 HALF_CHARACTER = re.compile(r"\\u[dD]")
 """How JSON spells one of the two halves that make up some characters, such as emoji."""
+BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
+"""Characters that count as printable, of which nothing is seen."""
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
 
@@ -31,8 +36,14 @@ def duration(seconds: float) -> str:
 
 
 def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
-    """Foreign text made fit to show: one line, no markup, no key, at most `limit` characters."""
-    line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", str(text)).split())
+    """Foreign text made fit to show: one line, no markup, no key, at most `limit` characters.
+
+    Characters that control a terminal or the direction of reading, or that nobody sees, are left
+    out: with them a text can look like another one.
+    """
+    line = " ".join(str(text).split())
+    line = "".join(each for each in line if each.isprintable() and each not in BLANK)
+    line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", line).split())
     line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)
     line = re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
     return line if len(line) <= limit else f"{line[: limit - 3]}..."

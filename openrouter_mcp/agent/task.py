@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,10 +33,11 @@ from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.progress import Progress, Report, silent
+from openrouter_mcp.progress import Decision, Progress, Report, silent
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import consent, estimate
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
+from openrouter_mcp.spending.consent import Expense
 from openrouter_mcp.spending.cost import of_statistics
 from openrouter_mcp.spending.paid_request import MAY_BILL, Purchase, statistics_in_time
 from openrouter_mcp.spending.receipts import Receipt
@@ -47,7 +47,7 @@ from openrouter_mcp.threads.threads import NEW, Thread
 
 TOOL = "run_agent"
 NEAREST = 3
-SHOWN_TASK = 200
+SHOWN_NAME = 100
 ASKING = 10.0
 """Seconds that the servers have to start before the user is asked about their tools.
 
@@ -117,33 +117,36 @@ class Delegation(PaidCall):
     async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
         """Ask the user to allow withheld tools that the caller names, and the cost above the limit.
 
-        It is one question for both. Raises `BUDGET_EXCEEDED` for a no to the cost.
+        It is one question for both. Raises `BUDGET_EXCEEDED` unless the user agrees to the cost.
         """
-        model = self._model
         names = await self._named_but_withheld()
-        listed = f"use these tools, which may change something: {', '.join(sorted(names))}"
-        task = clean(self._task.task, SHOWN_TASK)
-        if self._is_dear:
-            tools = f", which can {listed}," if names else ""
-            what = f"{TOOL} with {model.id} ({task}){tools}"
-            question = await consent.question(settings, progress, what, self.limit, None)
+        listed = ", ".join(clean(name, SHOWN_NAME) for name in sorted(names))
+        tools = f"use these tools, which may change something: {listed}"
+        if await self.exceeds(settings.confirm_above):
+            beside = f"For this run it may also {tools}." if names else ""
+            question = await consent.ask(progress, await self.expense(), beside)
             self._allowed = names
             return question
         if not names:
             return None
-        digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
-        question = f"Let {model.id} {listed}? For this run only. Its task: {task}"
-        answer = await progress.confirm(f"tools-{digest}", question)
-        if isinstance(answer, InputRequiredResult):
-            return answer
-        self._allowed = names if answer else frozenset()
+        task = consent.quoted(self._task.task)
+        question = f"Let {self._model.id} {tools}? For this run only. Its task: {task}"
+        decision = await progress.confirm(question)
+        if isinstance(decision, InputRequiredResult):
+            return decision
+        self._allowed = names if decision is Decision.YES else frozenset()
         return None
 
-    @property
-    def _is_dear(self) -> bool:
-        """Whether the user has to agree to the cost, which no argument has limited."""
-        threshold, most = self._app.settings.confirm_above, self.limit
-        return bool(threshold and not self._task.max_cost) and (most is None or most > threshold)
+    async def fit(self, limit: Decimal) -> bool:
+        """End the run at `limit` USD where the caller gave no limit."""
+        if self._task.max_cost:
+            return False
+        self.limit = limit
+        return True
+
+    async def expense(self) -> Expense:
+        """The whole run."""
+        return Expense(TOOL, self._model.id, self.limit, self._task.task)
 
     async def _named_but_withheld(self) -> frozenset[str]:
         if not self._task.tools:

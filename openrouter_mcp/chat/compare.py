@@ -10,12 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from fastmcp.tools import ToolResult
-from mcp.types import InputRequiredResult, TextContent
+from mcp.types import TextContent
 
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import conversation, replies
@@ -30,7 +29,6 @@ from openrouter_mcp.models import choose
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import dollars
-from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import (
     ESTIMATE_META,
     UNTRUSTED_META,
@@ -39,9 +37,9 @@ from openrouter_mcp.results import (
     paragraphs,
     tool_result,
 )
-from openrouter_mcp.settings import Settings
-from openrouter_mcp.spending import consent, estimate, receipts
+from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
+from openrouter_mcp.spending.consent import Expense
 from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.spending.receipts import Receipt
 
@@ -223,21 +221,46 @@ class Comparison(PaidCall):
         self,
         app: App,
         asked: CallerRequest,
-        requests: Sequence[ChatRequest],
-        share: Decimal | None,
-        judging: CallerRequest | None,
+        models: Sequence[str],
+        judge: str,
         notes: Sequence[str],
     ) -> None:
         self.tool = asked.tool
         self.limit = asked.limit
         self._app = app
         self._asked = asked
-        self._requests = requests
-        self._share = share
-        """USD that each model may cost, and the judge."""
-        self._judging = judging
-        """What the judge is asked, but for the answers."""
+        self._models = models
+        self._judge = judge
         self._notes = notes
+        self._requests: Sequence[ChatRequest] = ()
+        self._share: Decimal | None = None
+        """USD that each model may cost, and the judge."""
+        self._judging: CallerRequest | None = None
+        """What the judge is asked, but for the answers."""
+
+    async def share_out(self, limit: Decimal | None) -> None:
+        """Compose what each model and the judge are asked, for an equal share of `limit` USD.
+
+        Raises what concerns all of them: `INVALID_INPUT`, `MODEL_NOT_FOUND`, `BUDGET_EXCEEDED`.
+        """
+        shares = len(self._models) + bool(self._judge)
+        asked = replace(self._asked, max_cost=float((limit or 0) / shares))
+        try:
+            self._requests = [
+                await conversation.compose_for(self._app, replace(asked, model=model))
+                for model in self._models
+            ]
+        except OpenRouterError as error:
+            if error.code is not Code.BUDGET_EXCEEDED:
+                raise
+            raise error.advised(
+                f"Each of the {shares} calls has an equal share of max_cost: for all of them "
+                f"together it is {shares} times that."
+            ) from error
+        if self._judge:
+            judging = replace(asked, model=self._judge, system=JUDGE, schema=VERDICT)
+            self._judging = replace(judging, attached=NO_FILES, options={})
+        self.limit, self._share = limit, asked.limit
 
     @property
     def title(self) -> str:
@@ -255,17 +278,19 @@ class Comparison(PaidCall):
         estimates = [(result.meta or {})[ESTIMATE_META] for result in each]
         return tool_result(content, meta={ESTIMATE_META: estimates})
 
-    async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
-        """Ask the user once for all of them."""
-        now = datetime.now(UTC)
-        each = [estimate.of_chat(request, now).most for request in self._requests]
+    async def fit(self, limit: Decimal) -> bool:
+        """Derive the output limits from equal shares of `limit` USD where the caller gave none."""
+        await self.share_out(limit)
+        return True
+
+    async def expense(self) -> Expense:
+        """All of them; what the judge reads is not known yet."""
+        each = [conversation.most_of(self._app, request) for request in self._requests]
         known = [most for most in each if most is not None]
-        most = sum(known, Decimal(0)) if len(known) == len(each) else None
-        if self._judging:
-            # What the judge reads is not known yet; its share of the limit bounds it.
-            most = self.limit
-        what = f"{self.tool} with {self.title}"
-        return await consent.question(settings, progress, what, most, self.limit)
+        bounded = len(known) == len(each) and not self._judging
+        most = self.at_most(sum(known, Decimal(0)) if bounded else None)
+        models = ", ".join(request.model.id for request in self._requests)
+        return Expense(self.tool, models, most, self._asked.prompt)
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Ask them all, have the answers judged, and reply. Raises when not one has answered."""
@@ -403,28 +428,11 @@ async def plan_comparison(
     Raises what concerns all of them: `INVALID_INPUT`, `MODEL_NOT_FOUND`, `BUDGET_EXCEEDED`.
     """
     chosen, notes = await _chosen(app, asked, models)
-    shares = len(chosen) + bool(judge)
-    share = asked.max_cost / shares
-    judging = None
     if judge:
         await app.catalogue.resolve(judge)
-        judging = replace(asked, model=judge, max_cost=share, system=JUDGE, schema=VERDICT)
-        judging = replace(judging, attached=NO_FILES, options={})
-    try:
-        requests = [
-            await conversation.compose_for(app, replace(asked, model=model, max_cost=share))
-            for model in chosen
-        ]
-    except OpenRouterError as error:
-        if error.code is not Code.BUDGET_EXCEEDED:
-            raise
-        raise OpenRouterError(
-            error.code,
-            f"Each of the {shares} calls has an equal share of max_cost. {error.message} For all "
-            f"of them together max_cost is {shares} times that.",
-        ) from error
-    limit = replace(asked, max_cost=share).limit
-    return Comparison(app, asked, requests, limit, judging, notes)
+    comparison = Comparison(app, asked, chosen, judge, notes)
+    await comparison.share_out(asked.limit)
+    return comparison
 
 
 async def _chosen(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from fastmcp.tools import ToolResult
-from mcp.types import InputRequiredResult
 
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import replies
@@ -21,11 +21,11 @@ from openrouter_mcp.files import save
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models import choose, prices
-from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import UNTRUSTED_META
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.spending import consent, estimate
+from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
+from openrouter_mcp.spending.consent import Expense
 from openrouter_mcp.spending.paid_request import MAY_BILL, Purchase
 from openrouter_mcp.threads import history
 from openrouter_mcp.threads.threads import NEW, Thread
@@ -54,13 +54,20 @@ class ChatCall(PaidCall):
 
     async def dry_run(self) -> ToolResult:
         """What the call would send and cost, with the endpoints that could serve it."""
-        return await dry_run_of(self._app, await self._composed())
+        return await dry_run_of(self._app, await self._composed(self._asked))
 
-    async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
-        """Ask the user above the threshold."""
-        if not settings.confirm_above:
-            return None
-        return await question_of(settings, self, await self._composed(), progress)
+    async def fit(self, limit: Decimal) -> bool:
+        """Derive the output limit from `limit` USD where the caller gave none."""
+        asked = replace(self._asked, max_cost=float(limit))
+        await self._composed(asked)
+        self._asked, self.limit = asked, limit
+        return True
+
+    async def expense(self) -> Expense:
+        """The whole answer, with what may follow to complete it."""
+        request = await self._composed(self._asked)
+        most = self.at_most(most_of(self._app, request))
+        return Expense(self.tool, request.model.id, most, request.preview())
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Ask, and reply with the whole answer and its receipt."""
@@ -75,9 +82,8 @@ class ChatCall(PaidCall):
             await _keep(thread, asked, exchange)
             return await reply(app, asked, exchange, purchase, handle, thread.id)
 
-    async def _composed(self) -> ChatRequest:
+    async def _composed(self, asked: CallerRequest) -> ChatRequest:
         """The request as it would be now, without waiting for the thread's turn."""
-        asked = self._asked
         if asked.thread_id and asked.thread_id != NEW:
             _, messages = await self._app.threads.show(asked.thread_id)
             asked = await _with_history(self._app, asked, messages)
@@ -128,13 +134,11 @@ async def compose_for(app: App, asked: CallerRequest) -> ChatRequest:
     return _within_limit(request, asked, app.settings)
 
 
-async def question_of(
-    settings: Settings, call: PaidCall, request: ChatRequest, progress: Progress
-) -> InputRequiredResult | None:
-    """What to ask the user before this request is paid; None = nothing."""
+def most_of(app: App, request: ChatRequest) -> Decimal | None:
+    """USD that the request and those that may follow it can cost; None where nothing bounds it."""
     most = estimate.at_worst(request, datetime.now(UTC)).most
-    what = f"{call.tool} with {request.model.id}"
-    return await consent.question(settings, progress, what, most, call.limit)
+    further = most_further(request, app.settings.max_continuations)
+    return None if most is None else most * (1 + further)
 
 
 async def _with_history(
@@ -250,9 +254,18 @@ class TextCompletion(PaidCall):
         """What the call would send and cost, with the endpoints that could serve it."""
         return await dry_run_of(self._app, self._request)
 
-    async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
-        """Ask the user above the threshold."""
-        return await question_of(settings, self, self._request, progress)
+    async def fit(self, limit: Decimal) -> bool:
+        """Derive the output limit from `limit` USD where the caller gave none."""
+        asked, settings = replace(self._asked, max_cost=float(limit)), self._app.settings
+        request = compose_text(asked, self._request.model, settings)
+        self._request = _within_limit(request, asked, settings)
+        self._asked, self.limit = asked, limit
+        return True
+
+    async def expense(self) -> Expense:
+        """The whole completion."""
+        most = self.at_most(most_of(self._app, self._request))
+        return Expense(self.tool, self.title, most, self._request.preview())
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Complete the text, and reply with it and its receipt."""

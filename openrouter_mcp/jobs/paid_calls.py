@@ -9,12 +9,14 @@ from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
 from openrouter_mcp.api.client import OpenRouter
-from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.jobs.jobs import Handle, Jobs
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import RECEIPT_META, failed
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.spending import consent
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
+from openrouter_mcp.spending.consent import Expense
 from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.spending.receipts import Receipt, after_paying
 
@@ -41,12 +43,41 @@ class PaidCall(ABC):
     async def dry_run(self) -> ToolResult:
         """What it would send and cost. Nothing is paid."""
 
-    @abstractmethod
     async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
         """Ask the user where the cost needs a yes; a result is to be returned from the tool.
 
-        Raises `BUDGET_EXCEEDED` when the user declines or cannot be asked.
+        Raises `BUDGET_EXCEEDED` unless the user says yes.
         """
+        if not await self.exceeds(settings.confirm_above):
+            return None
+        return await consent.ask(progress, await self.expense())
+
+    async def exceeds(self, threshold: Decimal) -> bool:
+        """Whether it can cost more than that and cannot be kept below it; 0 means no threshold."""
+        if not threshold or (self.limit is not None and self.limit <= threshold):
+            return False
+        try:
+            return not await self.fit(threshold)
+        except OpenRouterError as error:
+            if error.code is not Code.BUDGET_EXCEEDED:
+                raise
+            return True
+
+    async def fit(self, limit: Decimal) -> bool:
+        """See to it that it costs `limit` USD at most; whether that could be done.
+
+        What the caller asked for stays as it is: only an output limit that is nowhere given can
+        be derived. May raise `BUDGET_EXCEEDED` instead.
+        """
+        return self.most is not None and self.most <= limit
+
+    async def expense(self) -> Expense:
+        """What the user is asked about where it could not be kept below the threshold."""
+        return Expense(self.tool, self.title, self.at_most(self.most), self.subject)
+
+    def at_most(self, most: Decimal | None) -> Decimal | None:
+        """The highest cost in USD, within the limit of the call; None where nothing bounds it."""
+        return min((each for each in (most, self.limit) if each is not None), default=None)
 
     @abstractmethod
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:

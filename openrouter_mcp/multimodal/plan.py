@@ -9,16 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from fastmcp.tools import ToolResult
-from mcp.types import InputRequiredResult
 
 from openrouter_mcp.app import App
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
-from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import ESTIMATE_META, abbreviated, tool_result
-from openrouter_mcp.settings import Settings
-from openrouter_mcp.spending import consent
 
 SHOWN_REQUEST = 2000
 
@@ -64,11 +60,6 @@ class MediaPlan(PaidCall):
             "usd_most": None if self.most is None else f"{self.most:f}",
         }
         return tool_result("\n".join(lines), meta={ESTIMATE_META: meta})
-
-    async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
-        """Ask the user above the threshold."""
-        what = f"{self.tool} with {self.model.id}"
-        return await consent.question(settings, progress, what, self.most, self.limit)
 
 
 def limit_of(app: App, max_cost: float) -> Decimal | None:

@@ -47,9 +47,7 @@ async def chat(
         JsonObject, Field(description="JSON schema: the answer is JSON that fits it.")
     ] = {},
     max_tokens: Annotated[Tokens, Field(description="Output limit, reasoning included.")] = 0,
-    max_cost: Annotated[
-        Usd, Field(description="USD at most; at or above the estimate it is your consent.")
-    ] = 0,
+    max_cost: Annotated[Usd, Field(description="USD at most.")] = 0,
     dry_run: Annotated[bool, Field(description="Show request and price, send nothing.")] = False,
     options: Annotated[
         JsonObject,

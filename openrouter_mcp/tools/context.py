@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable
 from functools import partial
@@ -12,9 +13,10 @@ from fastmcp import prompts, resources, tools
 from fastmcp.dependencies import CurrentContext, Depends
 from fastmcp.server.context import Context
 from mcp.types import ToolAnnotations
+from pydantic import ValidationError
 
 from openrouter_mcp.app import App
-from openrouter_mcp.progress import Answer, Progress
+from openrouter_mcp.progress import Decision, Progress
 
 PAID = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
@@ -54,38 +56,58 @@ def _described(
 
 QUESTIONS_RETURNED_SINCE = "2026-07-28"
 """From this protocol version on a tool returns its question and is called with the answer."""
-YES_OR_NO = {
-    "type": "object",
-    "properties": {"ok": {"type": "boolean", "title": "Proceed?", "default": False}},
-    "required": ["ok"],
-}
+YES_OR_NO = {"type": "object", "title": "Go on?", "properties": {}}
+"""A form without fields: accepting it is the yes."""
+DECISIONS = {"decline": Decision.DECLINED, "cancel": Decision.CANCELLED}
 
 
-async def confirm(context: Context, key: str, message: str) -> Answer:
-    """The user's yes or no to `message`; None where the client cannot ask.
+async def confirm(context: Context, message: str) -> Decision | mt.InputRequiredResult:
+    """Ask the user a question.
 
     The tool has to return an `InputRequiredResult`: the client then calls it again, from its
-    beginning, with the answer, so nothing costly may come before. `key` names the question among
-    those of one tool, so it has to change with what is asked.
+    beginning, with the answer, so nothing costly may come before.
     """
-    capabilities = context.session.client_capabilities
-    if not (capabilities and capabilities.elicitation):
-        return None
+    if not _can_ask(context):
+        return Decision.CANNOT_ASK
     request = context.request_context
     if request is None or request.protocol_version < QUESTIONS_RETURNED_SINCE:
-        reply = await context.elicit(message, bool)
-        return reply.action == "accept" and bool(reply.data)
+        return await _ask_now(context, message)
+    # An answer counts for this question alone.
+    key = f"confirm-{hashlib.sha256(message.encode('utf-8', 'replace')).hexdigest()[:16]}"
     answers = context.input_responses or {}
-    if key not in answers:
-        params = mt.ElicitRequestFormParams(message=message, requested_schema=YES_OR_NO)
-        question = mt.ElicitRequest(method="elicitation/create", params=params)
-        return mt.InputRequiredResult(result_type="input_required", input_requests={key: question})
-    answer = answers[key]
-    return (
-        isinstance(answer, mt.ElicitResult)
-        and answer.action == "accept"
-        and bool((answer.content or {}).get("ok"))
-    )
+    if key in answers:
+        return _decision(answers[key])
+    params = mt.ElicitRequestFormParams(message=message, requested_schema=YES_OR_NO)
+    question = mt.ElicitRequest(method="elicitation/create", params=params)
+    return mt.InputRequiredResult(result_type="input_required", input_requests={key: question})
+
+
+def _can_ask(context: Context) -> bool:
+    """Whether the client shows forms; one that names no mode of asking means these."""
+    capabilities = context.session.client_capabilities
+    asking = capabilities.elicitation if capabilities else None
+    return asking is not None and (asking.form is not None or asking.url is None)
+
+
+async def _ask_now(context: Context, message: str) -> Decision:
+    """Ask in the middle of the call, as clients of earlier protocol versions expect it."""
+    from mcp.shared.exceptions import MCPError
+
+    try:
+        answer = await context.session.elicit_form(message, YES_OR_NO, context.request_id)
+    except (MCPError, ValidationError):
+        return Decision.FAILED
+    return _decision(answer)
+
+
+def _decision(answer: object) -> Decision:
+    if not isinstance(answer, mt.ElicitResult):
+        return Decision.FAILED
+    if answer.action == "accept":
+        # The form asks for nothing, but some clients have a box for the yes.
+        refused = any(value is False for value in (answer.content or {}).values())
+        return Decision.DECLINED if refused else Decision.YES
+    return DECISIONS[answer.action]
 
 
 def _app(context: Context = CurrentContext()) -> App:

@@ -141,22 +141,20 @@ async def test_the_calling_model_cannot_widen_what_is_allowed(delegate, simulato
 
 
 @both_eras
-@pytest.mark.parametrize("ok", [True, False])
-async def test_the_users_yes_widens_it_for_this_run(delegate, simulator, folder, ok) -> None:
+@pytest.mark.parametrize("action", ["accept", "decline", "cancel"])
+async def test_the_users_yes_widens_it_for_this_run(delegate, simulator, folder, action) -> None:
     questions = []
 
     async def handler(message, response_type, params, context):
         questions.append(message)
-        return ElicitResult(
-            action="accept", content=dict.fromkeys(params.requested_schema["properties"], ok)
-        )
+        return ElicitResult(action=action)
 
     simulator.answer(writes(folder / "b.txt"))
     simulator.answer("Done.")
     await delegate(handler=handler, tools=["files__*"])
     assert len(questions) == 1
     assert "files__write" in questions[0]
-    assert (folder / "b.txt").exists() is ok
+    assert (folder / "b.txt").exists() is (action == "accept")
 
 
 @both_eras
@@ -166,28 +164,33 @@ async def test_money_and_tools_are_one_question(delegate, simulator, folder, con
 
     async def handler(message, response_type, params, context):
         questions.append(message)
-        names = params.requested_schema["properties"]
-        return ElicitResult(action="accept", content=dict.fromkeys(names, True))
+        return ElicitResult(action="accept")
 
     simulator.answer(writes(folder / "b.txt"))
     simulator.answer("Done.")
-    await delegate(handler=handler, tools=["files__*"])
+    await delegate(handler=handler, tools=["files__*"], max_cost=2)
     assert len(questions) == 1
     assert "files__write" in questions[0]
-    assert "can cost" in questions[0]
+    assert questions[0].startswith(f"run_agent with {MODEL} can cost up to $2.00. ")
     assert (folder / "b.txt").exists()
 
 
 @both_eras
-async def test_what_is_dear_and_cannot_be_asked_needs_a_limit(
-    delegate, simulator, configure
-) -> None:
+async def test_what_is_dear_and_cannot_be_asked_is_refused(delegate, simulator, configure) -> None:
     configure(OPENROUTER_CONFIRM_ABOVE="0.5")
-    refused = await delegate()
+    refused = await delegate(max_cost=0.6)
     assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert sent(simulator) == []
-    simulator.answer("Done.")
-    assert not (await delegate(max_cost=0.6)).is_error
+
+
+async def test_a_run_without_a_limit_ends_below_what_needs_consent(
+    delegate, simulator, configure, folder
+) -> None:
+    configure(OPENROUTER_CONFIRM_ABOVE="0.02")
+    simulator.answer(reads(folder / "a.txt"), times=None)
+    stopped = await delegate()
+    assert not stopped.is_error
+    assert 0 < float(stopped.meta["openrouter/receipt"]["cost"]) <= 0.02
 
 
 async def test_nobody_is_asked_when_the_caller_names_no_tools(delegate, simulator) -> None:
