@@ -39,6 +39,12 @@ from typing import Any
 
 from fastmcp.exceptions import ToolError
 
+from openrouter_mcp.text import without_middle
+
+LONGEST_MESSAGE = 2000
+"""Characters: a message may quote what callers and others wrote, who write at any length."""
+MOST_SUGGESTIONS = 20
+
 
 class Code(StrEnum):
     """The closed set of error codes, in `_meta["openrouter/error"]["code"]`."""
@@ -110,6 +116,7 @@ class OpenRouterError(ToolError):
         suggestions: Sequence[str] = (),
         reply: Mapping[str, Any] | None = None,
     ) -> None:
+        message = without_middle(message, LONGEST_MESSAGE)
         super().__init__(message, log_level=logging.DEBUG)
         self.code = code
         self.message = message
@@ -117,7 +124,7 @@ class OpenRouterError(ToolError):
         self.retry_after = retry_after
         self.http_status = http_status
         self.availability = availability
-        self.suggestions = list(suggestions)
+        self.suggestions = list(suggestions)[:MOST_SUGGESTIONS]
         self.reply = reply or {}
 
     def advised(self, step: str) -> OpenRouterError:

@@ -16,6 +16,7 @@ from typing import Any
 import mcp.types as mt
 from fastmcp.exceptions import ToolError, ValidationError
 from fastmcp.prompts import PromptResult
+from fastmcp.resources import ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.function_tool import FunctionTool
@@ -25,9 +26,13 @@ from pydantic import ValidationError as PydanticError
 from openrouter_mcp import results
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
+from openrouter_mcp.files import save
 from openrouter_mcp.text import did_you_mean, nearest, validation_reason
 
 SHOWN_ISSUES = 8
+LONGEST_ADDRESS = 2000
+LONGEST_ARGUMENT = 500_000
+"""Characters of an argument of a prompt, which holds them in its text."""
 
 NEEDED_BY_THE_FIRST_CALL = (
     "openrouter_mcp.chat.conversation",
@@ -63,6 +68,20 @@ class Boundary(Middleware):
         call_next: CallNext[mt.CallToolRequestParams, ToolResult],
     ) -> ToolResult:
         """Run a tool. An argument that is null counts as not given."""
+        result = await self._called(context, call_next)
+        # In the newest protocol it may be a question to the user instead.
+        if not isinstance(result, ToolResult):
+            return result
+        content = results.as_json(result)
+        if len(content) <= results.LARGEST_REPLY:
+            return result
+        return results.without_bulk(result, await _saved(context, content))
+
+    async def _called(
+        self,
+        context: MiddlewareContext[mt.CallToolRequestParams],
+        call_next: CallNext[mt.CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
         name = context.message.name
         given = context.message.arguments or {}
         arguments = {key: value for key, value in given.items() if value is not None}
@@ -78,6 +97,19 @@ class Boundary(Middleware):
             message = f"{name} failed. {NEXT_STEP[Code.INTERNAL]}"
             return results.failed(OpenRouterError(Code.INTERNAL, message))
 
+    async def on_read_resource(
+        self,
+        context: MiddlewareContext[mt.ReadResourceRequestParams],
+        call_next: CallNext[mt.ReadResourceRequestParams, ResourceResult],
+    ) -> ResourceResult:
+        """Read a resource, or say where one is saved that is larger than clients take."""
+        _check_length("address of a resource", str(context.message.uri), LONGEST_ADDRESS)
+        result = await call_next(context)
+        content = "".join(str(item.content) for item in result.contents).encode()
+        if len(content) <= results.LARGEST_REPLY // 2:
+            return result
+        return ResourceResult(await _saved(context, content))
+
     async def on_get_prompt(
         self,
         context: MiddlewareContext[mt.GetPromptRequestParams],
@@ -85,6 +117,9 @@ class Boundary(Middleware):
     ) -> PromptResult:
         """Fill in a prompt, or name the arguments that it lacks."""
         name, given = context.message.name, context.message.arguments or {}
+        _check_length("name of a prompt", name, LONGEST_ADDRESS)
+        for argument, value in given.items():
+            _check_length("argument of a prompt", argument + value, LONGEST_ARGUMENT)
         server = context.fastmcp_context
         prompt = await server.fastmcp.get_prompt(name) if server else None
         known = (prompt.arguments if prompt else None) or []
@@ -106,6 +141,22 @@ class Boundary(Middleware):
         known = self._tools[name].parameters["properties"]
         for argument in arguments.keys() - known.keys():
             raise _unknown(f"argument of {name}", argument, list(known))
+
+
+async def _saved(context: MiddlewareContext[Any], content: bytes) -> str:
+    """Save what is too large to be sent; a sentence that says where it is."""
+    assert context.fastmcp_context is not None  # noqa: S101 - every request has one
+    app: App = context.fastmcp_context.lifespan_context["app"]
+    text = content.decode("utf-8", "replace")
+    path, problem = await save.save_whole(app.settings, text, "reply", ".json")
+    size = f"This reply has {len(content):,} bytes, more than clients take."
+    return f"{size} All of it is in {path}" if path else f"{size} {problem}"
+
+
+def _check_length(what: str, value: str, most: int) -> None:
+    """Refuse what would be sent back at its whole length."""
+    if len(value) > most:
+        raise MCPError(mt.INVALID_PARAMS, f"No {what} has more than {most:,} characters.")
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> OpenRouterError:

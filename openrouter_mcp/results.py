@@ -5,6 +5,7 @@ The names under which a reply carries data for programs are MCP `_meta` keys.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
-from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.text import storable, storable_json
 
 ERROR_META = "openrouter/error"
@@ -29,6 +30,14 @@ MOST_FILES = 100
 """Files that one reply lists."""
 SHOWN_TEXT = 200
 """Characters that a dry run shows of each text in a request."""
+SHOWN_ITEMS = 50
+"""Items that a dry run shows of each list and object in a request."""
+LARGEST_REPLY = 8_000_000
+"""Bytes that a reply may have as JSON: clients drop a connection that sends 10 MB in a line."""
+HEAD = 20_000
+"""Characters that are shown of a reply that is larger than that."""
+LARGEST_META = 20_000
+"""Bytes that an entry of `_meta` may have in such a reply."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +106,50 @@ def abbreviated(value: Any) -> Any:
     """A request as a dry run shows it: long texts cut, since they go to the model alone."""
     if isinstance(value, str) and len(value) > SHOWN_TEXT:
         return f"{value[:SHOWN_TEXT]}... ({len(value):,} characters)"
+    more = f"... and {len(value) - SHOWN_ITEMS:,} more" if _is_long(value) else ""
     if isinstance(value, list):
-        return [abbreviated(item) for item in value]
+        shown = [abbreviated(item) for item in value[:SHOWN_ITEMS]]
+        return [*shown, more] if more else shown
     if isinstance(value, Mapping):
-        return {name: abbreviated(item) for name, item in value.items()}
+        items = itertools.islice(value.items(), SHOWN_ITEMS)
+        shown = {abbreviated(str(name)): abbreviated(item) for name, item in items}
+        return {**shown, "...": more} if more else shown
     # What is no JSON is the content of a file, which names itself.
     return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, list | Mapping) and len(value) > SHOWN_ITEMS
+
+
+def as_json(result: ToolResult) -> bytes:
+    """A reply as it is sent."""
+    from pydantic_core import to_json
+
+    return to_json([result.content, result.structured_content, result.meta])
+
+
+def without_bulk(result: ToolResult, where: str) -> ToolResult:
+    """What a client can take of a reply that is too large: its beginning, `where`, its receipt.
+
+    Data without a part of it would be no data of that tool: then the reply is an error.
+    """
+    from pydantic_core import to_json
+
+    texts = [block.text for block in result.content if isinstance(block, TextContent)]
+    files = [block for block in result.content if not isinstance(block, TextContent)]
+    data = result.structured_content
+    entries = dict(result.meta or {})
+    if receipt := (data or {}).get("receipt"):
+        entries.setdefault(RECEIPT_META, receipt)
+    meta = {name: entry for name, entry in entries.items() if len(to_json(entry)) <= LARGEST_META}
+    if data is not None:
+        meta[ERROR_META] = OpenRouterError(Code.TOO_LARGE, where).meta()
+    head = "" if data is not None else paragraphs(texts)[:HEAD]
+    ending = receipt_line(ToolResult(content=result.content, structured_content=data, meta=entries))
+    blocks = [*text_blocks([paragraphs([where, head])]), *files]
+    blocks += text_blocks([paragraphs([where if head else "", ending[:HEAD]])])
+    return tool_result(blocks, meta=meta, is_error=result.is_error or data is not None)
 
 
 def with_files(

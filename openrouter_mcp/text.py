@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from typing import Any
 
 MESSAGE_LIMIT = 300
+LONGEST_NAME = 200
+"""Characters of a name that others are compared with; nobody means a longer one."""
 DAY = 86_400
 """Seconds."""
 LONGEST_NUMBER = 300
@@ -49,9 +51,15 @@ def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
+def without_middle(text: str, limit: int) -> str:
+    """Text of our own around words of others: its beginning and its end where it is too long."""
+    half = (limit - 7) // 2
+    return text if len(text) <= limit else f"{text[:half]} [...] {text[-half:]}"
+
+
 def nearest(name: str, known: Iterable[str], *, most: int = 3, likeness: float = 0.5) -> list[str]:
     """The known names that are spelled most like `name`, best first; `likeness` is 0 to 1."""
-    return get_close_matches(name, list(known), n=most, cutoff=likeness)
+    return get_close_matches(name[:LONGEST_NAME], list(known), n=most, cutoff=likeness)
 
 
 def is_typo(word: str, known: str) -> bool:

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.text import nearest
+from openrouter_mcp.text import clean, nearest
 
 Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
 """How long a model reasons, from the least to the most; empty means the model's own default."""
+MOST_DOUBTS = 10
+"""Notes on names that look mistyped."""
 LOCKED = {
     "stream": "answers are always streamed from OpenRouter",
     "stream_options": "usage is always reported",
@@ -163,11 +165,14 @@ def mapping(options: dict[str, Any], name: str, path: str = "") -> Mapping[str, 
 def doubts(options: Mapping[str, Any]) -> list[str]:
     """Options whose name looks mistyped: OpenRouter ignores what it does not know."""
     found = []
-    for name in options.keys() - DOCUMENTED:
+    unknown = sorted(options.keys() - DOCUMENTED)
+    for name in unknown[:MOST_DOUBTS]:
         near = nearest(name, DOCUMENTED, most=1, likeness=0.75)
         meant = f"; did you mean {near[0]}?" if near else "."
-        found.append(f"options.{name} was sent, but OpenRouter documents no such parameter{meant}")
-    return sorted(found)
+        found.append(
+            f"options.{clean(name, 60)} was sent, but OpenRouter documents no such parameter{meant}"
+        )
+    return found
 
 
 def _plain(price: object) -> str:

@@ -51,6 +51,7 @@ URI = re.compile(r"(?:file|data):(?://)?|[a-z][a-z\d+.-]*://", re.IGNORECASE)
 DRIVE = re.compile(r"([A-Za-z]):[\\/]")
 ANY_DRIVE = re.compile(r"^(?:/mnt/[a-z](?=/|$)|[a-z]:)")
 LONGEST = 300  # characters of a path that are shown
+LONGEST_PATH = 32_767  # characters of a path or a glob; no system allows more
 
 # For reading; O_NONBLOCK: a FIFO must not wait for its writer.
 READ = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT")
@@ -79,10 +80,8 @@ def absolute(name: str) -> Path:
     if uri := URI.match(name):
         name = _of_uri(name, uri)
     if not name or "\0" in name or not _encodable(name):
-        raise OpenRouterError(
-            Code.INVALID_INPUT,
-            f"{display(repr(name))} is no path. Give the path of a file, folder or glob.",
-        )
+        raise no_path(name)
+    check_length(name)
     if os.name != "nt" and (drive := DRIVE.match(name)):
         mounted = WINDOWS_DRIVES / drive[1].lower()
         if is_folder(mounted):
@@ -91,6 +90,21 @@ def absolute(name: str) -> Path:
         name = f"{home()}/{name[2:]}"
     # POSIX keeps two slashes at the start, which mean the same as one.
     return Path(os.path.normpath(re.sub("^/+", "/", str(working_directory() / name))))
+
+
+def check_length(name: str) -> None:
+    """Raise `INVALID_INPUT` for what is longer than any path or glob."""
+    if len(name) > LONGEST_PATH:
+        raise no_path(name)
+
+
+def no_path(name: str) -> OpenRouterError:
+    """The refusal of what no file can be called."""
+    return OpenRouterError(
+        Code.INVALID_INPUT,
+        f"{display(repr(name[:LONGEST_PATH]))} is no path. Give the path of a file, folder or "
+        "glob.",
+    )
 
 
 def _of_uri(name: str, uri: re.Match[str]) -> str:

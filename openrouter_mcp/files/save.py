@@ -204,7 +204,7 @@ async def shown_text(settings: Settings, text: str, name: str) -> tuple[str, lis
     shown = settings.max_reply_chars
     if len(text) <= shown:
         return text, []
-    path, problem = await _save_whole(settings, text, name, ".md")
+    path, problem = await save_whole(settings, text, name, ".md")
     if not path:
         return text, [problem]
     return text[:shown], [f"These are {shown:,} of {len(text):,} characters; all are in {path}"]
@@ -219,13 +219,13 @@ async def shown_rows(
     fitting = sum(end <= settings.max_reply_chars for end in ends)
     if fitting == len(rows):
         return rows, []
-    path, problem = await _save_whole(settings, "\n".join(lines), name, ".jsonl")
+    path, problem = await save_whole(settings, "\n".join(lines), name, ".jsonl")
     if not path:
         return rows, [problem]
     return rows[:fitting], [f"These are {fitting:,} of {len(rows):,}; all are in {path}"]
 
 
-async def _save_whole(settings: Settings, text: str, name: str, suffix: str) -> tuple[str, str]:
+async def save_whole(settings: Settings, text: str, name: str, suffix: str) -> tuple[str, str]:
     """Where a long reply is saved; else nothing, and why not."""
     directory = settings.output_dir
     try:

@@ -16,7 +16,7 @@ from openrouter_mcp.models.datasets import CATEGORIES, Market
 from openrouter_mcp.models.filter import ABILITIES, VISION, ModelFilter, kind, one_of
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution, tokens
-from openrouter_mcp.text import nearest
+from openrouter_mcp.text import LONGEST_NAME, clean, nearest
 
 ORDERS = {
     "popularity": "most-popular",
@@ -79,7 +79,9 @@ async def find(snapshot: Snapshot, market: Market, wanted: ModelFilter) -> Found
     found = snapshot.find(replace(wanted, among=among, ranking=ranking))
     empty = ModelFilter()
     filtered_by = {
-        name: value for name in FILTERS if (value := getattr(wanted, name)) != getattr(empty, name)
+        name: clean(value, LONGEST_NAME) if isinstance(value, str) else value
+        for name in FILTERS
+        if (value := getattr(wanted, name)) != getattr(empty, name)
     }
     return Found(found, filtered_by, order_missing)
 

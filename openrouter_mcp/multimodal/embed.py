@@ -298,8 +298,8 @@ async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None
     """
     found: list[tuple[str, Vectors]] = []
     rest: list[str] = []
-    for name in names:
-        loaded = await asyncio.to_thread(_load, settings, name)
+    each_loaded = await asyncio.to_thread(lambda: [_load(settings, name) for name in names])
+    for name, loaded in zip(names, each_loaded, strict=True):
         if loaded:
             found.append((name, loaded))
         else:

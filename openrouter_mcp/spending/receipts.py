@@ -16,7 +16,7 @@ from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
 from openrouter_mcp.spending import cost as costs
-from openrouter_mcp.text import duration
+from openrouter_mcp.text import clean, duration
 
 MOST_COUNTED = 2**53
 """The highest number that JSON carries exactly; the ledger can add up many of them."""
@@ -55,6 +55,12 @@ class Receipt:
     """What was bought where tokens are not all of it, as `2 images`."""
     cost_pending: bool = False
     """Whether the cost is None because OpenRouter tells it only later."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, str):
+                # Names that OpenRouter sends stand in one line, whatever is in them.
+                object.__setattr__(self, name, clean(value))
 
     def line(self) -> str:
         """The last line of a reply: `-- model via provider | tokens | dollars | seconds | id`."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, FailFast, Field
+
+from openrouter_mcp.text import parse_json
 
 
 def _list(value: object) -> object:
@@ -27,7 +28,7 @@ def _object(value: object) -> object:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         raise ValueError("looks like JSON but does not parse") from None
 
@@ -38,8 +39,8 @@ def _text(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
-Texts = Annotated[list[Text], BeforeValidator(_list)]
+Texts = Annotated[list[Text], FailFast(), BeforeValidator(_list)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_object)]
-Messages = Annotated[list[JsonObject], BeforeValidator(_list)]
+Messages = Annotated[list[JsonObject], FailFast(), BeforeValidator(_list)]
 Tokens = Annotated[int, Field(ge=0)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -16,6 +16,8 @@ from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.context import CurrentApp, CurrentProgress, prompt, resource
 
 COMPLETIONS = 50
+LONGEST_TYPED = 2000
+"""Characters; every completion begins with what is typed already."""
 MODEL_ARGUMENTS = {"model", "models", "id"}
 
 
@@ -82,7 +84,7 @@ async def complete(
     _context: CompletionContext | None,
 ) -> list[str] | None:
     """Ids of live models for what has been typed so far."""
-    if argument.name not in MODEL_ARGUMENTS:
+    if argument.name not in MODEL_ARGUMENTS or len(argument.value) > LONGEST_TYPED:
         return None
     if isinstance(reference, ResourceTemplateReference) and "models" not in reference.uri:
         return None

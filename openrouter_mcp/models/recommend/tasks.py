@@ -162,9 +162,13 @@ class Task:
         return MANY_TOKENS if self.long else FEW_TOKENS
 
 
+LONGEST_TASK = 1000
+"""Characters in which a task is said."""
+
+
 def understand(task: str) -> Task:
     """What a task in words is about; what is not recognised is general."""
-    text = " ".join(task.lower().split())
+    text = " ".join(task[:LONGEST_TASK].lower().split())
     profile = next(profile for profile in PROFILES if re.search(profile.words, text))
     traits = (FRUGAL, FAST, LONG) if profile.output == "text" else (FRUGAL, FAST)
     frugal, fast, *long = (bool(trait.search(text)) for trait in traits)
