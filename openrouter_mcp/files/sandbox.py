@@ -79,9 +79,12 @@ def absolute(name: str) -> Path:
         name = name[1:-1].strip()
     if uri := URI.match(name):
         name = _of_uri(name, uri)
-    if not name or "\0" in name or not _encodable(name):
-        raise no_path(name)
-    check_length(name)
+    if not name or "\0" in name or len(name) > LONGEST_PATH or not _encodable(name):
+        raise OpenRouterError(
+            Code.INVALID_INPUT,
+            f"{display(repr(name[:LONGEST_PATH]))} is no path. Give the path of a file, folder or "
+            "glob.",
+        )
     if os.name != "nt" and (drive := DRIVE.match(name)):
         mounted = WINDOWS_DRIVES / drive[1].lower()
         if is_folder(mounted):
@@ -90,21 +93,6 @@ def absolute(name: str) -> Path:
         name = f"{home()}/{name[2:]}"
     # POSIX keeps two slashes at the start, which mean the same as one.
     return Path(os.path.normpath(re.sub("^/+", "/", str(working_directory() / name))))
-
-
-def check_length(name: str) -> None:
-    """Raise `INVALID_INPUT` for what is longer than any path or glob."""
-    if len(name) > LONGEST_PATH:
-        raise no_path(name)
-
-
-def no_path(name: str) -> OpenRouterError:
-    """The refusal of what no file can be called."""
-    return OpenRouterError(
-        Code.INVALID_INPUT,
-        f"{display(repr(name[:LONGEST_PATH]))} is no path. Give the path of a file, folder or "
-        "glob.",
-    )
 
 
 def _of_uri(name: str, uri: re.Match[str]) -> str:
