@@ -6,16 +6,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import mcp.types as mt
 from fastmcp.utilities.json_schema import dereference_refs
 from pydantic_core import from_json
 
+from openrouter_mcp.completions import schemas
 from openrouter_mcp.text import storable
 
 if TYPE_CHECKING:
@@ -92,11 +91,8 @@ class FunctionTool:
 
     def arguments(self, text: str) -> dict[str, Any]:
         """The arguments that a model wrote. Raises `ValueError` with what is wrong with them."""
-        from referencing import Registry
-        from referencing.exceptions import Unresolvable
-
         try:
-            given = from_json(text) if text.strip() else {}
+            given = from_json(text, allow_inf_nan=False) if text.strip() else {}
         except ValueError as error:
             raise ValueError(f"the arguments are not JSON ({error})") from None
         if isinstance(given, str):
@@ -104,11 +100,9 @@ class FunctionTool:
         if not isinstance(given, dict):
             raise ValueError("the arguments are not a JSON object")  # noqa: TRY004 - said to models
         given = with_names(given, self.renamed)
-        # An empty registry: a schema makes nobody fetch what it refers to.
-        validator = _without_patterns(self.draft)(self.schema, registry=Registry())
         try:
-            problems = sorted(validator.iter_errors(given), key=str)
-        except (Unresolvable, RecursionError):
+            problems = schemas.errors(self.schema, given, self.draft)
+        except schemas.UnjudgedError:
             return given
         if problems:
             said = [f"{problem.json_path}: {problem.message}" for problem in problems]
@@ -157,32 +151,10 @@ def _valid_schema(schema: Schema) -> tuple[Schema, type[Validator], str]:
     newest = jsonschema.Draft202012Validator
     declared = validator_for(schema, default=newest)
     for draft in (declared, newest, jsonschema.Draft7Validator, jsonschema.Draft4Validator):
-        with suppress(jsonschema.SchemaError, RecursionError):
-            draft.check_schema(schema)
+        if not schemas.problem(schema, draft):
             return schema, draft, ""
-    return {}, newest, f"The arguments, as its server describes them: {json.dumps(schema)}"
-
-
-@cache
-def _without_patterns(draft: type[Validator]) -> type[Validator]:
-    """The draft but for its regular expressions, which the server checks itself.
-
-    One of them can take for ever, and lets no other thread run meanwhile.
-    """
-    from jsonschema.validators import extend
-
-    named = draft.VALIDATORS["additionalProperties"]
-
-    def ignore(*_: Any) -> None:
-        """Leave it to the server."""
-
-    def unless_by_pattern(validator: Validator, value: Any, instance: Any, schema: Schema) -> Any:
-        if "patternProperties" in schema:
-            return None
-        return named(validator, value, instance, schema)
-
-    patterns = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), ignore)
-    return extend(draft, {**patterns, "additionalProperties": unless_by_pattern})
+    described = json.dumps(schema)[:LONGEST_MANUAL]
+    return {}, newest, f"The arguments, as its server describes them: {described}"
 
 
 def _name(server: str, tool: str, taken: set[str]) -> str:

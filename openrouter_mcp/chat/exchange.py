@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
@@ -217,14 +218,14 @@ def _thinking_less(request: ChatRequest) -> ChatRequest | None:
 async def _fit(exchange: Exchange, send: Send) -> None:
     """Hold the reply against the schema; what does not fit is sent back once."""
     schema = exchange.request.schema
-    exchange.value, problem = json_output.parse(exchange.text, schema)
+    exchange.value, problem = await asyncio.to_thread(json_output.parse, exchange.text, schema)
     if not problem:
         return
     asked = MEND.format(problem=problem)
     again = _with_turn(exchange.request, exchange.text, asked)
     if exchange.text and await _send_further(exchange, again, send):
         mended = exchange.last.text
-        value, problem = json_output.parse(mended, schema)
+        value, problem = await asyncio.to_thread(json_output.parse, mended, schema)
         if not problem:
             exchange.value, exchange.text = value, mended
             exchange.notes.append("The first JSON did not fit the schema; the model mended it.")

@@ -1,29 +1,24 @@
 """Structured output: a JSON schema sent strictly, and an answer held against it. Pure.
 
-Schemas and answers are foreign: no schema fetches anything, no pattern of one is run, and whatever
-cannot be judged is a problem in words, never an exception.
+Schemas and answers are foreign: what cannot be judged is a problem in words, never an exception.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from openrouter_mcp.completions import schemas
+from openrouter_mcp.completions.schemas import LITERAL_KEYWORDS, rebuilt
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.text import without_trailing_commas
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
 Json = dict[str, Any]
 
-LITERAL_KEYWORDS = {"enum", "const", "default", "examples"}
 COMBINING_KEYWORDS = {"allOf", "not", "if", "then", "else"}
 """Closing one part of a combination would forbid what another part of it asks for."""
-NAMING_KEYWORDS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 ANNOTATIONS = {
     "$anchor",
     "$comment",
@@ -39,8 +34,6 @@ ANNOTATIONS = {
     "title",
 }
 PROPERTIES = '{"type": "object", "properties": {...}}'
-DEEPEST = 64
-"""Levels of a schema; the strictest providers take ten."""
 MOST_ATTEMPTS = 50
 """Places in an answer at which JSON may begin."""
 THOUGHT_ENDS = "</think>"
@@ -72,7 +65,7 @@ def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
         "json_schema": {
             "name": "answer",
             "strict": True,
-            "schema": _rebuilt(dict(schema), _closed, LITERAL_KEYWORDS | COMBINING_KEYWORDS),
+            "schema": rebuilt(dict(schema), _closed, LITERAL_KEYWORDS | COMBINING_KEYWORDS),
         },
     }
 
@@ -83,10 +76,9 @@ def parse(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
     Thoughts, code fences, words around the JSON and trailing commas are forgiven. Of several
     values the first that fits counts, one after the model's thoughts before one within them.
     """
-    validator = _validator(schema)
     value, problem = None, "it is not JSON"
     for number, candidate in enumerate(_values(text)):
-        wrong = _problem(validator, candidate)
+        wrong = _problem(schema, candidate)
         if not wrong:
             return candidate, ""
         if number == 0:
@@ -96,80 +88,22 @@ def parse(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
 
 def _schema_problem(schema: Mapping[str, Any]) -> str:
     """Why this is no schema that can be sent; empty if it is one."""
-    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema import Draft202012Validator
 
-    if _depth(schema) > DEEPEST:
-        return f"it has more than {DEEPEST} levels"
     if schema and not schema.keys() & (Draft202012Validator.VALIDATORS.keys() | ANNOTATIONS):
         names = ", ".join(schema)[:80]
         return f"{names}: no keyword of it. Properties go into {PROPERTIES}"
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        return error.message[:200]
-    lost = next((name for name in _references(schema) if not _resolves(name, schema)), "")
-    return f"$ref {lost[:80]} names nothing inside it" if lost else ""
+    return schemas.problem(schema)
 
 
-def _depth(schema: object) -> int:
-    """How many levels of lists and objects a value has."""
-    depth, level = 0, [schema]
-    while level := [
-        inner
-        for value in level
-        if isinstance(value, dict | list)
-        for inner in (value.values() if isinstance(value, dict) else value)
-    ]:
-        depth += 1
-        if depth > DEEPEST:
-            break
-    return depth
-
-
-def _references(schema: Mapping[str, Any]) -> list[str]:
-    found: list[str] = []
-
-    def collect(part: Json) -> Json:
-        found.extend(str(part[name]) for name in ("$ref", "$dynamicRef") if name in part)
-        return part
-
-    _rebuilt(schema, collect)
-    return found
-
-
-def _resolves(reference: str, schema: Mapping[str, Any]) -> bool:
-    """Whether a reference leads to a place in the schema; nothing is fetched."""
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
-
-    if not reference.startswith("#"):
-        return False
-    whole = Registry().with_resource("", DRAFT202012.create_resource(dict(schema)))
-    try:
-        whole.resolver("").lookup(reference)
-    except (Unresolvable, ValueError):
-        return False
-    return True
-
-
-def _validator(schema: Mapping[str, Any]) -> Validator:
-    """A validator that fetches nothing and runs no pattern."""
-    from jsonschema import Draft202012Validator
-    from referencing import Registry
-
-    return Draft202012Validator(_rebuilt(dict(schema), _without_patterns), registry=Registry())
-
-
-def _problem(validator: Validator, value: Any) -> str:
+def _problem(schema: Mapping[str, Any], value: Any) -> str:
     """What is wrong with a value, in words; empty if nothing is."""
     from jsonschema.exceptions import best_match
-    from referencing.exceptions import Unresolvable
 
     try:
-        problem = best_match(validator.iter_errors(value))
-    except (ArithmeticError, RecursionError, Unresolvable) as error:
-        return f"the schema cannot be held against it ({type(error).__name__})"
+        problem = best_match(schemas.errors(schema, value))
+    except schemas.UnjudgedError as error:
+        return f"the schema cannot be held against it ({error})"
     return f"at {problem.json_path}: {problem.message[:300]}" if problem else ""
 
 
@@ -219,25 +153,6 @@ def _finite(number: str) -> float:
     return value
 
 
-def _rebuilt(
-    schema: Any, change: Callable[[Json], Json], literal: AbstractSet[str] = LITERAL_KEYWORDS
-) -> Any:
-    """The schema with `change` applied to each schema in it, but for what is under `literal`."""
-    if isinstance(schema, list):
-        return [_rebuilt(item, change, literal) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    rebuilt: Json = {}
-    for name, value in schema.items():
-        if name in literal:
-            rebuilt[name] = value
-        elif name in NAMING_KEYWORDS and isinstance(value, dict):
-            rebuilt[name] = {key: _rebuilt(part, change, literal) for key, part in value.items()}
-        else:
-            rebuilt[name] = _rebuilt(value, change, literal)
-    return change(rebuilt)
-
-
 def _closed(schema: Json) -> Json:
     """The schema closed, if it is of an object and not open on purpose."""
     properties = schema.get("properties")
@@ -247,11 +162,3 @@ def _closed(schema: Json) -> Json:
         if schema["additionalProperties"] is False:
             schema["required"] = list(properties)
     return schema
-
-
-def _without_patterns(schema: Json) -> Json:
-    """The schema without regular expressions; what only they could tell apart is allowed."""
-    if "patternProperties" in schema:
-        unjudged = {"patternProperties", "additionalProperties", "unevaluatedProperties"}
-        schema = {name: value for name, value in schema.items() if name not in unjudged}
-    return {name: value for name, value in schema.items() if name != "pattern"}
