@@ -19,7 +19,8 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"openrouter-mcp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve MCP over stdio (default)")
-    commands.add_parser("demo", help="watch a client use the server; without a key, simulated")
+    demo = commands.add_parser("demo", help="watch a client use the server; simulated without key")
+    demo.add_argument("--npx", action="store_true", help="use a server from the npm registry too")
     forget = commands.add_parser("forget", help="delete kept conversations")
     forget.add_argument("thread", help='id of a conversation, or "all"')
     arguments = parser.parse_args()
@@ -28,10 +29,11 @@ def main() -> None:
     if command == "forget":
         sys.exit(_forget(arguments.thread))
     if command == "demo":
-        from openrouter_mcp import settings
+        from openrouter_mcp import programs, settings
         from openrouter_mcp.simulator.demo import run
 
-        sys.exit(run(live=settings.load().api_key is not None))
+        npx = programs.find("npx", os.environ) if arguments.npx else None
+        sys.exit(run(live=settings.load().api_key is not None, npx=npx))
     _serve()
 
 

@@ -52,7 +52,7 @@ LAYERS = [
     ("results",),
     ("settings",),
     ("errors", "progress"),
-    ("text", "money", "timing"),
+    ("text", "money", "timing", "programs"),
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 

@@ -148,14 +148,17 @@ def _read_entry(name: str, raw: Any, known: Mapping[str, str], folder: Path) -> 
     def filled(text: str) -> str:
         return PLACEHOLDER.sub(_filling(known, unresolved), text)
 
+    cwd = Path(known["workspaceFolder"], Path(filled(entry.cwd)).expanduser())
+    command = filled(entry.command)
+    if PurePath(command).name != command:
+        # Not that of this server's working directory, which its client chose.
+        command = str(Path(cwd, Path(command).expanduser()))
     config = ServerConfig(
         name,
-        command=filled(entry.command),
+        command=command,
         args=tuple(filled(argument) for argument in entry.args),
         env={key: filled(value) for key, value in entry.env.items()},
-        cwd=str(Path(known["workspaceFolder"], Path(filled(entry.cwd)).expanduser()))
-        if entry.cwd
-        else "",
+        cwd=str(cwd) if entry.cwd else "",
         url=filled(entry.url),
         headers={key: filled(value) for key, value in entry.headers.items()},
         sse=entry.kind == "sse" or (not entry.kind and bool(SSE.search(entry.url))),

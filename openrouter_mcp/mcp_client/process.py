@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +30,7 @@ from mcp.os.win32.utilities import (
 )
 from mcp.shared.message import SessionMessage
 
+from openrouter_mcp import programs
 from openrouter_mcp.text import clean, storable
 from openrouter_mcp.timing import Timing
 
@@ -67,6 +68,8 @@ class StdioProcess(ClientTransport):
     ) -> None:
         self._command = [command, *args]
         self._env = {**get_default_environment(), **env}
+        # What the server starts in turn does not come from the working directory either.
+        self._env["PATH"] = programs.search_path(self._env)
         self._timing = timing
         self._cwd = str(Path(cwd).expanduser()) if cwd else None
         self._stderr_tail = b""
@@ -113,8 +116,10 @@ class StdioProcess(ClientTransport):
         return f"its process ended{code}" + (f": {clean(said, 200)}" if said else "")
 
     async def _spawn(self) -> Process | FallbackProcess:
-        # Windows starts scripts such as npx.cmd only by their full name.
-        program = shutil.which(self._command[0], path=self._env.get("PATH")) or self._command[0]
+        # By its full path: the system would also look in the working directory.
+        program = programs.find(self._command[0], self._env)
+        if not program:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._command[0])
         arguments = self._command[1:]
         if sys.platform == "win32":
             # In a job object, which ends all that it starts when this process ends, however.

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp import programs
 from openrouter_mcp.api.request_body import Encoded
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
@@ -35,6 +36,7 @@ from openrouter_mcp.multimodal import replies, subtitles
 from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
 from openrouter_mcp.multimodal.subtitles import Spoken
 from openrouter_mcp.results import UNTRUSTED_META, SavedFile
+from openrouter_mcp.settings import environment
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
@@ -90,7 +92,7 @@ class Part:
 
 def at_hand() -> str:
     """The path of ffmpeg; empty where it is not installed."""
-    return shutil.which("ffmpeg") or ""
+    return programs.find("ffmpeg", environment())
 
 
 async def duration(file: Path) -> float:

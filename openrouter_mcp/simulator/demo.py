@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Generator
@@ -41,7 +40,7 @@ FILES = "files"
 one of the demo's own."""
 READ = "read_text_file"
 """Both have this tool, and it takes a `path`."""
-PACKAGE = "@modelcontextprotocol/server-filesystem"
+PACKAGE = "@modelcontextprotocol/server-filesystem@2026.8.31"
 INSTALL_LIMIT = 40.0
 """Seconds that npx may take to fetch the package and to start it."""
 OWN_SERVER = """
@@ -62,17 +61,22 @@ server.run(show_banner=False)
 console = Console(highlight=False)
 
 
-def run(*, live: bool) -> int:
-    """Run the demo, with the user's own key if `live`; 0 when everything worked."""
+def run(*, live: bool, npx: str | None = None) -> int:
+    """Run the demo, with the user's own key if `live`; 0 when everything worked.
+
+    `npx` is the path of the program that fetches a server from the npm registry, empty where there
+    is none; by default nothing is fetched.
+    """
     with tempfile.TemporaryDirectory() as state_dir:
         log = Path(state_dir) / "server.log"
         # Its real name: the file server compares paths.
         folder = Path(state_dir).resolve() / "project"
         project = _project(folder)
         if live:
-            return asyncio.run(_show({**os.environ, **project}, FREE_MODEL, folder, log))
+            environment = {**os.environ, **project}
+            return asyncio.run(_show(environment, FREE_MODEL, folder, log, npx))
         with _simulated(state_dir, folder) as environment:
-            return asyncio.run(_show({**environment, **project}, "sonnet", folder, log))
+            return asyncio.run(_show({**environment, **project}, "sonnet", folder, log, npx))
 
 
 def _project(folder: Path) -> dict[str, str]:
@@ -109,11 +113,13 @@ def _simulated(state_dir: str, folder: Path) -> Generator[dict[str, str]]:
         }
 
 
-async def _show(environment: dict[str, str], model: str, folder: Path, log: Path) -> int:
+async def _show(
+    environment: dict[str, str], model: str, folder: Path, log: Path, npx: str | None
+) -> int:
     transport = StdioTransport(
         sys.executable, ["-m", "openrouter_mcp"], env=environment, keep_alive=False, log_file=log
     )
-    await _choose_file_server(folder)
+    await _choose_file_server(folder, npx)
     try:
         async with asyncio.timeout(TIME_LIMIT), Client(transport) as client:
             await _list_tools(client)
@@ -133,21 +139,20 @@ async def _show(environment: dict[str, str], model: str, folder: Path, log: Path
     return 0
 
 
-async def _choose_file_server(folder: Path) -> None:
+async def _choose_file_server(folder: Path, npx: str | None = None) -> None:
     """Write the configuration of the server that the delegated task works with."""
-    server, what = await file_server(folder)
+    server, what = await file_server(folder, npx)
     console.print(f"[dim]run_agent below works with {escape(what)}.")
     config = json.dumps({"mcpServers": {FILES: server}})
     await asyncio.to_thread((folder / "mcp.json").write_text, config, "utf-8")
 
 
-async def file_server(folder: Path) -> tuple[dict[str, Any], str]:
+async def file_server(folder: Path, npx: str | None = None) -> tuple[dict[str, Any], str]:
     """The server to delegate to, as clients configure it, and a description with the reason.
 
-    It is the one from the registry where npx can fetch and start it, else the demo's own.
+    It is the demo's own, unless `npx` is given and can fetch and start one from the registry.
     """
-    npx = shutil.which("npx")
-    problem = "npx is not there"
+    problem = "npx is not there" if npx == "" else "--npx takes one from the npm registry"
     if npx:
         console.print(f"[dim]npx fetches {PACKAGE} (at most {INSTALL_LIMIT:.0f} s)")
         # Offline, npm would try again and again.

@@ -185,3 +185,12 @@ def test_a_missing_file_or_setting_is_refused_with_its_variable(tmp_path) -> Non
     for path in (None, tmp_path / "absent.json"):
         with pytest.raises(OpenRouterError, match="OPENROUTER_MCP_CONFIG"):
             read(path, {})
+
+
+def test_a_relative_command_is_one_of_the_workspace(written, tmp_path, monkeypatch) -> None:
+    (tmp_path / "hostile").mkdir()
+    monkeypatch.chdir(tmp_path / "hostile")
+    assert one(written, {"command": "./run"}).command == str(tmp_path / "run")
+    assert one(written, {"command": "bin/run", "cwd": "/srv"}).command == "/srv/bin/run"
+    assert one(written, {"command": "/usr/bin/run"}).command == "/usr/bin/run"
+    assert one(written, {"command": "run"}).command == "run"

@@ -1,7 +1,6 @@
 """`openrouter-mcp demo`, as a person without a key would run it, and its choice of a server."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +18,7 @@ def test_the_demo_shows_every_kind_of_tool_and_ends_well() -> None:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("OPENROUTER_")}
     shown = subprocess.run(
         [sys.executable, "-m", "openrouter_mcp", "demo"],
-        # Without a PATH there is no npx, which would ask a registry.
-        env={**inherited, "PATH": "", "COLUMNS": "400"},
+        env={**inherited, "COLUMNS": "400"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -33,26 +31,26 @@ def test_the_demo_shows_every_kind_of_tool_and_ends_well() -> None:
     assert "It comes on Friday" in shown.stdout
     assert '"code": "MODEL_NOT_FOUND"' in shown.stdout
     assert shown.stdout.count("\n  -- ") == 4
+    assert "--npx takes one" in shown.stdout
+    assert "npx fetches" not in shown.stdout
 
 
 @pytest.fixture
 def npx(tmp_path, monkeypatch):
-    """Let this be what is called npx here."""
+    """A program that does what npx does."""
 
-    def make(*, kind: str = "", tool: str = "read") -> None:
+    def make(*, kind: str = "", tool: str = "read") -> str:
         script = tmp_path / "npx"
         script.write_text(f"#!/bin/sh\nexec {sys.executable} {PEER} '{kind}'\n")
         script.chmod(0o700)
-        found = {"npx": str(script)}
-        monkeypatch.setattr(shutil, "which", lambda name, **_: found.get(name, name))
         monkeypatch.setattr(demo, "READ", tool)
+        return str(script)
 
     return make
 
 
 async def test_the_server_from_the_registry_is_used_where_npx_starts_it(npx, tmp_path, capsys):
-    npx()
-    server, what = await demo.file_server(tmp_path)
+    server, what = await demo.file_server(tmp_path, npx())
     assert server["command"] == str(tmp_path / "npx")
     assert server["args"][-2:] == [demo.PACKAGE, str(tmp_path)]
     assert "from the npm registry" in what
@@ -68,27 +66,24 @@ async def test_the_server_from_the_registry_is_used_where_npx_starts_it(npx, tmp
     ],
 )
 async def test_otherwise_the_demo_has_its_own(npx, tmp_path, fields, reason) -> None:
-    npx(**fields)
-    server, what = await demo.file_server(tmp_path)
+    server, what = await demo.file_server(tmp_path, npx(**fields))
     assert server["command"] == sys.executable
     assert reason in what
 
 
 async def test_a_server_that_answers_too_slowly_is_given_up(npx, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(demo, "INSTALL_LIMIT", 0.1)
-    npx(kind="hang")
-    server, what = await demo.file_server(tmp_path)
+    server, what = await demo.file_server(tmp_path, npx(kind="hang"))
     assert server["command"] == sys.executable
     assert "took more than" in what
 
 
-async def test_its_own_server_reads_the_files_of_its_folder(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(shutil, "which", lambda _name: None)
+async def test_its_own_server_reads_the_files_of_its_folder(tmp_path, capsys) -> None:
     (tmp_path / "notes.txt").write_text("Friday")
     server, what = await demo.file_server(tmp_path)
     assert capsys.readouterr().out == ""
-    assert "npx is not there" in what
-    monkeypatch.undo()
+    assert "--npx takes one from the npm registry" in what
+    assert "npx is not there" in (await demo.file_server(tmp_path, ""))[1]
     log = tmp_path / "server.log"
     transport = StdioTransport(server["command"], server["args"], keep_alive=False, log_file=log)
     async with Client(transport) as client:
