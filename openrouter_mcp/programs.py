@@ -15,7 +15,7 @@ ENDINGS = ".COM;.EXE;.BAT;.CMD"
 
 def search_path(environment: Mapping[str, str]) -> str:
     """The PATH of an environment without its relative entries."""
-    entries = (_value("PATH", environment) or os.defpath).split(os.pathsep)
+    entries = _value("PATH", environment, os.defpath).split(os.pathsep)
     return os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
 
 
@@ -31,16 +31,16 @@ def _candidates(program: str, environment: Mapping[str, str]) -> Iterator[Path]:
     folders = [""] if Path(program).name != program else search_path(environment).split(os.pathsep)
     endings = [""]
     if WINDOWS:
-        known = (_value("PATHEXT", environment) or ENDINGS).lower().split(";")
+        known = _value("PATHEXT", environment, ENDINGS).lower().split(";")
         endings = [""] if Path(program).suffix.lower() in known else known
     for folder in folders:
         for ending in endings:
             yield Path(folder, f"{program}{ending}")
 
 
-def _value(name: str, environment: Mapping[str, str]) -> str:
+def _value(name: str, environment: Mapping[str, str], otherwise: str) -> str:
     """A variable, whose name may be spelled in any case on Windows."""
     for key, value in environment.items():
         if key == name or (WINDOWS and key.upper() == name):
             return value
-    return ""
+    return otherwise

@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from openrouter_mcp.state import private
 from openrouter_mcp.text import DAY, storable
 
 logger = logging.getLogger("openrouter_mcp")
 
 DATA_URL = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=]{100,}")
+APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 SOUND = re.compile(r'("data": ")[A-Za-z0-9+/=]{100,}')
 
 
@@ -50,9 +52,9 @@ class RunLog:
         line = json.dumps(entry, ensure_ascii=False, default=str)
         line = SOUND.sub(r"\1...", DATA_URL.sub(r"\1...", line))
         if not self.path.exists():
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make(self.path.parent)
             self._delete_old()
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(self.path, APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as file:
             file.write(f"{storable(line)}\n".encode())
 

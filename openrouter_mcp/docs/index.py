@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from openrouter_mcp.docs.pages import Page, piece_starts, sections
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.state import private
 from openrouter_mcp.text import nearest
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def write(path: Path, sources: Iterable[Source]) -> None:
     """Replace the index in one step. Raises `OSError`."""
     import sqlite3
 
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private.make(path.parent)
     descriptor, name = tempfile.mkstemp(".tmp", f"{path.stem}-", path.parent)
     os.close(descriptor)
     temporary = Path(name)
@@ -176,6 +177,10 @@ def near(path: Path, name: str, limit: int) -> list[str]:
 def _opened(path: Path) -> Generator[sqlite3.Connection]:
     import sqlite3
 
+    try:
+        private.check(path.parent)
+    except OSError as error:
+        raise sqlite3.DatabaseError(str(error)) from None
     # A file that is only ever replaced as a whole needs no locks.
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(address, uri=True)) as connection:

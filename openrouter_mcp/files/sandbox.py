@@ -372,7 +372,7 @@ def _open_inside(name: str, parent: int, *, make: bool) -> int:
         if not make:
             raise
         with contextlib.suppress(FileExistsError):
-            os.mkdir(name, dir_fd=parent)
+            os.mkdir(name, 0o700, dir_fd=parent)
         return os.open(name, flags(PASS), dir_fd=parent)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.state import private
 from openrouter_mcp.timing import Timing
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class DocumentCache:
 
         lock = AsyncFileLock(self._path(name, ".lock"), timeout=self._lock_timeout, mode=0o600)
         try:
-            await asyncio.to_thread(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+            await asyncio.to_thread(private.make, self._directory)
             await lock.acquire()
         except TimeoutError:
             raise
@@ -226,6 +227,7 @@ def _read(path: Path, known: _Entry | None) -> _Entry | None:
     if signature is None or (known and known.signature == signature):
         return known
     try:
+        private.check(path.parent)
         document = json.loads(path.read_bytes())
         return _Entry(document["data"], float(document["fetched_at"]), signature)
     except (OSError, ValueError, KeyError, TypeError):
@@ -235,7 +237,8 @@ def _read(path: Path, known: _Entry | None) -> _Entry | None:
 def _write(path: Path, document: dict[str, Any]) -> None:
     """Replace the file in one step. The caller holds the lock: the temporary name is its own."""
     temporary = path.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, private.NEW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(json.dumps(document))
     temporary.replace(path)

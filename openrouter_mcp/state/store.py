@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from openrouter_mcp.state import private
 from openrouter_mcp.state.migrations import NewerVersionError, migrate
 from openrouter_mcp.state.presence import Presence
 from openrouter_mcp.timing import Timing
@@ -194,7 +195,7 @@ class Store:
 
         from filelock import FileLock
 
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make(self._directory)
         lock = FileLock(self._directory / "state.lock", mode=0o600, fallback_to_soft=False)
         with lock.acquire(timeout=self._lock_timeout, cancel_check=lambda: self._closing):
             alone = self._presence.alone()
@@ -214,7 +215,7 @@ class Store:
         """A connection to a file that is whole and up to date."""
         if not self._path.exists():
             # SQLite gives the files beside it the same mode.
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(self._path, private.NEW, 0o600))
         self._opened = _identity(self._path)
         connection = _connect(self._path)
         try:

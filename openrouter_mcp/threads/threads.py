@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import NANO
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.state import private
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.text import DAY, clean, duration, random_id, storable
 from openrouter_mcp.threads.history import Message
@@ -182,7 +183,7 @@ class Threads:
         patience = self._settings.request_timeout_seconds
         lock = AsyncFileLock(path, timeout=patience, mode=0o600)
         try:
-            await asyncio.to_thread(path.parent.mkdir, mode=0o700, parents=True, exist_ok=True)
+            await asyncio.to_thread(private.make, path.parent)
             await lock.acquire()
         except TimeoutError:
             raise

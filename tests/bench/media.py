@@ -17,7 +17,7 @@ FILMS = "google/veo-3.1"
 
 async def memory(state: Path) -> Table:
     """One video and eight at once, in each direction; a small one beforehand loads the code."""
-    state.mkdir()
+    state.mkdir(mode=0o700)
     small, large = state / "small.mp4", state / "large.mp4"
     small.write_bytes(HEAD)
     with large.open("wb") as file:

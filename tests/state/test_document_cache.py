@@ -208,7 +208,7 @@ async def test_closing_cancels_what_is_being_fetched(cache, source):
 )
 async def test_a_damaged_file_counts_as_absent(cache, source, clock, tmp_path, content):
     directory = tmp_path / "cache"
-    directory.mkdir()
+    directory.mkdir(mode=0o700)
     (directory / "models.json").write_text(content)
     assert (await cache.get("models", source, HOUR)).data == {"number": 1}
     assert json.loads((directory / "models.json").read_text())["data"] == {"number": 1}

@@ -23,7 +23,7 @@ EARLIER_ROW = """
 
 def write_earlier(directory) -> None:
     """A file as it was, with a settled row and one whose cost was not known yet."""
-    directory.mkdir()
+    directory.mkdir(mode=0o700)
     connection = sqlite3.connect(directory / "state.db")
     connection.executescript("".join(MIGRATIONS[:BEFORE_OWN_KEYS]))
     connection.execute(f"PRAGMA user_version = {BEFORE_OWN_KEYS}")

@@ -237,7 +237,7 @@ async def test_a_killed_process_loses_nothing_that_it_had_committed(store, direc
 
 
 async def test_a_newer_file_is_left_as_it_is(store, directory, caplog):
-    directory.mkdir()
+    directory.mkdir(mode=0o700)
     newer = sqlite3.connect(directory / "state.db")
     newer.execute("CREATE TABLE future(x)")
     newer.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -302,7 +302,7 @@ async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(directory, damage
 def spoil(directory, damage):
     """Leave a file with nothing in it that SQLite could read, or one with a broken page."""
     path = directory / "state.db"
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(mode=0o700, exist_ok=True)
     if damage == "not a database":
         path.write_bytes(b"This is not a database. " * 400)
         return
@@ -405,7 +405,8 @@ async def test_a_place_that_cannot_be_written_leads_to_memory(
     if obstacle == "a file":
         directory.write_text("in the way")
     elif obstacle == "not ours":
-        (directory / "state.db").mkdir(parents=True)
+        directory.mkdir(mode=0o700)
+        (directory / "state.db").mkdir()
     else:
         # Not by its mode: root, as whom tests may run, writes anyway.
         opened = os.open
