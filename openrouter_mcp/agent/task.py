@@ -21,6 +21,7 @@ from openrouter_mcp.agent.run_log import RunLog
 from openrouter_mcp.agent.toolbox import Toolbox
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import replies as chat_replies
+from openrouter_mcp.chat.conversation import fallbacks_of
 from openrouter_mcp.chat.exchange import pay
 from openrouter_mcp.chat.media import save_media
 from openrouter_mcp.completions.answer import Answer
@@ -89,6 +90,7 @@ class Delegation(PaidCall):
         )
         self.limit = app.budget.limit(Decimal(str(task.max_cost)))
         self._model = Resolution(task.model, None, "")
+        self._fallbacks: list[Resolution] = []
         self._allowed: frozenset[str] = frozenset()
         """The withheld tools that the user allows for this run."""
 
@@ -113,6 +115,8 @@ class Delegation(PaidCall):
         if row and not row.is_router and not supports(row, "tools"):
             raise await self._without_tools(model)
         self._model = model
+        asked = CallerRequest(options=self._task.options)
+        self._fallbacks = await fallbacks_of(self._app, asked)
 
     async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
         """Ask the user to allow withheld tools that the caller names, and the cost above the limit.
@@ -234,7 +238,7 @@ class Delegation(PaidCall):
         messages = [*earlier, {"role": "user", "content": task.task}]
         system = "\n\n".join(part for part in (loop.SYSTEM, task.system, box.manual) if part)
         asked = CallerRequest(tool=TOOL, messages=messages, system=system, options=options)
-        return compose(asked, self._model, [], self._app.settings)
+        return compose(asked, self._model, self._fallbacks, self._app.settings)
 
     async def _keep(self, thread: Thread | None, run: Run) -> str:
         """Keep the run as a turn of its thread; returns the thread's id."""

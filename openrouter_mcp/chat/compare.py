@@ -243,6 +243,7 @@ class Comparison(PaidCall):
 
         Raises what concerns all of them: `INVALID_INPUT`, `MODEL_NOT_FOUND`, `BUDGET_EXCEEDED`.
         """
+        limit = self._app.budget.limit(limit)
         shares = len(self._models) + bool(self._judge)
         asked = replace(self._asked, max_cost=float((limit or 0) / shares))
         try:
@@ -423,7 +424,7 @@ def _none_answered(errors: Sequence[OpenRouterError]) -> OpenRouterError:
 async def plan_comparison(
     app: App, asked: CallerRequest, models: Sequence[str], judge: str
 ) -> Comparison:
-    """The comparison that is asked for; `max_cost` is shared equally by the models and the judge.
+    """The comparison that is asked for; `max_cost`, or the cap per call, is shared equally.
 
     Raises what concerns all of them: `INVALID_INPUT`, `MODEL_NOT_FOUND`, `BUDGET_EXCEEDED`.
     """

@@ -21,6 +21,7 @@ from openrouter_mcp.files import save
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models import choose, prices
+from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.results import UNTRUSTED_META
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import estimate
@@ -124,14 +125,19 @@ async def compose_for(app: App, asked: CallerRequest) -> ChatRequest:
     primary = await app.catalogue.resolve(asked.named_model)
     if asked.how:
         primary = replace(primary, how=asked.how)
-    names = asked.fallbacks or models(asked.options)
-    others = [await app.catalogue.resolve(name) for name in names]
+    others = await fallbacks_of(app, asked)
     request = _fitted(compose(asked, primary, others, app.settings))
     needed = choose.of_messages(request.messages)
     for row in (candidate.model for candidate in (primary, *others)):
         if row and not choose.takes(row, needed):
             raise choose.refusal(await app.catalogue.models(), row, needed)
-    return _within_limit(request, asked, app.settings)
+    return _within_limit(request, asked, app)
+
+
+async def fallbacks_of(app: App, asked: CallerRequest) -> list[Resolution]:
+    """The models to try next, by the argument or the option. Raises `MODEL_NOT_FOUND`."""
+    names = asked.fallbacks or models(asked.options)
+    return [await app.catalogue.resolve(name) for name in names]
 
 
 def most_of(app: App, request: ChatRequest) -> Decimal | None:
@@ -256,9 +262,9 @@ class TextCompletion(PaidCall):
 
     async def fit(self, limit: Decimal) -> bool:
         """Derive the output limit from `limit` USD where the caller gave none."""
-        asked, settings = replace(self._asked, max_cost=float(limit)), self._app.settings
-        request = compose_text(asked, self._request.model, settings)
-        self._request = _within_limit(request, asked, settings)
+        asked, sent = replace(self._asked, max_cost=float(limit)), self._request
+        request = compose_text(asked, sent.model, sent.fallbacks, self._app.settings)
+        self._request = _within_limit(request, asked, self._app)
         self._asked, self.limit = asked, limit
         return True
 
@@ -295,12 +301,13 @@ async def plan_completion(app: App, asked: CallerRequest) -> TextCompletion:
             f"{model.id} chooses by a conversation and takes no raw text. Name the model that is "
             "to complete it (find_models), or use chat.",
         )
-    request = _within_limit(compose_text(asked, model, app.settings), asked, app.settings)
-    return TextCompletion(app, asked, request)
+    request = compose_text(asked, model, await fallbacks_of(app, asked), app.settings)
+    return TextCompletion(app, asked, _within_limit(request, asked, app))
 
 
-def _within_limit(request: ChatRequest, asked: CallerRequest, settings: Settings) -> ChatRequest:
-    """The request, bounded by the caller's `max_cost`. Raises `BUDGET_EXCEEDED`."""
-    if not asked.limit:
+def _within_limit(request: ChatRequest, asked: CallerRequest, app: App) -> ChatRequest:
+    """The request, bounded by `max_cost` and the cap per call. Raises `BUDGET_EXCEEDED`."""
+    limit = app.budget.limit(asked.limit)
+    if limit is None:
         return request
-    return estimate.within(request, asked.limit, datetime.now(UTC), settings.max_cost_per_call)
+    return estimate.within(request, limit, datetime.now(UTC), app.settings.max_cost_per_call)

@@ -28,6 +28,7 @@ from openrouter_mcp.results import (
     text_blocks,
     tool_result,
 )
+from openrouter_mcp.spending import estimate as estimates
 from openrouter_mcp.spending.estimate import Estimate
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import clean
@@ -101,13 +102,8 @@ def dry_run(
     lines = [
         "Dry run: nothing was sent.",
         f"Cost: {dollars(estimate.least)} to {_highest(request, most)}",
-        f"Input: {demand.input_tokens:,} tokens at most, counted as one for every 3 bytes of text",
+        *estimates.lines(estimate, is_limited=bool(request.output_limit)),
     ]
-    if demand.output_tokens:
-        own = "" if request.output_limit else ", all that the model can give: max_tokens limits it"
-        lines.append(f"Output: {demand.output_tokens:,} tokens at most{own}")
-    if demand.searches:
-        lines.append(f"Web searches: {demand.searches} at most")
     rows = [json.dumps(cards.endpoint(row)) for row in endpoints]
     if rows:
         lines += ["Endpoints (USD per million tokens):", *rows[:SHOWN_ENDPOINTS]]

@@ -168,7 +168,9 @@ def compose(
     )
 
 
-def compose_text(asked: CallerRequest, model: Resolution, settings: Settings) -> ChatRequest:
+def compose_text(
+    asked: CallerRequest, model: Resolution, fallbacks: Sequence[Resolution], settings: Settings
+) -> ChatRequest:
     """The request for raw text that goes on where the prompt ends, of `POST /completions`."""
     if not asked.prompt:
         raise OpenRouterError(Code.INVALID_INPUT, "prompt is empty. Give the text to complete.")
@@ -177,8 +179,12 @@ def compose_text(asked: CallerRequest, model: Resolution, settings: Settings) ->
     options.pop("include_reasoning", None)
     body: dict[str, Any] = {"model": model.id, "prompt": asked.prompt}
     options.pop("model", None)
+    if fallbacks:
+        body["models"] = [fallback.id for fallback in fallbacks]
+        options.pop("models", None)
     given_limit = output_limit(options)
-    if limit := asked.max_tokens or given_limit or settings.max_tokens:
+    given_limit = asked.max_tokens or given_limit
+    if limit := given_limit or settings.max_tokens:
         body["max_tokens"] = limit
     if asked.stop:
         options["stop"] = list(asked.stop)
@@ -191,11 +197,12 @@ def compose_text(asked: CallerRequest, model: Resolution, settings: Settings) ->
         body=body,
         headers=sent_headers,
         model=model,
-        fallbacks=(),
+        fallbacks=tuple(fallbacks),
         schema={},
         show_reasoning=False,
         notes=notes,
         path=COMPLETIONS,
+        is_limited=bool(given_limit),
     )
 
 

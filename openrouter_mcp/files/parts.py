@@ -97,20 +97,23 @@ def name(part: Mapping[str, Any]) -> str:
 
 def tokens(part: Mapping[str, Any]) -> int:
     """Tokens of a part's media, on the high side; 0 for text."""
-    kind = str(part.get("type"))
+    kind = {"input_video": "video_url"}.get(str(part.get("type")), str(part.get("type")))
     content = part.get(kind)
     if kind not in {*BYTES_PER_TOKEN, *UNSEEN_TOKENS} or not isinstance(content, Mapping):
         return 0
-    where = content.get("url") or content.get("data") or content.get("file_data")
-    size = where.size if isinstance(where, Encoded) else _size(str(where))
+    size = size_of(content)
     if kind == "image_url":
         return IMAGE_TOKENS * (2 if content.get("detail") == ORIGINAL or not size else 1)
     return size // BYTES_PER_TOKEN[kind] + 1_000 if size else UNSEEN_TOKENS.get(kind, 0)
 
 
-def _size(where: str) -> int:
-    """Bytes of a data URL or of raw base64; 0 for an address."""
-    return 0 if where.lower().startswith(("http://", "https://")) else len(where) * 3 // 4
+def size_of(content: Mapping[str, Any]) -> int:
+    """Bytes of what a media part holds; 0 for what is only known by its address or its id."""
+    where = content.get("url") or content.get("data") or content.get("file_data") or ""
+    if isinstance(where, Encoded):
+        return where.size
+    address = str(where).lower().startswith(("http://", "https://"))
+    return 0 if address else len(str(where)) * 3 // 4
 
 
 def image_url(url: str | Encoded, image_detail: str = "") -> Part:

@@ -69,7 +69,10 @@ class PaidCall(ABC):
         What the caller asked for stays as it is: only an output limit that is nowhere given can
         be derived. May raise `BUDGET_EXCEEDED` instead.
         """
-        return self.most is not None and self.most <= limit
+        if self.most is None or self.most > limit:
+            return False
+        self.limit = limit
+        return True
 
     async def expense(self) -> Expense:
         """What the user is asked about where it could not be kept below the threshold."""
@@ -118,7 +121,7 @@ class PaidCalls:
                 self._client,
                 self._budget,
                 call.tool,
-                call.limit,
+                self._budget.limit(call.limit),
                 handle.report,
                 call.subject,
                 call.less,

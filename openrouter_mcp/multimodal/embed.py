@@ -55,7 +55,10 @@ BATCH = 96
 """Texts in one request; no provider is known to take fewer."""
 BATCH_TOKENS = 100_000
 HIGHEST_PRICE = Decimal("0.2")
-"""USD for a million tokens, above which a model is not chosen unasked."""
+"""USD for a million tokens, above which a model is not chosen unasked.
+
+Under a limit, a model that lists no price may not be dearer either.
+"""
 
 
 @dataclass(frozen=True)
@@ -235,8 +238,11 @@ async def _price_per_million(model: Model) -> Decimal | None:
 
 async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> list[Vector]:
     """The vectors of one batch."""
-    most = embedding_cost(plan.model.model, texts)
-    bound = estimate.as_it_is({**plan.body, "input": [*texts]}, most)
+    body = {**plan.body, "input": [*texts]}
+    tokens, listed = sum(map(count_tokens, texts)), embedding_cost(plan.model.model, texts)
+    most = tokens * HIGHEST_PRICE / MILLION if listed is None else listed
+    ceilings = {"prompt": most * MILLION / tokens}
+    bound = estimate.media_bound(PATH, body, most, ceilings, is_listed=listed is not None)
     async with purchase.request(plan.model, bound) as paid:
         reply = await purchase.client.post(
             PATH, paid.body, on_headers=paid.on_headers, report=purchase.report

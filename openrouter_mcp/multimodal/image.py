@@ -191,7 +191,8 @@ def _plain(part: Part) -> Part:
 class ImagePlan(MediaPlan):
     """The requests for all images, ready to be sent."""
 
-    bodies: Sequence[Mapping[str, Any]]
+    bounds: Sequence[Bound]
+    """One for each request."""
     images: int
     destination: Destination
 
@@ -202,10 +203,8 @@ class ImagePlan(MediaPlan):
         """
         await asyncio.to_thread(self.destination.prepare)
         await purchase.report(f"{self.model.id}: drawing {_count(self.images)}")
-        most = None if self.most is None else self.most / len(self.bodies)
         send = _drawn if self.path == PATH else _drawn_in_chat
-        bounds = [estimate.as_it_is(body, most) for body in self.bodies]
-        tasks = [send(purchase, self.model, bound) for bound in bounds]
+        tasks = [send(purchase, self.model, bound) for bound in self.bounds]
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         drawn = [data for outcome in outcomes if isinstance(outcome, list) for data in outcome]
@@ -251,22 +250,31 @@ async def plan_image(app: App, request: ImageRequest) -> ImagePlan:
     if endpoints:
         able = kept_to_able(found.id, endpoints, asked, place.suffix, body)
         bodies = image_bodies(body, request, sent.parts, image_parameters.most_images(able))
-        most = _cost(able, request, len(bodies))
+        costs = [_cost(able, request, each) for each in bodies]
+        pairs = zip(bodies, costs, strict=True)
+        bounds = [estimate.media_bound(PATH, each, cost) for each, cost in pairs]
     else:
         # Only a check: it raises for what a chat cannot do.
         kept_to_able(found.id, [image_parameters.ON_CHAT], asked, "", {})
-        bodies = chat_bodies(body, found.model, request, sent.parts)
-        most = image_parameters.chat_image_cost(found.model, request.prompt, request.n)
+        length, fallbacks, is_limited = await chat_media.taken_from(app, body)
+        body |= length
+        chats = [
+            chat_media.request_of(each, found, fallbacks, is_limited=is_limited)
+            for each in chat_bodies(body, found.model, request, sent.parts)
+        ]
+        costs = [chat_media.most_of(chat) for chat in chats]
+        bounds = [estimate.chat_bound(chat) for chat in chats]
+    known = [cost for cost in costs if cost is not None]
     return ImagePlan(
         tool="generate_image",
         model=found,
         path=PATH if endpoints else CHAT,
         request={"prompt": request.prompt, "n": request.n, **_sources(request), **body},
-        most=most,
+        most=sum(known, Decimal(0)) if len(known) == len(costs) else None,
         limit=limit_of(app, request.max_cost),
         subject=request.prompt,
         notes=tuple(sent.notes),
-        bodies=bodies,
+        bounds=bounds,
         images=request.n,
         destination=place,
     )
@@ -277,15 +285,16 @@ def _sources(request: ImageRequest) -> dict[str, Any]:
 
 
 def _cost(
-    endpoints: Sequence[Mapping[str, Any]], request: ImageRequest, requests: int
+    endpoints: Sequence[Mapping[str, Any]], request: ImageRequest, body: Mapping[str, Any]
 ) -> Decimal | None:
+    """USD that one request with this body can cost at most."""
     return image_parameters.image_cost(
         endpoints,
         prompt=request.prompt,
-        images=request.n,
-        references=len(request.references),
-        requests=requests,
-        resolution=request.resolution.strip().upper(),
+        images=body.get("n", 1),
+        references=len(body.get("input_references") or []),
+        resolution=str(body.get("resolution") or body.get("size") or "").upper(),
+        quality=str(body.get("quality") or ""),
     )
 
 
@@ -297,8 +306,8 @@ async def _requirements(app: App, request: ImageRequest, asked: Mapping[str, Any
     async def price(model: Model) -> Decimal | None:
         endpoints = await _endpoints(app, model.id)
         if not endpoints:
-            return image_parameters.chat_image_cost(model, request.prompt, 1)
-        return _cost(endpoints, replace(request, n=1), 1)
+            return image_parameters.chat_image_cost(model, request.prompt)
+        return _cost(endpoints, request, request.parameters())
 
     def takes_images(model: Model) -> bool:
         return "image" in model.input_modalities

@@ -9,7 +9,7 @@ from typing import Any
 from openrouter_mcp.api.responses import mappings, number
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.model import Model
-from openrouter_mcp.money import parse_usd
+from openrouter_mcp.money import MILLION, parse_usd
 from openrouter_mcp.multimodal.documents import count_tokens
 
 Descriptor = Mapping[str, Any]
@@ -110,8 +110,8 @@ def image_cost(
     prompt: str,
     images: int,
     references: int,
-    requests: int,
     resolution: str,
+    quality: str = "",
 ) -> Decimal | None:
     """USD at most, at the dearest endpoint; None where one lists no price.
 
@@ -119,9 +119,9 @@ def image_cost(
     """
     demand = {
         "output_image": images,
-        "input_image": references * requests,
-        "input_reference": references * requests,
-        "input_text": requests,
+        "input_image": references,
+        "input_reference": references,
+        "input_text": 1,
     }
     costs = []
     for endpoint in endpoints:
@@ -132,7 +132,7 @@ def image_cost(
         for billable, count in demand.items():
             prices = [
                 _price(line, count, prompt, resolution)
-                for line in _in_force(lines, billable, resolution)
+                for line in _in_force(lines, billable, resolution, quality)
             ]
             listed = [price for price in prices if price is not None]
             if len(listed) < len(prices):
@@ -142,14 +142,14 @@ def image_cost(
     return max(costs, default=None)
 
 
-def chat_image_cost(model: Model | None, prompt: str, images: int) -> Decimal | None:
-    """USD at most for images that are drawn in a chat; None where no price is listed."""
+def chat_image_cost(model: Model | None, prompt: str) -> Decimal | None:
+    """USD at most for an image that is drawn in a chat; None where no price is listed."""
     rates = model.pricing if model else {}
     rate = max(rates.get("image_output", Decimal(0)), rates.get("completion", Decimal(0)))
     if rate <= 0:
         return None
     sent = count_tokens(prompt) + TOKENS_PER_IMAGE
-    return images * (TOKENS_PER_IMAGE * rate + sent * rates.get("prompt", Decimal(0)))
+    return TOKENS_PER_IMAGE * rate + sent * rates.get("prompt", Decimal(0))
 
 
 def _descriptors(endpoint: Mapping[str, Any]) -> Mapping[str, Descriptor]:
@@ -189,13 +189,14 @@ def _unsupported(
 
 
 def _in_force(
-    lines: Iterable[Mapping[str, Any]], billable: str, resolution: str
+    lines: Iterable[Mapping[str, Any]], billable: str, resolution: str, quality: str
 ) -> list[Mapping[str, Any]]:
-    """The price lines for this resolution where some name it, else all of them."""
+    """The price lines for what is asked for where some name it, else all of them."""
     listed = [line for line in lines if line.get("billable") == billable]
-    wanted = resolution.casefold()
-    named = [line for line in listed if str(line.get("variant", "")).casefold() == wanted]
-    return named if resolution and named else listed
+    wanted = {each.casefold() for each in (resolution, quality) if each}
+    named = [line for line in listed if str(line.get("variant") or "").casefold() in wanted]
+    # A line without a variant may hold beside them.
+    return [*named, *(line for line in listed if not line.get("variant"))] if named else listed
 
 
 def _price(line: Mapping[str, Any], count: int, prompt: str, resolution: str) -> Decimal | None:
@@ -208,5 +209,13 @@ def _price(line: Mapping[str, Any], count: int, prompt: str, resolution: str) ->
         case "token":
             price *= count_tokens(prompt) if text else TOKENS_PER_IMAGE
         case "megapixel":
-            price *= MEGAPIXELS.get(resolution, UNKNOWN_MEGAPIXELS)
+            price *= _megapixels(resolution)
     return price * count
+
+
+def _megapixels(resolution: str) -> Decimal:
+    """The most megapixels of an image of this resolution, which may be its size in pixels."""
+    width, _, height = resolution.casefold().partition("x")
+    if width.isdecimal() and height.isdecimal():
+        return Decimal(width) * Decimal(height) / MILLION
+    return MEGAPIXELS.get(resolution, UNKNOWN_MEGAPIXELS)

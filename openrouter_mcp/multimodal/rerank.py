@@ -30,7 +30,10 @@ CHUNK_TOKENS = 500
 CHUNKS_PER_UNIT = 100
 """A search unit is one query over a hundred documents, longer ones counting once per chunk."""
 HIGHEST_PRICE = Decimal("0.01")
-"""USD for one search unit, above which a model is not chosen unasked."""
+"""USD for one search unit, above which a model is not chosen unasked.
+
+Under a limit, a model that lists no price may not be dearer either.
+"""
 
 
 def rerank_cost(model: Model | None, units: int, tokens: int) -> Decimal | None:
@@ -68,7 +71,10 @@ class RerankPlan(MediaPlan):
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:  # noqa: ARG002
         """Pay for the order and show it. Raises `OpenRouterError`."""
-        bound = estimate.priced_per_unit(self.body, self.most, self.units)
+        listed = self.most is not None
+        most = self.most if self.most is not None else self.units * HIGHEST_PRICE
+        ceilings = {"request": most / self.units}
+        bound = estimate.media_bound(PATH, self.body, most, ceilings, is_listed=listed)
         async with purchase.request(self.model, bound) as paid:
             reply = await purchase.client.post(
                 PATH, paid.body, on_headers=paid.on_headers, report=purchase.report

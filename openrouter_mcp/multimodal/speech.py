@@ -28,6 +28,7 @@ from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
+from openrouter_mcp.money import parse_usd
 from openrouter_mcp.multimodal import chat_media, replies
 from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
 from openrouter_mcp.spending import estimate
@@ -240,7 +241,8 @@ def unreadable() -> OpenRouterError:
 class SpeechPlan(MediaPlan):
     """The requests for the pieces of a text, ready to be sent."""
 
-    bodies: Sequence[Mapping[str, Any]]
+    bounds: Sequence[Bound]
+    """One for each piece."""
     characters: int
     voice: str
     destination: Destination
@@ -251,16 +253,14 @@ class SpeechPlan(MediaPlan):
         When a later piece fails, what comes before it is saved all the same.
         """
         await asyncio.to_thread(self.destination.prepare)
-        most = None if self.most is None else self.most / len(self.bodies)
         slots = asyncio.Semaphore(AT_ONCE)
+        send = fetch if self.path == PATH else _chatted
 
-        async def piece(body: Mapping[str, Any]) -> Sound:
+        async def piece(bound: Bound) -> Sound:
             async with slots:
-                if self.path == PATH:
-                    return await fetch(purchase, self.model, estimate.as_it_is(body, most))
-                return await _chatted(purchase, self.model, body, most)
+                return await send(purchase, self.model, bound)
 
-        outcomes = await asyncio.gather(*map(piece, self.bodies), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(piece, self.bounds), return_exceptions=True)
         sounds: list[Sound] = []
         failure: BaseException | None = None
         for outcome in outcomes:
@@ -278,7 +278,7 @@ class SpeechPlan(MediaPlan):
         notes = [*self.notes, f"The model said: {told[:500]}" if told else ""]
         voice = f", voice {self.voice}" if self.voice else ""
         length = f"{seconds:.1f} s of sound" if seconds else "Sound"
-        part = f" (the first {len(sounds)} of {len(self.bodies)} pieces)" if failure else ""
+        part = f" (the first {len(sounds)} of {len(self.bounds)} pieces)" if failure else ""
         return replies.files(
             f"{length}{part} by {self.model.id}{voice}:",
             files,
@@ -309,22 +309,30 @@ async def plan_speech(app: App, request: SpeechRequest) -> SpeechPlan:
     row = found.model
     speaks = row is None or "speech" in row.output_modalities
     voice, notes = voice_of(row, request.voice, speaks=speaks)
-    shared = _shared(app, extra, found, speaks=speaks)
-    bodies = [chat_body(shared, row, request, voice, wanted)]
     if speaks:
-        bodies = speech_bodies(shared, request, voice, wanted)
+        bodies = speech_bodies(_shared(app, extra, found, speaks=True), request, voice, wanted)
         if wanted is MP3 and len(bodies) > 1:
             notes.append("The text is long: its pieces are joined as WAV.")
+        costs = [piece_cost(row, body) for body in bodies]
+        pairs = zip(bodies, costs, strict=True)
+        bounds = [estimate.media_bound(PATH, body, cost) for body, cost in pairs]
+    else:
+        length, fallbacks, is_limited = await chat_media.taken_from(app, extra)
+        shared = _shared(app, extra, found, speaks=False) | length
+        bodies = [chat_body(shared, row, request, voice, wanted)]
+        chat = chat_media.request_of(bodies[0], found, fallbacks, is_limited=is_limited)
+        costs, bounds = [chat_media.most_of(chat)], [estimate.chat_bound(chat)]
+    known = [cost for cost in costs if cost is not None]
     return SpeechPlan(
         tool="generate_audio",
         model=found,
         path=PATH if speaks else CHAT,
         request={**bodies[0], "requests": len(bodies)},
-        most=speech_cost(row, len(request.text)),
+        most=sum(known, Decimal(0)) if len(known) == len(costs) else None,
         limit=limit_of(app, request.max_cost),
         subject=request.text,
         notes=tuple(notes),
-        bodies=bodies,
+        bounds=bounds,
         characters=len(request.text.strip()),
         voice=voice,
         destination=place,
@@ -361,16 +369,27 @@ def _requirements(app: App, voice: str, named: str) -> Requirements:
     )
 
 
-async def _chatted(
-    purchase: Purchase, model: Resolution, body: Mapping[str, Any], most: Decimal | None
-) -> Sound:
-    async with purchase.request(model, estimate.priced_per_unit(body, most)) as paid:
+async def _chatted(purchase: Purchase, model: Resolution, bound: Bound) -> Sound:
+    async with purchase.request(model, bound) as paid:
         media = (await chat_media.receive(purchase, paid)).media
     data = await asyncio.to_thread(lambda: media.sound)
     if not data:
         raise unreadable()
-    kind = "audio/pcm" if body["audio"]["format"] == "pcm16" else "audio/*"
+    kind = "audio/pcm" if paid.body["audio"]["format"] == "pcm16" else "audio/*"
     return Sound(data, kind, media.transcript)
+
+
+def piece_cost(model: Model | None, body: Mapping[str, Any]) -> Decimal | None:
+    """USD that one request to `/audio/speech` can cost at most; None where no price is listed.
+
+    What is spoken slowly is longer. Bytes count as characters: of some scripts, each is a token.
+    """
+    size = len(f"{body['input']}{body.get('instructions', '')}".encode("utf-8", "replace"))
+    speed = parse_usd(body.get("speed", 1))
+    most = speech_cost(model, size)
+    if most is None or not speed:
+        return None
+    return most / min(speed, Decimal(1))
 
 
 def speech_cost(model: Model | None, characters: int) -> Decimal | None:

@@ -441,7 +441,7 @@ async def _written_down(
     audio = {"data": recording.data, "format": recording.format}
     body = {**plan.body, "input_audio": audio}
     most = None if plan.most is None else plan.most / parts
-    async with purchase.request(plan.model, estimate.as_it_is(body, most)) as paid:
+    async with purchase.request(plan.model, estimate.media_bound(PATH, body, most)) as paid:
         reply = await purchase.client.post(
             PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
         )

@@ -216,7 +216,7 @@ class VideoPlan(MediaPlan):
         place = self.destination
         await asyncio.to_thread(place.prepare)
         order = Order(self.model.id, self.subject, str(place.directory), place.stem, place.suffix)
-        bound = estimate.as_it_is(self.body, self.most)
+        bound = estimate.media_bound(PATH, self.body, self.most)
         return await video_job.make(self.app, order, self.model, bound, purchase, handle)
 
 

@@ -99,8 +99,8 @@ def test_a_model_whose_price_varies_has_no_rates() -> None:
 
 def test_each_search_reads_the_whole_prompt_again() -> None:
     rate = Rates(Decimal("0.000001"), Decimal(0), web_search=Decimal("0.01"))
-    once = pricing.cost(Demand(1000, 0, 1), rate)
-    tokens = 2 * 1000 + pricing.TOKENS_PER_SEARCH
+    once = pricing.cost(Demand(1000, searches=1, steps=1, result_tokens=5000), rate)
+    tokens = 2 * 1000 + 5000
     assert once == Decimal("0.01") + tokens * Decimal("0.000001")
 
 

@@ -32,7 +32,7 @@ BOTH = [endpoint("small", SMALL), endpoint("large", LARGE)]
 
 
 def price(pricing: list[dict], **demand: Any) -> Decimal | None:
-    known = {"prompt": "x" * 300, "images": 1, "references": 0, "requests": 1, "resolution": ""}
+    known = {"prompt": "x" * 300, "images": 1, "references": 0, "resolution": ""}
     return image_parameters.image_cost([endpoint("a", {}, pricing)], **(known | demand))
 
 
@@ -80,11 +80,11 @@ def test_pixels_tokens_and_what_is_sent_along_are_priced() -> None:
     words = [{"billable": "input_text", "unit": "token", "cost_usd": 0.001}]
     assert price(words + pixels, resolution="1K") == Decimal("0.116")
     sent = [{"billable": "input_reference", "unit": "image", "cost_usd": 0.003}]
-    assert price(sent + pixels, resolution="1K", references=2, requests=3) == Decimal("0.034")
+    assert price(sent + pixels, resolution="1K", references=2) == Decimal("0.022")
 
 
 def test_a_price_that_one_endpoint_does_not_list_bounds_nothing() -> None:
-    known = {"prompt": "", "images": 1, "references": 0, "requests": 1, "resolution": ""}
+    known = {"prompt": "", "images": 1, "references": 0, "resolution": ""}
     unpriced = [endpoint("a", {}), endpoint("b", {}, [])]
     assert image_parameters.image_cost(unpriced, **known) is None
     assert image_parameters.image_cost([], **known) is None

@@ -1,7 +1,8 @@
 """Paid requests that are no chat: their cost is asked for, kept within limits, added up."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from fastmcp.tools import ToolResult
@@ -13,13 +14,17 @@ from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal.plan import MediaPlan
 from openrouter_mcp.progress import Progress, Report, silent
-from openrouter_mcp.spending.estimate import as_it_is
+from openrouter_mcp.spending.estimate import Bound, media_bound
 from openrouter_mcp.spending.paid_request import Purchase, settle_leftovers
 from tests.support.timing import FAST
 
 MODEL = Resolution("cohere/rerank-v3.5", None, "")
 PRICE = Decimal("0.01")
 BODY = {"model": MODEL.id, "query": "a", "documents": ["a"]}
+
+
+def as_it_is(body: Mapping[str, Any], most: Decimal) -> Bound:
+    return media_bound("/rerank", body, most)
 
 
 @pytest.fixture
