@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from openrouter_mcp.simulator import media
+from openrouter_mcp.simulator import billing, media
 from openrouter_mcp.simulator.account import billed, remember
 from openrouter_mcp.simulator.answers import (
     CACHEABLE,
@@ -26,6 +26,7 @@ from openrouter_mcp.simulator.answers import (
     compose,
     cost,
     deltas,
+    effective,
     effort_of,
     last_user_text,
     message,
@@ -33,6 +34,7 @@ from openrouter_mcp.simulator.answers import (
     prompt_tokens,
     usage,
 )
+from openrouter_mcp.simulator.billing import Work
 from openrouter_mcp.simulator.faults import (
     KEEP_ALIVE,
     Refused,
@@ -60,6 +62,8 @@ OPTIONAL = (
 """Every documented field beside the messages."""
 BILLS_ON = {"Amazon Bedrock", "Google", "Google AI Studio", "Groq", "Mistral", "Alibaba"}
 """Providers that go on, and charge, when the caller of a stream leaves."""
+LONGEST_GREEDY = 20_000
+"""Tokens that a greedy model writes at most."""
 UNBOUNDED = 65_536
 """The output limit of a model whose row states none."""
 DEFAULT_TTL = 300
@@ -126,7 +130,7 @@ async def complete(call: Call) -> Response:
 
 async def complete_text(call: Call) -> Response:
     """`POST /completions`: continue the prompt as a chat with one message would answer it."""
-    request = call.fields("prompt", OPTIONAL)
+    request = call.fields("prompt", f"{OPTIONAL} n best_of echo suffix")
     if not isinstance(request["prompt"], str):
         raise Refused(invalid("invalid_type", ["prompt"], "Required"))
     request["messages"] = [{"role": "user", "content": request.pop("prompt")}]
@@ -208,11 +212,15 @@ def generate(call: Call, request: Json) -> Generation:
     script = scripted(call, model["id"], prompt)
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     limit = limit or endpoint["max_completion_tokens"] or UNBOUNDED
+    if simulator.greedy and script == Script():
+        script = Script(text="word" * min(limit, LONGEST_GREEDY))
     answer = compose(model, request, script, limit)
+    used = billing.work_of(request, model, greedy=simulator.greedy, suffix_searches=choice.web)
     counted = count(call, request, choice, answer, prompt)
+    counted.searches = used.searches
     if counted.searches:
         answer.annotations = [citation(last_user_text(messages))]
-    costs = cost(endpoint["pricing"], counted, simulator.clock())
+    costs = costs_of(endpoint["pricing"], counted, used, simulator.clock())
     if not answer.completion_tokens and answer.finish_reason is None:
         costs = Decimal(0), Decimal(0)
     simulator.free_requests += ":free" in model["id"]
@@ -234,6 +242,17 @@ def generate(call: Call, request: Json) -> Generation:
         script,
         simulator.charged(total),
     )
+
+
+def costs_of(pricing: Json, counted: Counted, used: Work, now: float) -> tuple[Decimal, Decimal]:
+    """What prompt and completion cost over all turns and copies; fees go to the prompt."""
+    prompt, completion = cost(pricing, counted, now)
+    price = Decimal(effective(pricing, counted.prompt, now)["prompt"])
+    further = used.turns - 1
+    read = used.read * max(1, further) + counted.prompt * further
+    read += counted.completion * used.turns * further // 2
+    prompt = used.copies * (prompt + read * price + used.fees)
+    return prompt, used.copies * used.turns * completion
 
 
 def reach(call: Call, possible: list[Choice]) -> tuple[Choice, Json, list[Json]]:
@@ -282,17 +301,12 @@ def count(call: Call, request: Json, choice: Choice, answer: Answer, prompt: str
         earlier.append(prompt)
     marked = b'"cache_control"' in call.recorded.raw
     writes = marked and "input_cache_write" in pricing and total - cached >= CACHEABLE
-    tools = [tool["type"] for tool in request.get("tools", [])]
-    plugins = [plugin["id"] for plugin in request.get("plugins", []) if plugin.get("enabled", True)]
-    searches = choice.web or "web" in plugins or "openrouter:web_search" in tools
-    searches = searches or "web_search_options" in choice.model["supported_parameters"]
     return Counted(
         prompt=total,
         completion=answer.completion_tokens,
         cached=min(cached, total),
         cache_written=total - cached if writes else 0,
         reasoning=-(-len(answer.reasoning) // 4),
-        searches=int(searches),
     )
 
 

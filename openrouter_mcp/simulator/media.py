@@ -18,6 +18,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from openrouter_mcp.simulator import billing
 from openrouter_mcp.simulator.account import billed, record
 from openrouter_mcp.simulator.answers import last_user_text, tokens
 from openrouter_mcp.simulator.catalogue import DATA, FILES
@@ -43,6 +44,8 @@ IMAGE_TOKENS = 4175
 CHECKED = ("resolution", "aspect_ratio", "n", "seed", "quality", "output_format", "background")
 CHAT_TOKEN_PRICE = Decimal("0.00003")
 """USD for a token of an image or of sound in a chat, where the row names none."""
+UNBOUNDED = 65_536
+"""Tokens that a greedy model makes where nothing limits it."""
 RATE = 24_000
 """Samples of sound per second, 16 bits, one channel."""
 PIECES = 4
@@ -245,7 +248,8 @@ def timed_words(said: list[str], seconds: float) -> list[Json]:
 def chat(call: Call, request: Json) -> Response:
     """Answer with what the first wanted kind is. Sound is streamed or refused."""
     kind = "audio" if "audio" in request["modalities"] else "image"
-    model = model_of(call, request.get("model", ""), kind)
+    greedy, names = call.simulator.greedy, [request.get("model", ""), *request.get("models", [])]
+    model = model_of(call, names[-1 if greedy else 0], kind)
     prompt = last_user_text(request["messages"])
     if kind == "audio":
         refuse_speaking(request, model)
@@ -255,7 +259,10 @@ def chat(call: Call, request: Json) -> Response:
         parts = [picture(prompt, request)]
         count = IMAGE_TOKENS
     rate = model["pricing"].get(f"{kind}_output")
-    cost = count * (Decimal(rate) if rate else CHAT_TOKEN_PRICE)
+    if greedy:
+        count = max(count, request.get("max_completion_tokens") or UNBOUNDED)
+    used = billing.work_of(request, model, greedy=greedy, suffix_searches=False)
+    cost = used.copies * count * (Decimal(rate) if rate else CHAT_TOKEN_PRICE) + used.fees
     known = record(call, model, "completions", cost)
     usage = {
         "prompt_tokens": tokens(prompt),

@@ -119,6 +119,8 @@ class Simulator:
         }
         self.latency = 0.0
         """Seconds that every chat thinks before its first token."""
+        self.greedy = False
+        """Whether models use all that a request lets them: output, searches, turns, fallbacks."""
         self.balance = Decimal(100)
         self.key_limit: Decimal | None = None
         self.spent = Decimal(0)
