@@ -23,7 +23,6 @@ from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models import choose, prices
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.results import UNTRUSTED_META
-from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
 from openrouter_mcp.spending.consent import Expense

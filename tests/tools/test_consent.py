@@ -128,7 +128,7 @@ async def test_a_yes_pays_for_what_was_asked(threshold, connect, simulator, cont
         result = await call(client, "chat", **DEAR, max_cost=5)
     assert not result.is_error
     (question,) = [message for message, _ in questions]
-    assert question.startswith("chat with anthropic/claude-opus-5 can cost up to $0.025")
+    assert question.startswith("chat with anthropic/claude-opus-5 can cost up to $0.03")
     assert question.endswith('Go on? The request: "Hello"')
 
 
