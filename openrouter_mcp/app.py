@@ -115,7 +115,8 @@ class App:
         """The one path of every paid tool."""
         from openrouter_mcp.jobs.paid_calls import PaidCalls
 
-        return PaidCalls(self.settings, self.client, self.budget, self.jobs)
+        listed = self.catalogue.listed
+        return PaidCalls(self.settings, self.client, self.budget, self.jobs, listed)
 
     @cached_property
     def threads(self) -> Threads:

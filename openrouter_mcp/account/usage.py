@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from openrouter_mcp.account.overview import look_up, settle_quickly
+from openrouter_mcp.account.watch import watch
 from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import OpenRouterError
@@ -27,6 +28,8 @@ async def usage(app: App, days: int, by: Literal["model", "tool", "day"]) -> dic
         for row in await app.budget.usage(by, days)
     ]
     found: dict[str, Any] = {"here": rows, "days": days, "by": by}
+    if worth_knowing := await watch(app, days):
+        found["watch"] = worth_knowing
     if app.settings.management_key:
         found["account"] = await _activity(app, days, by)
     return found

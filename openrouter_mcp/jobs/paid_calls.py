@@ -17,7 +17,7 @@ from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import consent
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
 from openrouter_mcp.spending.consent import Expense
-from openrouter_mcp.spending.paid_request import Purchase
+from openrouter_mcp.spending.paid_request import Listed, Purchase
 from openrouter_mcp.spending.receipts import Receipt, after_paying
 
 
@@ -95,7 +95,16 @@ def paid_in_vain(error: OpenRouterError, receipt: Receipt) -> ToolResult:
 class PaidCalls:
     """Carries out what a paid tool has planned."""
 
-    def __init__(self, settings: Settings, client: OpenRouter, budget: Budget, jobs: Jobs) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: OpenRouter,
+        budget: Budget,
+        jobs: Jobs,
+        listed: Listed | None = None,
+    ) -> None:
+        """`listed` finds the models whose prices are remembered."""
+        self._listed = listed
         self._settings = settings
         self._client = client
         self._budget = budget
@@ -125,6 +134,7 @@ class PaidCalls:
                 handle.report,
                 call.subject,
                 call.less,
+                self._listed,
             )
             try:
                 return await call.perform(purchase, handle)

@@ -113,6 +113,10 @@ class Catalogue:
                 self._indexed = document.data, await asyncio.to_thread(Snapshot.of, document)
         return replace(self._indexed[1], stale=document.stale)
 
+    def listed(self, slug: str) -> Model | None:
+        """The model that answers to an id or slug in the last snapshot. No request, no waiting."""
+        return self._indexed[1].routable(slug) if self._indexed else None
+
     async def resolve(self, name: str) -> Resolution:
         """The model that `name` means, the default model if it is empty.
 

@@ -17,7 +17,7 @@ from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import ledger
 from openrouter_mcp.spending.cost import Cost
-from openrouter_mcp.spending.ledger import Entry, State, Sum, Usage
+from openrouter_mcp.spending.ledger import Entry, Prices, State, Sum, Usage
 from openrouter_mcp.state.store import Store
 from openrouter_mcp.text import DAY, duration
 
@@ -93,6 +93,7 @@ class Reservation:
         cost: Decimal | None,
         *,
         upstream_cost: Decimal | None = None,
+        prices: Prices | None = None,
         model: str = "",
         provider: str = "",
         input_tokens: int = 0,
@@ -114,6 +115,8 @@ class Reservation:
                 state=State.PENDING if pending else State.SETTLED,
                 cost=cost,
                 upstream_cost=upstream_cost,
+                prompt_price=prices.prompt if prices else None,
+                completion_price=prices.completion if prices else None,
                 settled_at=None if pending else max(entry.at, self._clock()),
                 model=model or entry.model,
                 provider=provider,
@@ -341,9 +344,18 @@ class Budget:
 
     async def usage(self, by: Literal["model", "tool", "day"], days: int) -> list[Usage]:
         """What was spent on the last `days` UTC days, today included."""
-        now = self._clock()
-        since = now - now % DAY - (days - 1) * DAY
+        since = self._first_of(days)
         return await self._store.read(partial(ledger.usage, by=by, since=since))
+
+    async def last_prices(self, days: int) -> dict[str, Prices]:
+        """What the models of the last `days` UTC days were listed at when they were last used."""
+        since = self._first_of(days)
+        return await self._store.read(partial(ledger.last_prices, since=since))
+
+    def _first_of(self, days: int) -> float:
+        """When the first of the last `days` UTC days began."""
+        now = self._clock()
+        return now - now % DAY - (days - 1) * DAY
 
     async def find(self, generation_id: str) -> Entry | None:
         """What the ledger knows of a generation."""

@@ -6,12 +6,13 @@ Nothing of prompt or answer is in it. Money is nano-dollars in the table, USD in
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from openrouter_mcp.money import NANO
+from openrouter_mcp.money import MILLION, NANO
 from openrouter_mcp.text import DAY
 
 if TYPE_CHECKING:
@@ -31,6 +32,19 @@ class State(StrEnum):
     """Over; a cost of None will never be known, and the reservation counts instead."""
     RELEASED = "released"
     """Nothing was billed."""
+
+
+class Prices(NamedTuple):
+    """The list prices of a model, USD per million tokens; None where none is told."""
+
+    prompt: Decimal | None
+    completion: Decimal | None
+
+    @classmethod
+    def of(cls, pricing: Mapping[str, Decimal]) -> Self:
+        """From prices per token by kind."""
+        told = (pricing.get(kind) for kind in ("prompt", "completion"))
+        return cls(*(None if price is None else price * MILLION for price in told))
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,9 @@ class Entry:
     generation_id: str = ""
     duration: float = 0.0
     settled_at: float | None = None
+    prompt_price: Decimal | None = None
+    completion_price: Decimal | None = None
+    """What the model that answered was listed at when the request ended: USD per million tokens."""
     id: int = field(default_factory=lambda: secrets.randbits(62))
 
 
@@ -81,7 +98,7 @@ class Usage:
 
 
 COLUMNS = tuple(column.name for column in fields(Entry))
-MONEY = ("reserved", "cost", "upstream_cost")
+MONEY = ("reserved", "cost", "upstream_cost", "prompt_price", "completion_price")
 READ = f"SELECT {', '.join(COLUMNS)} FROM ledger "  # noqa: S608 - no value in it
 WRITE = (
     f"INSERT OR REPLACE INTO ledger({', '.join(COLUMNS)}) "  # noqa: S608 - no value in it
@@ -174,6 +191,24 @@ def usage(
         Usage(name, calls, usd(cost), usd(upstream), usd(unknown), tokens_in, tokens_out)
         for name, calls, cost, upstream, unknown, tokens_in, tokens_out in rows
     ]
+
+
+def last_prices(connection: sqlite3.Connection, since: float) -> dict[str, Prices]:
+    """What each model was listed at when its last request since a time ended."""
+    # SQLite takes the other columns from the row that has the maximum.
+    rows = connection.execute(
+        """
+        SELECT model, prompt_price, completion_price, max(at) FROM ledger
+        WHERE coalesce(prompt_price, completion_price) IS NOT NULL
+            AND coalesce(settled_at, at) >= ?
+        GROUP BY model
+        """,
+        (since,),
+    )
+    return {
+        model: Prices(*(None if price is None else usd(price) for price in prices))
+        for model, *prices, _ in rows
+    }
 
 
 def _sum(connection: sqlite3.Connection, where: str, value: float | str) -> Sum:

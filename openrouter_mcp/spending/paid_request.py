@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.delivery import watched
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars, parse_usd
 from openrouter_mcp.progress import Report
@@ -28,7 +29,7 @@ from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget, Reservation
 from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.estimate import Bound
-from openrouter_mcp.spending.ledger import State
+from openrouter_mcp.spending.ledger import Prices, State
 from openrouter_mcp.spending.receipts import Receipt
 
 MAY_BILL = "The provider may bill the whole answer."
@@ -41,6 +42,9 @@ ASK_AGAIN = 1.0
 """Seconds after which a cost that OpenRouter had not told is asked for again meanwhile."""
 PREVIEW = 80
 """Characters of the prompt in the audit line."""
+
+Listed = Callable[[str], Model | None]
+"""Finds a model of the catalogue by its id or slug, as far as it is known without a request."""
 
 audit_log = logging.getLogger("openrouter_mcp.audit")
 
@@ -127,6 +131,8 @@ class Purchase:
     """The text whose first characters stand in the audit line."""
     less: str = ASK_FOR_LESS
     """What makes such a call cheaper, for the sentence that refuses it."""
+    listed: Listed | None = None
+    """Finds the listed model that answered, to remember its prices."""
     receipts: list[Receipt] = field(default_factory=list, init=False)
     _reservations: list[Reservation] = field(default_factory=list, init=False)
     """The money of every request so far."""
@@ -268,6 +274,7 @@ class Purchase:
         await paid.reservation.settle(
             Decimal(0) if free else receipt.cost,
             upstream_cost=receipt.upstream_cost,
+            prices=self._prices_of(receipt.model),
             model=receipt.model,
             provider=receipt.provider,
             input_tokens=receipt.input_tokens,
@@ -276,6 +283,10 @@ class Purchase:
             generation_id=receipt.generation_id,
         )
         self.receipts.append(receipt)
+
+    def _prices_of(self, model: str) -> Prices | None:
+        row = self.listed(model) if self.listed else None
+        return Prices.of(row.pricing) if row else None
 
     async def _receipt_of(self, paid: PaidRequest, seconds: float) -> Receipt:
         """The receipt of a request that is done; what its reply did not tell is asked for."""

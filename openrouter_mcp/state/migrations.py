@@ -35,6 +35,10 @@ MIGRATIONS = (
     """,
     "ALTER TABLE jobs ADD COLUMN details TEXT;",
     "ALTER TABLE ledger ADD COLUMN upstream_cost INTEGER;",
+    """
+    ALTER TABLE ledger ADD COLUMN prompt_price INTEGER;
+    ALTER TABLE ledger ADD COLUMN completion_price INTEGER;
+    """,
 )
 """SQL that leads from each version to the next. Money is nano-dollars, times are unix seconds."""
 
