@@ -43,6 +43,8 @@ MOST_PAGES = 1000
 """Pages that mistral-ocr reads of one file."""
 SEARCHING = "web_search_options"
 """The ability of models that search by themselves."""
+FINEST = Decimal("1e-9")
+"""USD per million tokens: the step of the ceilings that are sent."""
 RESEARCH = 50
 """Searches of a model whose name says that it does research."""
 
@@ -97,7 +99,7 @@ def media_bound(
         slack = Decimal(1)
         if is_listed:
             slack = min(_margin(body), max(Decimal(1), _floor(allowance / most)))
-        raised = {kind: price * slack for kind, price in ceilings.items()}
+        raised = {kind: _upward(price * slack) for kind, price in ceilings.items()}
         return PricedBody(_with_max_price(body, raised), most * slack)
 
     return bound
@@ -204,7 +206,7 @@ def _ceilings(request: ChatRequest, slack: Decimal) -> dict[str, Decimal]:
     """`max_price` (USD per million tokens) that is the catalogue's of the dearest model, raised."""
     rows = [candidate.model for candidate in _candidates(request)]
     return {
-        kind: slack * MILLION * max(row.pricing[kind] for row in rows if row)
+        kind: _upward(slack * MILLION * max(row.pricing[kind] for row in rows if row))
         for kind in ("prompt", "completion")
     }
 
@@ -543,10 +545,15 @@ def _floor(factor: Decimal) -> Decimal:
     return min(factor, WIDE_MARGIN).quantize(Decimal("0.0001"), ROUND_DOWN)
 
 
+def _upward(price: Decimal) -> Decimal:
+    """A ceiling under which an endpoint fits that takes exactly this price."""
+    return price.quantize(FINEST, ROUND_UP)
+
+
 def _plain(price: Decimal) -> str:
-    """A price without exponent, rounded so that an endpoint at exactly this price fits."""
-    digits = -6 if price == price.quantize(Decimal("1e-6"), ROUND_DOWN) else -9
-    return f"{price.quantize(Decimal(1).scaleb(digits), ROUND_UP):f}"
+    """A price without exponent, in six digits where it has no more."""
+    six = price.quantize(Decimal("1e-6"), ROUND_DOWN)
+    return f"{six if price == six else price.quantize(FINEST, ROUND_DOWN):f}"
 
 
 def _ceil(amount: Decimal) -> str:
