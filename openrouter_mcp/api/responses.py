@@ -12,6 +12,7 @@ import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
 
 from openrouter_mcp.api.failures import failure
 from openrouter_mcp.api.retry import never_sent
@@ -26,6 +27,10 @@ MOST_BYTES = 64_000_000
 """Of one reply, decompressed."""
 LONGEST_ID = 200
 """Characters of an id that a reply can name."""
+LONGEST_PREFIX = 200
+"""Characters within which a data URL says what it holds."""
+FOR_ADDRESSES = str.maketrans("-_", "+/")
+"""The two digits of base64 that are others in addresses and file names."""
 PERHAPS_BILLED = (
     "OpenRouter may have done its work all the same, and bills it then: see "
     "https://openrouter.ai/activity (or get_usage) before you call again."
@@ -228,10 +233,18 @@ def number(value: object, name: str) -> float | None:
 
 
 def base64_bytes(encoded: str) -> bytes:
-    """What base64 holds, also as a data URL, in lines, or without padding; empty if damaged."""
-    digits = "".join(encoded.partition(";base64,")[2 if ";base64," in encoded else 0].split())
+    """What base64 holds; empty if it is damaged.
+
+    It may be a data URL or have the prefix of one, be broken into lines, without padding, or made
+    for addresses.
+    """
+    _, comma, after = encoded[:LONGEST_PREFIX].rpartition(",")
+    text = after + encoded[LONGEST_PREFIX:] if comma else encoded
+    digits = "".join((unquote(text) if "%" in text else text).split()).rstrip("=")
     try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+        return base64.b64decode(
+            digits.translate(FOR_ADDRESSES) + "=" * (-len(digits) % 4), validate=True
+        )
     except ValueError:
         return b""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from openrouter_mcp.api import responses
 
@@ -54,11 +53,11 @@ class Media:
     @property
     def sound(self) -> bytes:
         """The sound; empty if there is none or it came damaged."""
-        pieces = self._sound
-        if any(len(piece) % 4 for piece in pieces):
-            # One text of base64 was cut anywhere; else each piece may end with its own padding.
+        pieces = ["".join(piece.split()) for piece in self._sound]
+        if not any(piece.endswith("=") for piece in pieces[:-1]):
+            # One text of base64 was cut anywhere; else each piece ends with its own padding.
             pieces = ["".join(pieces)]
-        decoded = [responses.base64_bytes(piece) for piece in pieces]
+        decoded = [responses.base64_bytes(piece) for piece in pieces if piece]
         return b"".join(decoded) if all(decoded) else b""
 
     @property
@@ -90,19 +89,6 @@ class Media:
                     self._sound.clear()
                 self._sound.append(data)
                 self.sound_size += len(data) * 3 // 4
-
-
-def is_address(image: str) -> bool:
-    """Whether an image stands on the web and did not come itself."""
-    return image.lower().startswith(("http:", "https:"))
-
-
-def image_bytes(image: str) -> bytes:
-    """The image in a data URL or in base64; empty if it is damaged."""
-    head, comma, text = image.partition(",")
-    if comma and not head.endswith(";base64"):
-        return unquote_to_bytes(text)
-    return responses.base64_bytes(image)
 
 
 def _nested(part: Mapping[str, Any]) -> list[Mapping[str, Any]]:

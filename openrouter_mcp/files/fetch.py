@@ -156,6 +156,10 @@ class Spool:
         """Read it from the beginning."""
         return self._path.open("rb")
 
+    def read(self) -> bytes:
+        """All that was written."""
+        return self._path.read_bytes()
+
     @property
     def size(self) -> int:
         """Bytes that were written."""

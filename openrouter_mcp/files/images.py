@@ -77,6 +77,8 @@ PLAIN_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
 """How pixels are kept that every model's provider reads: at most eight bits a channel, no ink."""
 PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 """What a PNG needs to be drawn."""
+OTHER_SPACES = {b"CMYK", b"GRAY", b"Lab ", b"XYZ "}
+"""What an ICC profile is for that is not for red, green and blue."""
 READABLE = 0.5
 """The smallest scale that keeps writing readable."""
 ELONGATED = 3
@@ -266,13 +268,13 @@ def _noted(saved: SavedFile, note: str) -> SavedFile:
 
 
 def _encoded(image: Image, kind: MediaType, quality: int) -> tuple[bytes, MediaType]:
-    """The pixels of an image in RGB or RGBA, and nothing else."""
+    """The pixels of an image in RGB or RGBA and what their values mean, and nothing else."""
     result = PNG if image.mode == "RGBA" else JPEG
     if kind in {PNG, WEBP}:
         result = kind
-    buffer = io.BytesIO()
+    buffer, profile = io.BytesIO(), image.info.get("icc_profile")
     image.info = {}
-    image.save(buffer, FORMATS[result], quality=quality)
+    image.save(buffer, FORMATS[result], quality=quality, icc_profile=profile)
     return buffer.getvalue(), result
 
 
@@ -295,7 +297,7 @@ def _upright(image: Image, bound: int) -> tuple[Image, str]:
     # A copy: an image that was opened is read again when it is scaled.
     image = image.copy()
     image.thumbnail(_scaled(image.size, bound))
-    return _in_srgb(image, profile), remark
+    return _in_rgb(image, profile), remark
 
 
 def _in_view(image: Image) -> tuple[Image, str]:
@@ -356,21 +358,21 @@ def _range(lowest: float, highest: float, *, whole: bool) -> tuple[float, float]
     return lowest, highest if highest > lowest else lowest + max(1, abs(lowest))
 
 
-def _in_srgb(image: Image, profile: bytes | None) -> Image:
-    """The image in the colours of the web; `profile` says what its values mean."""
+def _in_rgb(image: Image, profile: bytes | None) -> Image:
+    """The image in red, green and blue; `profile` says what its values mean, of whatever kind."""
     from PIL import ImageCms
 
     mode = "RGBA" if image.mode == "RGBA" else "RGB"
-    if image.mode == "LAB":
-        given = ImageCms.createProfile("LAB")
-    elif profile:
-        given = io.BytesIO(profile)
-    else:
-        return image.convert(mode)
+    if image.mode == mode or not (profile or image.mode == "LAB"):
+        image = image.convert(mode)
+        # One of another kind would make the colours wrong.
+        if profile and profile[16:20] not in OTHER_SPACES:
+            image.info["icc_profile"] = profile
+        return image
     with contextlib.suppress(Exception):
+        given = io.BytesIO(profile) if profile else ImageCms.createProfile("LAB")
         target = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, given, target, outputMode=mode)
-        return converted or image.convert(mode)
+        return ImageCms.profileToProfile(image, given, target, outputMode=mode) or image
     return image.convert(mode)
 
 

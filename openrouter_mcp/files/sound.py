@@ -53,12 +53,32 @@ def of_content_type(samples: bytes, content_type: str) -> Pcm:
 def of_wav(data: bytes) -> Pcm:
     """The samples of a WAV file. Raises ValueError for what is none, or not of 16 bits."""
     try:
-        with wave.open(io.BytesIO(data)) as file:
+        with wave.open(io.BytesIO(with_sizes(data))) as file:
             if file.getsampwidth() != SAMPLE_BYTES or not file.getframerate():
                 raise ValueError("not of 16 bits, or of no rate")
             return Pcm(file.readframes(file.getnframes()), file.getframerate(), file.getnchannels())
     except (wave.Error, EOFError) as error:
         raise ValueError(str(error)) from None
+
+
+def with_sizes(data: bytes) -> bytes:
+    """A WAV file whose sizes are those of what is there.
+
+    Who writes while speaking does not know them yet, and leaves zeros or the highest number.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return data
+    whole = bytearray(data)
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        left = len(data) - at - 8
+        if data[at : at + 4] == b"data" and (not size or size > left):
+            whole[at + 4 : at + 8] = left.to_bytes(4, "little")
+            break
+        at += 8 + size + size % 2
+    whole[4:8] = (len(data) - 8).to_bytes(4, "little")
+    return bytes(whole)
 
 
 def joined(parts: list[Pcm]) -> Pcm:
@@ -95,6 +115,7 @@ def save_all(save: Save, sounds: Sequence[Sound]) -> tuple[list[SavedFile], floa
 
 def _as_it_is(save: Save, data: bytes) -> SavedFile:
     known = media_type(data)
+    data = with_sizes(data) if known is WAV else data
     return save(data, *((known.suffix, known.mime) if known else (".bin", UNKNOWN_TYPE)))
 
 

@@ -15,19 +15,18 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.api.client import MEDIA_READ_TIMEOUT
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
-from openrouter_mcp.completions.media import image_bytes
 from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import images, parts
+from openrouter_mcp.files import images, parts, received
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.jobs import Handle
-from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements, any_model
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.multimodal import chat_media, image_parameters, replies
 from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
+from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.paid_request import Purchase
@@ -195,6 +194,7 @@ class ImagePlan(MediaPlan):
     """One for each request."""
     images: int
     destination: Destination
+    settings: Settings
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Pay for the images, save and show them. Raises `OpenRouterError` where there is none.
@@ -207,18 +207,27 @@ class ImagePlan(MediaPlan):
         tasks = [send(purchase, self.model, bound) for bound in self.bounds]
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        drawn = [data for outcome in outcomes if isinstance(outcome, list) for data in outcome]
+        written = [text for outcome in outcomes if isinstance(outcome, list) for text in outcome]
         if unforeseen := [error for error in errors if not isinstance(error, OpenRouterError)]:
             raise unforeseen[0]
-        if not drawn:
-            raise errors[0]
+        came = await received.receive(self.settings, written)
+        if not came.images and not came.notes:
+            raise errors[0] if errors else _nothing()
         save = partial(handle.save, self.destination)
-        files = [await asyncio.to_thread(images.save_image, save, data) for data in drawn]
+        files = [await asyncio.to_thread(images.save_image, save, data) for data in came.images]
         receipt = await purchase.receipt(_count(len(files)))
         error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
+        notes = [*self.notes, *came.notes]
+        if came.damaged:
+            notes.append(f"{_count(came.damaged)} of these came damaged and could not be saved.")
+        error = error or (None if came.images else _nothing())
         head = _count(len(files)) + (f" of {self.images}" if len(files) < self.images else "")
         return replies.files(
-            f"{head} by {self.model.id}:", files, receipt, notes=self.notes, error=error
+            f"{head} by {self.model.id}:",
+            files,
+            receipt,
+            notes=notes,
+            error=error,
         )
 
 
@@ -277,6 +286,7 @@ async def plan_image(app: App, request: ImageRequest) -> ImagePlan:
         bounds=bounds,
         images=request.n,
         destination=place,
+        settings=app.settings,
     )
 
 
@@ -338,8 +348,8 @@ async def _endpoints(app: App, model_id: str) -> list[dict[str, Any]]:
         raise
 
 
-async def _drawn(purchase: Purchase, model: Resolution, bound: Bound) -> list[bytes]:
-    """The images of one request to `/images`."""
+async def _drawn(purchase: Purchase, model: Resolution, bound: Bound) -> list[str]:
+    """The images of one request to `/images`, in base64 or as addresses."""
     async with purchase.request(model, bound) as paid:
         paid.name_provider = True
         reply = await purchase.client.post(
@@ -351,23 +361,23 @@ async def _drawn(purchase: Purchase, model: Resolution, bound: Bound) -> list[by
         )
         paid.read(reply)
     rows = responses.mappings(reply, "data")
-    encoded = [responses.text(row, "b64_json") or responses.text(row, "url") for row in rows]
-    return await asyncio.to_thread(_decoded, encoded)
+    written = [responses.text(row, "b64_json") or responses.text(row, "url") for row in rows]
+    return [*filter(None, written)]
 
 
-async def _drawn_in_chat(purchase: Purchase, model: Resolution, bound: Bound) -> list[bytes]:
+async def _drawn_in_chat(purchase: Purchase, model: Resolution, bound: Bound) -> list[str]:
     """The images of one chat."""
     async with purchase.request(model, bound) as paid:
         answer = await chat_media.receive(purchase, paid)
-    return await asyncio.to_thread(_decoded, list(answer.media.images))
+    return list(answer.media.images)
 
 
-def _decoded(encoded: Sequence[str]) -> list[bytes]:
-    """The images in base64 that are whole. Raises `UPSTREAM_ERROR` where there is none. Blocks."""
-    drawn = [data for data in map(image_bytes, encoded) if data]
-    if not drawn:
-        raise unreadable("the images")
-    return drawn
+def _nothing() -> OpenRouterError:
+    """The failure of a paid reply without an image."""
+    return OpenRouterError(
+        Code.UPSTREAM_ERROR,
+        "No image that can be saved came from OpenRouter. Choose another model.",
+    )
 
 
 def _count(number: int) -> str:

@@ -21,7 +21,7 @@ from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sound
-from openrouter_mcp.files.kinds import MP3, WAV, MediaType, media_type
+from openrouter_mcp.files.kinds import HEAD, MP3, WAV, MediaType, is_text, media_type
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.files.sound import PLAYABLE, Sound
 from openrouter_mcp.jobs.jobs import Handle
@@ -49,6 +49,7 @@ PAUSES = (
 LEAST_FILLED = 0.3
 """The share of a piece that a good pause must leave, so that pieces do not become crumbs."""
 FORMATS = {"mp3": MP3, "wav": WAV}
+SAMPLES = "audio/pcm"
 LONGEST_PIECE = 4000
 """Characters in one request; the common limit is 4,096."""
 SHOWN_VOICES = 30
@@ -187,6 +188,9 @@ async def fetch(purchase: Purchase, model: Resolution, bound: Bound) -> Sound:
             await paid.on_headers(response.headers)
             kind = response.headers.get("content-type", "")
             data = await responses.translating_errors(lambda: _read(response, purchase, model.id))
+            if paid.body.get("response_format") == "pcm" and not _is_pcm(kind):
+                # Samples have no signature, and come under whatever name.
+                kind = SAMPLES if media_type(data) is None and not is_text(data[:HEAD]) else kind
             if not _is_sound(data, kind):
                 with suppress(ValueError):
                     paid.read(parse_json(data))
@@ -194,6 +198,10 @@ async def fetch(purchase: Purchase, model: Resolution, bound: Bound) -> Sound:
                     responses.parsed(data, response.headers)
                 raise unreadable()
     return Sound(data, kind)
+
+
+def _is_pcm(kind: str) -> bool:
+    return kind.lower().startswith(("audio/pcm", "audio/l16"))
 
 
 def _is_sound(data: bytes, kind: str) -> bool:

@@ -1,12 +1,19 @@
 """Samples in WAV files that others can read."""
 
+import base64
 import io
+import struct
 import wave
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from openrouter_mcp.completions.media import Media
 from openrouter_mcp.files import sound
-from openrouter_mcp.files.sound import Pcm
+from openrouter_mcp.files.sound import Pcm, Sound
+from openrouter_mcp.results import SavedFile
 
 
 def test_the_content_type_says_how_samples_are_to_be_played() -> None:
@@ -44,3 +51,62 @@ def test_sounds_are_joined_if_they_are_alike() -> None:
     assert sound.joined([Pcm(b"ab"), Pcm(b"cd")]) == Pcm(b"abcd")
     with pytest.raises(ValueError, match="not of one rate"):
         sound.joined([Pcm(b"ab"), Pcm(b"cd", 16_000)])
+
+
+def streamed(size: int, *, after: bytes = b"", width: int = 2) -> bytes:
+    """A WAV file of someone who wrote while speaking; `after` follows the head's first chunk."""
+    samples = bytes(range(240)) * 10
+    head = struct.pack("<HHIIHH", 1, 1, 16_000, 16_000 * width, width, 8 * width)
+    chunks = b"fmt " + struct.pack("<I", 16) + head + after
+    told = struct.pack("<I", size)
+    return b"RIFF" + told + b"WAVE" + chunks + b"data" + told + samples
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0xFFFFFFFE, 0x7FFFFFFF, 9_999_999])
+@pytest.mark.parametrize("after", [b"", b"LIST\x04\0\0\0INFO"])
+def test_placeholder_sizes_become_real_ones(size: int, after: bytes) -> None:
+    data = streamed(size, after=after)
+    assert len(sound.of_wav(data).samples) == 2400
+    real = sound.with_sizes(data)
+    assert int.from_bytes(real[4:8], "little") == len(real) - 8
+    with wave.open(io.BytesIO(real)) as file:
+        assert file.getnframes() == 1200
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_streamed_file_is_saved_with_its_real_sizes(width: int) -> None:
+    saved: list[bytes] = []
+
+    def save(data: bytes, suffix: str, mime: str) -> SavedFile:
+        saved.append(data)
+        return SavedFile(Path("a"), len(data), mime)
+
+    sound.save_all(save, [Sound(streamed(0xFFFFFFFF, width=width), "audio/wav")])
+    with wave.open(io.BytesIO(saved[0])) as file:
+        assert len(file.readframes(file.getnframes())) == 2400
+        assert file.getnframes() == 2400 // width
+
+
+def test_a_whole_file_is_left_as_it_is() -> None:
+    data = Pcm(bytes(range(100))).wav()
+    assert sound.with_sizes(data) == data
+    assert sound.with_sizes(b"no sound") == b"no sound"
+
+
+@given(st.binary(min_size=1, max_size=300), st.lists(st.integers(1, 40), max_size=12))
+def test_sound_arrives_in_any_pieces(data: bytes, cuts: list[int]) -> None:
+    text = base64.b64encode(data).decode()
+    media = Media()
+    for cut in cuts:
+        media.add({"audio": {"data": text[:cut]}})
+        text = text[cut:]
+    media.add({"audio": {"data": text}})
+    assert media.sound == data
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=8))
+def test_each_piece_may_have_its_own_padding(pieces: list[bytes]) -> None:
+    media = Media()
+    for piece in pieces:
+        media.add({"audio": {"data": base64.b64encode(piece).decode() + "\n"}})
+    assert media.sound == b"".join(pieces)

@@ -6,10 +6,12 @@ import json
 import sqlite3
 import wave
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
 
+from openrouter_mcp.files.fetch import Fetcher, Spool
 from openrouter_mcp.results import ERROR_META, RECEIPT_META
 from openrouter_mcp.simulator.media import silence
 from openrouter_mcp.simulator.state import Simulator
@@ -124,8 +126,12 @@ async def test_what_can_be_read_in_spite_of_its_wrapping_is_read(
         {"url": f"data:image/png;base64,{PNG}"},
         {"b64_json": "\n".join(PNG[at : at + 76] for at in range(0, len(PNG), 76))},
         {"b64_json": PNG.rstrip("=")},
+        {"b64_json": PNG.replace("+", "-").replace("/", "_")},
+        {"b64_json": f"DATA:image/png;name=a.png;BASE64,{PNG}\r\n"},
+        {"b64_json": f"image/png;base64,{PNG}=="},
+        {"url": f"data:image/png;base64,{quote(PNG, safe='')}"},
     ],
-    ids=["data url", "url", "lines", "no padding"],
+    ids=["data url", "url", "lines", "no padding", "for addresses", "capitals", "bare", "quoted"],
 )
 async def test_an_image_is_read_in_every_form_of_base64(call, simulator: Simulator, row: dict):
     reply = {"data": [row, {"b64_json": "damaged!"}, None], "usage": USAGE}
@@ -133,6 +139,61 @@ async def test_an_image_is_read_in_every_form_of_base64(call, simulator: Simulat
     result = await call("generate_image")
     assert not result.is_error
     assert [block.type for block in result.content].count("resource_link") == 1
+    assert "1 image of these came damaged and could not be saved." in text(result)
+    assert "call again" not in text(result).lower()
+    assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+
+
+async def test_an_image_at_an_address_is_fetched(call, simulator: Simulator, monkeypatch):
+    asked: list[str] = []
+
+    async def fetch(self, address: str):
+        asked.append(address)
+        spool = Spool()
+        spool.file.write(picture())
+        spool.finish()
+        return spool
+
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    rows = [{"url": "https://img.example/a"}, {"b64_json": PNG}]
+    reply = {"data": rows, "usage": USAGE}
+    simulator.answer_raw(json.dumps(reply), path="/images", media_type="application/json")
+    result = await call("generate_image")
+    links = [block for block in result.content if block.type == "resource_link"]
+    assert [link.mime_type for link in links] == ["image/png", "image/png"]
+    assert asked == ["https://img.example/a"]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1/a.png", "http://169.254.169.254/x"])
+async def test_a_private_address_is_told_and_not_fetched(call, simulator: Simulator, address: str):
+    reply = {"data": [{"url": address}, {"b64_json": PNG}], "usage": USAGE}
+    simulator.answer_raw(json.dumps(reply), path="/images", media_type="application/json")
+    result = await call("generate_image")
+    assert not result.is_error
+    assert f"An image of the answer is at {address}; it was not fetched." in text(result)
+    simulator.answer_raw(
+        json.dumps({"data": [{"url": address}], "usage": USAGE}),
+        path="/images",
+        media_type="application/json",
+    )
+    result = await call("generate_image")
+    assert result.is_error
+    assert address in text(result)
+    assert result.meta[RECEIPT_META]["cost"] == "0.0042"
+
+
+SAMPLES = bytes(range(1, 251)) * 96
+
+
+@pytest.mark.parametrize("media_type", ["audio/wav", "application/octet-stream", "text/plain", ""])
+async def test_samples_are_told_by_what_was_asked_for(client, simulator, media_type: str, tmp_path):
+    simulator.answer_raw(SAMPLES, path="/audio/speech", media_type=media_type)
+    arguments = {"text": "Hi.", "format": "wav"}
+    result = await client.call_tool("generate_audio", arguments, raise_on_error=False)
+    assert not result.is_error
+    (link,) = [block for block in result.content if block.type == "resource_link"]
+    with wave.open(str(tmp_path / "output" / link.name)) as file:
+        assert file.readframes(file.getnframes()) == SAMPLES
 
 
 SILENCE = silence(1)
