@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -98,11 +99,9 @@ async def _credits(app: App) -> dict[str, Any]:
 
 async def settle_quickly(app: App) -> None:
     """Conclude what earlier processes left open, as far as that is quick."""
-    try:
+    with suppress(TimeoutError, OpenRouterError):
         async with asyncio.timeout(SETTLING_TIME):
             await settle_leftovers(app.client, app.budget)
-    except TimeoutError:
-        return
 
 
 async def look_up(app: App, path: str, *, management: bool = False) -> Any:

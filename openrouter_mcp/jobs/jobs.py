@@ -23,7 +23,7 @@ from openrouter_mcp.jobs.table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
-from openrouter_mcp.state.store import Store
+from openrouter_mcp.state.store import Store, StoreBusyError
 from openrouter_mcp.text import random_id
 from openrouter_mcp.timing import Timing
 
@@ -311,7 +311,7 @@ class Jobs:
 
         try:
             state = await self._table.save(self._row(job))
-        except (OSError, ValueError, sqlite3.Error):
+        except (OSError, ValueError, sqlite3.Error, StoreBusyError):
             logger.exception("Cannot write job %s: keeping it in memory", job.row.id)
             return False
         finally:

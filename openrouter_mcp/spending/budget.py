@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
@@ -18,7 +19,7 @@ from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import ledger
 from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.ledger import Entry, Prices, State, Sum, Usage
-from openrouter_mcp.state.store import Store
+from openrouter_mcp.state.store import Store, StoreBusyError
 from openrouter_mcp.text import DAY, duration
 
 if TYPE_CHECKING:
@@ -72,14 +73,16 @@ class Reservation:
     async def refresh(self) -> None:
         """Take the cost that was looked up meanwhile, by whichever process."""
         if self.entry.state is State.PENDING:
-            kept = await self._store.read(partial(ledger.get, entry_id=self.entry.id))
-            self.entry = kept or self.entry
+            with suppress(StoreBusyError):
+                kept = await self._store.read(partial(ledger.get, entry_id=self.entry.id))
+                self.entry = kept or self.entry
 
     async def sent(self) -> None:
         """The request is about to leave: from now on it can cost money."""
         entry = replace(self.entry, sent=True)
         if self._capped:
-            await self._store.run(partial(ledger.write, entry=entry))
+            with _needing_the_store():
+                await self._store.run(partial(ledger.write, entry=entry))
         else:
             self._store.later(partial(ledger.write, entry=entry))
         self.entry = entry
@@ -231,7 +234,8 @@ class Budget:
         Raises `BUDGET_EXCEEDED` when there is a cap per day and no file to keep it in.
         """
         limit = self.limit(max_cost)
-        caps = await self._store.read(self._caps) if self._shared else []
+        with _needing_the_store():
+            caps = await self._store.read(self._caps) if self._shared else []
         left = [cap.remaining for cap in caps]
         return min(left if limit is None else [limit, *left], default=None)
 
@@ -272,7 +276,8 @@ class Budget:
             self._store.later(partial(ledger.write, entry=entry))
         else:
             try:
-                await self._store.run(partial(self._admit, entry=entry, less=less))
+                with _needing_the_store():
+                    await self._store.run(partial(self._admit, entry=entry, less=less))
             except asyncio.CancelledError:
                 self._store.later(partial(ledger.conclude, entry=released(entry)))
                 raise
@@ -280,7 +285,9 @@ class Budget:
 
     async def line(self) -> str:
         """What is spent of the caps, for receipts; empty where there are none."""
-        return (await self.remaining()).line() if self._shared else ""
+        with suppress(StoreBusyError):
+            return (await self.remaining()).line() if self._shared else ""
+        return ""
 
     async def remaining(self) -> Remaining:
         """What is spent of the caps by now."""
@@ -338,9 +345,10 @@ class Budget:
 
     async def settle(self, generation_id: str, cost: Cost) -> None:
         """The request of a process that died has cost this, unless that is known."""
-        if entry := await self.find(generation_id):
-            end = self._settled(entry, cost)
-            await self._store.run(partial(ledger.conclude, entry=end))
+        with suppress(StoreBusyError):
+            if entry := await self.find(generation_id):
+                end = self._settled(entry, cost)
+                self._store.later(partial(ledger.conclude, entry=end))
 
     async def usage(self, by: Literal["model", "tool", "day"], days: int) -> list[Usage]:
         """What was spent on the last `days` UTC days, today included."""
@@ -404,6 +412,19 @@ class Budget:
             upstream_cost=cost.upstream,
             settled_at=max(entry.at, self._clock()),
         )
+
+
+@contextmanager
+def _needing_the_store() -> Generator[None]:
+    """Where a cap cannot be kept, since another process has the file, nothing is paid for now."""
+    try:
+        yield
+    except StoreBusyError as error:
+        raise OpenRouterError(
+            Code.BUDGET_EXCEEDED,
+            f"There is a cap on what may be spent, and it cannot be kept now. {error.message}",
+            retryable=True,
+        ) from error
 
 
 def _unbounded(model: str) -> OpenRouterError:

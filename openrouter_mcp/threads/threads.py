@@ -17,7 +17,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import NANO
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state import private
-from openrouter_mcp.state.store import Store
+from openrouter_mcp.state.store import Store, StoreBusyError
 from openrouter_mcp.text import DAY, clean, duration, random_id, storable
 from openrouter_mcp.threads.history import Message
 
@@ -206,9 +206,10 @@ class Threads:
         now, nano = self._clock(), int(cost * NANO)
         title = storable(clean(title or _first_words(messages), TITLE_LENGTH))
         lines = [json.dumps(message) for message in messages]
+        begins = not thread.messages
 
         def work(connection: sqlite3.Connection) -> None:
-            if not thread.messages:
+            if begins:
                 connection.execute(
                     "INSERT INTO threads (id, title, created, cost, turns) VALUES (?, ?, ?, 0, 0)",
                     (thread.id, title, now),
@@ -227,8 +228,13 @@ class Threads:
                 [(thread.id, number, line) for number, line in enumerate(lines, position)],
             )
 
-        await self._store.run(work)
-        await self._delete("updated < ?", self._oldest)
+        try:
+            await self._store.run(work)
+        except StoreBusyError:
+            # What was paid for is not lost to a locked file.
+            self._store.later(work)
+        with suppress(StoreBusyError):
+            await self._delete("updated < ?", self._oldest)
 
     async def _delete(self, condition: str, value: str | float) -> int:
         """Delete threads with all that belongs to them."""

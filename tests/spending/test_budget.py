@@ -332,14 +332,15 @@ async def test_a_cap_per_session_holds_without_a_file(server, tmp_path):
     await refusal(budget, "0.2")
 
 
-async def test_a_paid_answer_outlives_the_file(server, tmp_path):
+async def test_what_was_spent_outlives_the_file(server, tmp_path):
     budget = server(day="1", session="1")
     reservation = await budget.reserve("chat", MODEL, Decimal("0.5"))
     await reservation.sent()
     (tmp_path / "state" / "state.db").unlink()
     await reservation.settle(Decimal("0.3"))
     assert (await budget.remaining()).session_spent == Decimal("0.3")
-    assert "moved or deleted" in await refusal(budget, "0.1")
+    assert (await budget.remaining()).day_spent == Decimal("0.3")
+    assert "$0.70 is left" in await refusal(budget, "0.8")
 
 
 # Processes that die

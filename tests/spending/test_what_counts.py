@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import sqlite3
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +151,37 @@ async def test_many_costs_are_asked_for_together_and_none_too_often(app, simulat
     asked = [request.query["id"] for request in simulator.requests]
     assert sorted(asked) == sorted({*asked})
     assert len(asked) == 40
+
+
+async def test_a_locked_file_refuses_what_a_cap_is_for_until_it_is_free_again(
+    connect, configure, simulator, environment
+):
+    configure(OPENROUTER_MAX_COST_PER_DAY="1")
+    path = Path(environment["OPENROUTER_STATE_DIR"], "state.db")
+    async with connect(replace(IMPATIENT, store_lock=0)) as client:
+        first = await client.call_tool("chat", {"prompt": "Hi", "model": OPUS})
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        refused = await client.call_tool(
+            "chat", {"prompt": "Hi", "model": OPUS}, raise_on_error=False
+        )
+        assert refused.meta["openrouter/error"] == {"code": "BUDGET_EXCEEDED", "retryable": True}
+        assert len(chats(simulator)) == 1
+        holder.close()
+        second = await client.call_tool("chat", {"prompt": "Hi", "model": OPUS})
+        whole = [Decimal(each.meta["openrouter/receipt"]["cost"]) for each in (first, second)]
+        assert await spent(client) == float(sum(whole))
+
+
+async def test_without_a_cap_a_locked_file_loses_nothing(connect, simulator, environment):
+    path = Path(environment["OPENROUTER_STATE_DIR"], "state.db")
+    async with connect(replace(IMPATIENT, store_lock=0)) as client:
+        await client.call_tool("chat", {"prompt": "Hi", "model": OPUS})
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        await client.call_tool("chat", {"prompt": "Hi", "model": OPUS, "thread_id": "new"})
+        holder.close()
+        used = (await client.call_tool("get_usage", {"by": "tool"})).data["here"]
+        assert [(row["name"], row["calls"]) for row in used] == [("chat", 2)]
+        threads = await client.call_tool("list_threads", {})
+        assert "No conversations" not in threads.content[0].text

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -12,7 +13,7 @@ import threading
 import pytest
 
 from openrouter_mcp.state.migrations import MIGRATIONS
-from openrouter_mcp.state.store import Store
+from openrouter_mcp.state.store import Store, StoreBusyError
 from openrouter_mcp.timing import Timing
 from tests.support.processes import PROCESSES, until
 
@@ -88,6 +89,7 @@ async def test_only_the_user_can_read_the_files(store, directory):
         ".": 0o700,
         "processes": 0o700,
         f"processes/{store.owner}.lock": 0o600,
+        f"processes/{store.owner}.open": 0o600,
         "state.db": 0o600,
         "state.db-shm": 0o600,
         "state.db-wal": 0o600,
@@ -195,15 +197,33 @@ async def test_the_event_loop_runs_on_while_another_process_holds_the_lock(store
     await finish(process)
 
 
-async def test_a_lock_that_is_never_released_leads_to_memory(directory):
+async def test_a_lock_that_is_not_released_in_time_is_a_matter_of_time(directory):
     store = Store(directory, Timing(store_lock=0.0))
     await store.run(begin("a"))
     holder = sqlite3.connect(directory / "state.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    await store.run(begin("b"))
-    assert await store.read(threads) == ["a", "b"]
-    assert not store.durable
-    assert "database is locked" in store.warning
+    store.later(begin("b"))
+    with pytest.raises(StoreBusyError, match="locked by another process") as busy:
+        await store.run(begin("c"))
+    assert busy.value.retryable
+    assert await store.read(threads) == ["a"]
+    holder.close()
+    await store.run(begin("d"))
+    assert await store.read(threads) == ["a", "b", "d"]
+    assert store.durable
+    assert store.warning == ""
+    await store.aclose()
+
+
+async def test_all_that_waits_for_a_lock_waits_no_longer_than_one_alone(directory, monkeypatch):
+    store = Store(directory, Timing(store_lock=0.0))
+    await store.run(begin("a"))
+    holder = sqlite3.connect(directory / "state.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    asked = [store.run(begin(str(number))) for number in range(4)]
+    assert [type(each) for each in await asyncio.gather(*asked, return_exceptions=True)] == [
+        StoreBusyError
+    ] * 4
     holder.close()
     await store.aclose()
 
@@ -440,20 +460,78 @@ async def test_a_full_disk_leads_to_memory_with_all_there_was(store, directory):
     await following.aclose()
 
 
-@pytest.mark.parametrize("deed", ["deleted", "moved", "replaced"])
-async def test_a_file_that_is_taken_away_leads_to_memory_with_all_there_was(store, directory, deed):
-    await store.run(begin("a"))
+async def look(store):
+    """What a store that nobody uses does every few seconds."""
+    await asyncio.get_running_loop().run_in_executor(store._executor, store._look)
+
+
+DEEDS = ["deleted", "moved", "emptied", "all deleted", "journal deleted", "journal and index"]
+
+
+def take_away(directory, deed):
     path = directory / "state.db"
     if deed == "deleted":
         path.unlink()
-    else:
+    elif deed in {"moved", "emptied"}:
         path.rename(directory / "elsewhere.db")
-    if deed == "replaced":
-        path.touch()
-    await store.run(begin("b"))
-    assert await store.read(threads) == ["a", "b"]
+        if deed == "emptied":
+            path.touch()
+    elif deed == "all deleted":
+        shutil.rmtree(directory)
+    else:
+        (directory / "state.db-wal").unlink()
+        if deed == "journal and index":
+            (directory / "state.db-shm").unlink()
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_a_file_that_is_taken_away_is_written_again_with_all_there_was(directory, deed):
+    stores = [Store(directory) for _ in range(3)]
+    for number, store in enumerate(stores):
+        await store.run(begin(str(number)))
+    take_away(directory, deed)
+    for number, store in enumerate(stores):
+        await store.run(begin(f"after {number}"))
+    everything = ["0", "1", "2", "after 0", "after 1", "after 2"]
+    assert [await store.read(threads) for store in stores] == [everything] * 3
+    assert [store.durable for store in stores] == [True] * 3
+    for store in stores:
+        await store.aclose()
+    following = Store(directory)
+    assert await following.read(threads) == everything
+    assert following.warning == ""
+    await following.aclose()
+
+
+@pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed != "all deleted"])
+async def test_who_comes_after_it_waits_for_those_who_know_what_was_in_it(directory, deed):
+    first, second = Store(directory), Store(directory)
+    await first.run(begin("a"))
+    take_away(directory, deed)
+    assert await second.read(threads) == []
+    assert not second.durable
+    assert "they write it again" in second.warning
+    await first.run(begin("b"))
+    await look(second)
+    assert await second.read(threads) == ["a", "b"]
+    assert (second.durable, second.warning) == (True, "")
+    await first.aclose()
+    await second.aclose()
+
+
+async def test_a_file_that_can_be_used_again_gets_what_was_kept_in_memory(directory):
+    directory.write_text("in the way")
+    store = Store(directory)
+    await store.run(begin("a"))
     assert not store.durable
-    assert "moved or deleted" in store.warning
+    directory.unlink()
+    await look(store)
+    await store.run(begin("b"))
+    assert store.durable
+    await store.aclose()
+    following = Store(directory)
+    assert await following.read(threads) == ["a", "b"]
+    await following.aclose()
 
 
 async def test_another_process_sees_whether_this_one_lives(store, directory):
