@@ -23,7 +23,7 @@ from fastmcp.tools.function_tool import FunctionTool
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError as PydanticError
 
-from openrouter_mcp import results
+from openrouter_mcp import credentials, results
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.files import save
@@ -50,9 +50,16 @@ NEEDED_BY_THE_FIRST_CALL = (
 class Boundary(Middleware):
     """Checks requests before they reach a tool, and gives every failure a sentence and a code."""
 
-    def __init__(self, tools: Sequence[FunctionTool], problems: Sequence[str]) -> None:
+    def __init__(
+        self,
+        tools: Sequence[FunctionTool],
+        problems: Sequence[str],
+        own_keys: Sequence[str] = (),
+    ) -> None:
+        """`own_keys` are taken in no argument, and shown in no result."""
         self._tools = {tool.name: tool for tool in tools}
         self._problems = problems
+        self._own_keys = own_keys
 
     async def on_list_tools(
         self,
@@ -86,9 +93,19 @@ class Boundary(Middleware):
         given = context.message.arguments or {}
         arguments = {key: value for key, value in given.items() if value is not None}
         message = context.message.model_copy(update={"arguments": arguments})
+        result = await self._answer(name, context.copy(message=message), call_next)
+        return results.without_keys(result, self._own_keys)
+
+    async def _answer(
+        self,
+        name: str,
+        context: MiddlewareContext[mt.CallToolRequestParams],
+        call_next: CallNext[mt.CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        """The result of a tool, also where it failed."""
         try:
-            self._check(name, arguments)
-            return await call_next(context.copy(message=message))
+            self._check(name, context.message.arguments or {})
+            return await call_next(context)
         except OpenRouterError as error:
             return results.failed(error)
         except ValidationError as error:
@@ -135,6 +152,12 @@ class Boundary(Middleware):
                 Code.INVALID_INPUT,
                 f"openrouter-mcp is misconfigured. {' '.join(self._problems)} Mend it in the MCP "
                 "client's configuration and restart this server.",
+            )
+        if credentials.held_in(arguments, self._own_keys):
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                "These arguments hold a key of this server, which goes to no model, file or "
+                "address. Take it out and call again.",
             )
         if name not in self._tools:
             raise _unknown("tool", name, list(self._tools))

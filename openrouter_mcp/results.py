@@ -14,6 +14,7 @@ from typing import Any
 from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
+from openrouter_mcp import credentials
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.text import storable, storable_json
 
@@ -82,6 +83,25 @@ def _storable(block: ContentBlock) -> ContentBlock:
     if isinstance(block, ResourceLink):
         return block.model_copy(update={"name": storable(block.name)})
     return block
+
+
+def without_keys(result: ToolResult, keys: Sequence[str]) -> ToolResult:
+    """The result without our own keys, however they came into it."""
+    texts = [block.text for block in result.content if isinstance(block, TextContent)]
+    if not credentials.held_in([texts, result.structured_content, result.meta], keys):
+        return result
+    content = [
+        block.model_copy(update={"text": credentials.hidden(block.text, keys)})
+        if isinstance(block, TextContent)
+        else block
+        for block in result.content
+    ]
+    return tool_result(
+        content,
+        credentials.hidden(result.structured_content, keys),
+        credentials.hidden(result.meta, keys),
+        is_error=result.is_error,
+    )
 
 
 def failed(

@@ -101,7 +101,7 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
         instructions=INSTRUCTIONS,
         lifespan=share,
         tools=[*offered],
-        middleware=[warm_up, Boundary(offered, problems)],
+        middleware=[warm_up, Boundary(offered, problems, settings.own_keys)],
         on_duplicate="error",
         mask_error_details=True,
     )

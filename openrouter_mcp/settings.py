@@ -349,6 +349,12 @@ class Settings(BaseSettings):
         return {k: v for k, v in variables.items() if not (isinstance(v, str) and v.isspace())}
 
     @property
+    def own_keys(self) -> tuple[str, ...]:
+        """The secrets of this server, which are in no text that is sent, kept or shown."""
+        given = (self.api_key, self.management_key)
+        return tuple(key.get_secret_value() for key in given if key)
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """One sentence for each variable that was not understood; its default is in force."""
         return self._problems

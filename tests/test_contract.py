@@ -52,7 +52,7 @@ LAYERS = [
     ("results",),
     ("settings",),
     ("errors", "progress"),
-    ("text", "money", "timing", "programs"),
+    ("text", "money", "timing", "programs", "credentials"),
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 

@@ -15,6 +15,7 @@ from typing import Any
 import mcp.types as mt
 from pydantic_core import from_json
 
+from openrouter_mcp import credentials
 from openrouter_mcp.agent.function_tools import FunctionTool, convert
 from openrouter_mcp.files.kinds import media_type
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
@@ -298,6 +299,8 @@ class Toolbox:
     """What the setting allows already, as globs."""
     unmatched: tuple[str, ...] = ()
     """A sentence for each glob of the caller that means no tool."""
+    own_keys: tuple[str, ...] = ()
+    """The secrets of this server, which go to no other and come from none."""
     links: ResourceLinks = field(default_factory=ResourceLinks)
 
     @property
@@ -368,7 +371,19 @@ class Toolbox:
     async def call(
         self, name: str, arguments: str, seconds: float, modalities: Collection[str]
     ) -> Outcome:
-        """Run one call as the model wrote it; whatever is wrong comes back as a failed outcome."""
+        """Run one call as the model wrote it; whatever is wrong comes back as a failed outcome.
+
+        Our own keys go to no other server, and come from none.
+        """
+        if credentials.held_in(arguments, self.own_keys):
+            said = f"{name[:80]} was not run: its arguments hold a key of this server."
+            return Outcome(said, failed=True)
+        outcome = await self._call(name, arguments, seconds, modalities)
+        return replace(outcome, text=credentials.hidden(outcome.text, self.own_keys))
+
+    async def _call(
+        self, name: str, arguments: str, seconds: float, modalities: Collection[str]
+    ) -> Outcome:
         if name == READ_RESOURCE:
             try:
                 return await self.links.read(arguments, seconds, modalities)
@@ -409,7 +424,11 @@ class Toolbox:
 
 
 async def open_toolbox(
-    servers: Sequence[McpServer], globs: Sequence[str], allow: Sequence[str], report: Report
+    servers: Sequence[McpServer],
+    globs: Sequence[str],
+    allow: Sequence[str],
+    report: Report,
+    own_keys: Sequence[str] = (),
 ) -> Toolbox:
     """The tools of these servers, all started at once; with `globs`, only those that match.
 
@@ -435,6 +454,7 @@ async def open_toolbox(
         withheld,
         absent=tuple(str(reply) for reply in replies if isinstance(reply, ServerError)),
         allowed=tuple(allow),
+        own_keys=tuple(own_keys),
         unmatched=tuple(_unmatched(globs, every)),
     )
 

@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
 
-from openrouter_mcp import __version__
+from openrouter_mcp import __version__, credentials
 from openrouter_mcp.api.delivery import watch_request, watch_response
 from openrouter_mcp.api.request_body import StreamedBody, streamed
 from openrouter_mcp.api.responses import (
@@ -58,6 +58,10 @@ SENT_HEADERS = {
 NO_KEY = (
     "No OpenRouter key is set. Create one at https://openrouter.ai/keys, set OPENROUTER_API_KEY "
     "in the MCP client's configuration and restart this server."
+)
+
+KEY_INSIDE = (
+    "This holds a key of this server, which is never sent to a model. Take it out and call again."
 )
 
 Method = Literal["get", "post"]
@@ -309,6 +313,8 @@ class OpenRouter:
         import httpx2
         from openai import AsyncStream
 
+        if credentials.held_in([path, params, body], self._settings.own_keys):
+            raise OpenRouterError(Code.INVALID_INPUT, KEY_INSIDE)
         options: Any = {"params": dict(params or {}), "headers": dict(headers or {})}
         options["timeout"] = self._timeout(read_timeout)
         unread: Any = {

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from openrouter_mcp import credentials
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import fetch, parts, sandbox, walk
+from openrouter_mcp.files import fetch, parts, sandbox, secrets, walk
 from openrouter_mcp.files.encodings import decode
 from openrouter_mcp.files.fetch import Fetcher, Spool
 from openrouter_mcp.files.images import Fit
@@ -44,7 +45,6 @@ SKIPS = {
 }
 KINDS = {"image_url": "image", "video_url": "video"}
 """The kinds of media whose addresses OpenRouter reads by itself."""
-PRIVATE_KEY = re.compile(r"\s*-----BEGIN [A-Z ]*PRIVATE KEY")
 SUFFIX = re.compile(r"\.[^.]*\w[^.]*$")
 MOST_NAMES = 1000
 """Names in one call; several may mean the same file."""
@@ -444,12 +444,7 @@ class FileSelection:
         if decoded is None:
             raise _unsupported(file.label, other_kind(data, sure=True))
         text = decoded.text
-        if PRIVATE_KEY.match(text) and not self._settings.allow_unsafe_paths:
-            raise OpenRouterError(
-                Code.UNSAFE_PATH,
-                f"{file.label} is a private key. Set {variable('allow_unsafe_paths')}=1 to "
-                "read it anyway.",
-            )
+        self._check_secrets(file, text)
         if file.named and not text:
             self._remarks.append(f"{file.label} is empty.")
         if decoded.guess:
@@ -461,10 +456,29 @@ class FileSelection:
             )
         return text
 
+    def _check_secrets(self, file: File, text: str) -> None:
+        """Keep back what surely is a secret: our own keys always, others of local files.
+
+        Raises `UNSAFE_PATH`.
+        """
+        if credentials.held_in(text, self._settings.own_keys):
+            raise OpenRouterError(
+                Code.UNSAFE_PATH,
+                f"{file.label} holds a key of this server, which goes to no model. Take it out of "
+                "the file.",
+            )
+        local = isinstance(file.source, Path) and not self._settings.allow_unsafe_paths
+        if local and (kind := secrets.found_in(text)):
+            raise OpenRouterError(
+                Code.UNSAFE_PATH,
+                f"{file.label} holds {kind}. Take it out of the file, or set "
+                f"{variable('allow_unsafe_paths')}=1 to send it anyway.",
+            )
+
 
 def _open(path: Path, real: Path, guard: Guard) -> BinaryIO:
     try:
-        return open_file(real)
+        opened = open_file(real)
     except (FileNotFoundError, NotADirectoryError):
         raise walk.missing(path, guard) from None
     except OSError as error:
@@ -474,6 +488,14 @@ def _open(path: Path, real: Path, guard: Guard) -> BinaryIO:
             f"{short(path)} cannot be read: {error.strerror}. Name a regular file that this "
             "user may read.",
         ) from None
+    if guard.shares_a_secret(os.fstat(opened.fileno())):
+        opened.close()
+        raise OpenRouterError(
+            Code.UNSAFE_PATH,
+            f"{short(path)} is another name of a file that may hold secrets. Set "
+            f"{variable('allow_unsafe_paths')}=1 to read it anyway.",
+        )
+    return opened
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fnmatch
 import functools
+import itertools
 import os
 import re
 import stat
@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal
 from urllib.parse import unquote
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import secrets
 from openrouter_mcp.settings import Settings, variable
 
 WINDOWS_DRIVES = Path("/mnt")  # where WSL mounts them
@@ -34,22 +35,11 @@ TOO_WIDE = {"", "/home", "/users", "/mnt", "/run", "/usr", "/var", "/volumes", "
 HOME = re.compile(r"(?:/home|(?:[a-z]:|/mnt/[a-z])?/users)/[^/]+")
 HIDDEN_AT_HOME = {"library", "appdata", "application data", "local settings"}
 SHORT_NAME = re.compile(r"[^.~]{1,6}~\d{1,6}(?:\.[^.]{0,3})?")
-SECRETS = (
-    *(".env*", "*.env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".htpasswd", ".htdigest"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "ssh_host_*key"),
-    *("*.pem", "*.key", "*.ppk", "*.p8", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.ovpn"),
-    *("*.kdb", "*.kdbx", "*.keychain", "*.keychain-db", "*.wallet", "wallet.dat", "utc--*"),
-    *("credentials", "credentials.json", "credentials.y*ml", "credentials.toml", "credentials.ini"),
-    *(".credentials*", ".git-credentials", "client_secret*.json", "service[-_]account*.json"),
-    *("application_default_credentials.json", "accesstokens.json", ".claude.json"),
-    *("secrets.json", "secrets.y*ml", "secrets.toml", ".secrets", ".vault-token", "*.tfstate"),
-    *(".pgpass", "pgpass.conf", ".my.cnf", ".mylogin.cnf", ".s3cfg", ".boto", ".dockercfg"),
-    *(".*_history", "kubeconfig", "*.kubeconfig", "claude_desktop_config.json"),
-)
-EXAMPLE = re.compile(r"(?:\.env.*[._-])?(?:example|sample|template)(?:\.env)?")
 URI = re.compile(r"(?:file|data):(?://)?|[a-z][a-z\d+.-]*://", re.IGNORECASE)
 DRIVE = re.compile(r"([A-Za-z]):[\\/]")
 ANY_DRIVE = re.compile(r"^(?:/mnt/[a-z](?=/|$)|[a-z]:)")
+MOST_LINKED = 5000
+"""Names of a folder among which another name of a file is looked for."""
 LONGEST = 300  # characters of a path that are shown
 LONGEST_PATH = 32_767  # characters of a path or a glob; no system allows more
 
@@ -193,9 +183,9 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(_mode(path))
 
 
-@functools.cache
-def _secrets() -> re.Pattern[str]:
-    return re.compile("|".join(fnmatch.translate(pattern) for pattern in SECRETS))
+def _entries(place: Path) -> Iterator[os.DirEntry[str]]:
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        yield from entries
 
 
 class Guard:
@@ -203,7 +193,8 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         self._unsafe = settings.allow_unsafe_paths
-        self._state = real_path(absolute(str(settings.state_dir)))
+        own = [settings.state_dir, *filter(None, [settings.mcp_config])]
+        self._own = [real_path(absolute(str(path))) for path in own]
         self._homes = [home(), real_path(home())]
         listed = [absolute(str(directory)) for directory in settings.input_dirs]
         self._listed = [*listed, *(real_path(directory) for directory in listed)]
@@ -213,7 +204,7 @@ class Guard:
         unlisted = [root for root in (*default, saved) if not self._is_system(root)]
         self._roots = [*self._listed, *unlisted]
         # Windows has its temporary directory in a hidden place.
-        self._chosen = [*(self._listed or _temporary()), saved]
+        self._chosen = self._listed or _temporary()
 
     def resolve(self, path: Path) -> Path:
         """The real path of an absolute one. Raises `UNSAFE_PATH`, whether it exists or not."""
@@ -247,9 +238,9 @@ class Guard:
         """Why a path, spelled or real, may not be read although its directory may."""
         if self._unsafe:
             return ""
-        name = fold(path.name)
-        secret = _secrets().match(name) and not EXAMPLE.fullmatch(name) and not is_folder(path)
-        if secret or _inside(_folded(path), _folded(self._state)):
+        secret = secrets.is_secret_path([*map(fold, path.parts)]) and not is_folder(path)
+        own = any(_inside(_folded(path), _folded(place)) for place in self._own)
+        if secret or own:
             return f"may hold secrets. Set {variable('allow_unsafe_paths')}=1 to read it anyway."
         if self._in_hidden_place(path):
             return (
@@ -257,6 +248,27 @@ class Guard:
                 f"{variable('input_dirs')} to allow it."
             )
         return ""
+
+    def shares_a_secret(self, opened: os.stat_result) -> bool:
+        """Whether an open file is a secret too, under another name (a hard link). Blocks."""
+        if self._unsafe or opened.st_nlink < 2:
+            return False
+        return any(os.path.samestat(opened, status) for status in self._secrets_with(opened.st_ino))
+
+    def _secrets_with(self, number: int) -> Iterator[os.stat_result]:
+        """The secrets at home, in the working directory and beside it, with this number."""
+        for path in self._own:
+            with contextlib.suppress(OSError):
+                yield path.stat()
+        places = [*self._homes, working_directory(), *self._roots]
+        hidden = [
+            entry for place in self._homes for entry in _entries(place) if entry.name[0] == "."
+        ]
+        for place in dict.fromkeys([*places, *(Path(entry.path) for entry in hidden)]):
+            for entry in itertools.islice(_entries(place), MOST_LINKED):
+                if entry.inode() == number and self._protection(Path(entry.path)):
+                    with contextlib.suppress(OSError):
+                        yield entry.stat(follow_symlinks=False)
 
     def _in_hidden_place(self, path: Path) -> bool:
         """Whether a path is in a hidden directory right at home that the user did not list."""

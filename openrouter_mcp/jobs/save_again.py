@@ -69,6 +69,7 @@ class _Kept:
     def __init__(self, settings: Settings, job_id: str, in_memory: Mapping[str, bytes]) -> None:
         self._guard = sandbox.Guard(settings)
         self._own = unsaved.directories(settings.state_dir, job_id)
+        self._output = sandbox.real_path(sandbox.absolute(str(settings.output_dir)))
         self._in_memory = in_memory
 
     def open(self, link: ResourceLink) -> BinaryIO:
@@ -84,7 +85,8 @@ class _Kept:
         if sandbox.real_path(path) != path:
             # The server saved a file there, and no link.
             raise FileNotFoundError
-        if not any(map(path.is_relative_to, self._own)):
+        saved = path.is_relative_to(self._output) and data_suffix(path.suffix) == path.suffix != ""
+        if not saved and not any(map(path.is_relative_to, self._own)):
             self._guard.resolve(path)
         return sandbox.open_file(path)
 

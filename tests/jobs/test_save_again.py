@@ -8,6 +8,7 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -314,14 +315,17 @@ async def test_save_to_needs_a_job_to_save(client, arguments) -> None:
     assert "save_to needs the job_id" in text(result)
 
 
-def poison(root: Path, job: str, before: str, after: str) -> None:
-    """Change what the store says of a job, as no process of ours would."""
-    connection = sqlite3.connect(root / "state" / "state.db")
-    with connection:
-        connection.execute(
-            "UPDATE jobs SET result = replace(result, ?, ?) WHERE id = ?", (before, after, job)
-        )
-    connection.close()
+async def poison(root: Path, job: str, before: str, after: str) -> None:
+    """Change what the store says of a job, once it says so, as no process of ours would."""
+
+    def changed() -> bool:
+        connection = sqlite3.connect(root / "state" / "state.db")
+        with closing(connection), connection:
+            update = "UPDATE jobs SET result = replace(result, ?1, ?2) WHERE id = ?3"
+            done = connection.execute(f"{update} AND instr(result, ?1)", (before, after, job))
+            return done.rowcount == 1
+
+    await until(changed)
 
 
 async def test_a_poisoned_row_reads_no_secret(
@@ -332,7 +336,7 @@ async def test_a_poisoned_row_reads_no_secret(
     secret = root / "home" / ".ssh" / "id_rsa"
     secret.write_text("the canary sings")
     job = await slow_image(slow, released)
-    poison(root, job, (output / "A-red-fox.jpg").as_uri(), secret.as_uri())
+    await poison(root, job, (output / "A-red-fox.jpg").as_uri(), secret.as_uri())
     for save_to in ("deep/", "fox.txt"):
         result = await call(slow, "get_job", job_id=job, save_to=save_to)
         assert result.meta[ERROR]["code"] == "UNSAFE_PATH"
@@ -342,7 +346,7 @@ async def test_a_poisoned_row_reads_no_secret(
 @pytest.mark.parametrize("name", ["run.sh", "x/../../../run.sh", ".bashrc", "a.jpg/../../b.py"])
 async def test_a_poisoned_row_writes_no_script(slow, released, root, output, name) -> None:
     job = await slow_image(slow, released)
-    poison(root, job, '"A-red-fox.jpg"', json.dumps(name))
+    await poison(root, job, '"A-red-fox.jpg"', json.dumps(name))
     await call(slow, "get_job", job_id=job, save_to="deep/er/")
     written = [path for path in root.rglob("*") if path.is_file() and "state" not in path.parts]
     assert {path.suffix for path in written} <= {".jpg", ".bin", ""}
