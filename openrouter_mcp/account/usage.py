@@ -13,7 +13,9 @@ from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.money import parse_usd, usd_number
 
 
-async def usage(app: App, days: int, by: Literal["model", "tool", "day"]) -> dict[str, Any]:
+async def usage(
+    app: App, days: int, by: Literal["model", "tool", "day"], limit: int = 50
+) -> dict[str, Any]:
     """What was spent: the ledger's sums, and OpenRouter's own where a management key allows."""
     await settle_quickly(app)
     rows = [
@@ -27,15 +29,30 @@ async def usage(app: App, days: int, by: Literal["model", "tool", "day"]) -> dic
         }
         for row in await app.budget.usage(by, days)
     ]
-    found: dict[str, Any] = {"here": rows, "days": days, "by": by}
+    found: dict[str, Any] = {"here": _page(rows, limit), "days": days, "by": by}
+    if len(rows) > limit:
+        found["next"] = f"{len(rows) - limit} more, summed in the last row: limit={len(rows)}"
     if worth_knowing := await watch(app, days):
         found["watch"] = worth_knowing
     if app.settings.management_key:
-        found["account"] = await _activity(app, days, by)
+        found["account"] = await _activity(app, days, by, limit)
     return found
 
 
-async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
+def _page(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """The first rows, and the numbers of all others summed in one more."""
+    shown, others = rows[:limit], rows[limit:]
+    if not others:
+        return shown
+    sums: dict[str, Any] = {"name": f"{len(others)} others"}
+    for row in others:
+        for name, value in row.items():
+            if name != "name":
+                sums[name] = round(sums.get(name, 0) + value, 9)
+    return [*shown, sums]
+
+
+async def _activity(app: App, days: int, by: str, limit: int) -> dict[str, Any]:
     """The account's last completed UTC days by model or day; OpenRouter knows no tools."""
     try:
         reply = await look_up(app, "/activity", management=True)
@@ -55,16 +72,15 @@ async def _activity(app: App, days: int, by: str) -> dict[str, Any]:
             total["usd"] += (parse_usd(row.get("usage")) or Decimal(0)) + own
             total["usd_on_own_keys"] += own
     ordered = sorted(sums.values(), key=lambda total: (-total["usd"], total["name"]))
-    return {
-        "rows": [
-            {
-                "name": total["name"],
-                "requests": total["requests"],
-                **_money(total["usd"], total["usd_on_own_keys"]),
-            }
-            for total in ordered
-        ]
-    }
+    rows = [
+        {
+            "name": total["name"],
+            "requests": total["requests"],
+            **_money(total["usd"], total["usd_on_own_keys"]),
+        }
+        for total in ordered
+    ]
+    return {"rows": _page(rows, limit)}
 
 
 def _money(usd: Decimal, on_own_keys: Decimal) -> dict[str, float]:

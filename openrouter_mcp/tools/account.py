@@ -97,12 +97,13 @@ async def get_account(app: App = CurrentApp) -> dict[str, Any]:
 async def get_usage(
     days: Annotated[int, Field(ge=1, le=365)] = 7,
     by: Literal["model", "tool", "day"] = "model",
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50,
     app: App = CurrentApp,
 ) -> dict[str, Any]:
     """What was spent (USD): the local ledger; the whole account with a management key."""
     from openrouter_mcp.account.usage import usage
 
-    return await usage(app, days, by)
+    return await usage(app, days, by, limit)
 
 
 @tool(title="Get generation", tags={"account"}, annotations=LOOK_UP)

@@ -207,3 +207,17 @@ async def test_what_openrouter_tells_in_no_known_way_is_left_out(configure, told
     assert known["credits"] == {"why": "OpenRouter did not tell the balance."}
     assert sum(row["usd"] for row in spent["account"]["rows"]) == 0
     assert ran["content"] == {}
+
+
+async def test_usage_of_many_models_is_a_page(configure, connect, simulator) -> None:
+    rows = [{"date": "2026-11-25", "model": f"m{n}", "usage": n, "requests": 1} for n in range(200)]
+    simulator.answer_raw(
+        json.dumps({"data": rows}), path="/activity", media_type="application/json", times=None
+    )
+    configure(OPENROUTER_MANAGEMENT_KEY=MANAGEMENT_KEY)
+    async with connect() as client:
+        used = (await client.call_tool("get_usage", {"limit": 10})).structured_content
+    shown = used["account"]["rows"]
+    assert [row["name"] for row in shown] == [*(f"m{n}" for n in range(199, 189, -1)), "190 others"]
+    assert shown[-1]["requests"] == 190
+    assert sum(row["usd"] for row in shown) == sum(range(200))
