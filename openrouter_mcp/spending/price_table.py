@@ -27,8 +27,8 @@ SEARCH_SPELLINGS = frozenset(
     }
 )
 """Other names of the web search, which OpenRouter takes for its own tool."""
-FREE_TOOLS = frozenset({"openrouter:datetime", "openrouter:experimental__search_models"})
-"""Server tools without a fee; what they say is read as input."""
+FREE_TOOLS = {"openrouter:datetime": 100, "openrouter:experimental__search_models": 2_000}
+"""Server tools without a fee, and the tokens of what they say, which is read as input."""
 SEARCH_PARAMETERS = frozenset(
     {
         *("engine", "mode", "max_results", "max_uses", "max_total_results", "max_characters"),
@@ -59,10 +59,11 @@ MOST_CHARACTERS = 100_000
 TOKENS_PER_RESULT = 1_000
 PAGE_TOKENS = 10_000
 """Tokens of a fetched page under a limit, where the request sets none."""
-MOST_USES = 10
+UNLIMITED_USES = 10
+"""Searches to plan with where nothing bounds them: OpenRouter stops at 50 results, 5 a search."""
+MOST_USES = 3
 """Searches or fetches under a limit, where the request sets none."""
-PLUGIN_USES = 3
-MOST_STEPS = 10
+MOST_STEPS = 5
 """Turns in which OpenRouter runs tools, under a limit, where the request bounds them by nothing."""
 LONGEST_LOOP = 30
 """Tool calls at which OpenRouter stops by itself."""
@@ -326,16 +327,16 @@ def server_work(body: Mapping[str, Any], names: Sequence[str]) -> ServerWork:
     for tool in body.get("tools") or []:
         known = parameters(tool)
         if is_search(tool):
-            uses = whole(known.get("max_uses")) or MOST_USES
+            uses = whole(known.get("max_uses")) or UNLIMITED_USES
             searches += uses
             tokens += uses * search_tokens(known)
             fees += uses * (search_price(known) - PLAIN_SEARCH)
         elif tool.get("type") == WEB_FETCH:
-            uses = whole(known.get("max_uses")) or MOST_USES
+            uses = whole(known.get("max_uses")) or UNLIMITED_USES
             tokens += uses * (whole(known.get("max_content_tokens")) or PAGE_TOKENS)
             fees += uses * RESULT_PRICE
-        elif tool.get("type") in FREE_TOOLS:
-            tokens += MOST_STEPS * TOKENS_PER_RESULT
+        else:
+            tokens += steps(body) * FREE_TOOLS.get(str(tool.get("type")), 0)
     web = [plugin for plugin in enabled(body) if plugin.get("id") == "web"]
     if not web and any(":online" in name for name in names):
         web = [{}]
@@ -346,7 +347,7 @@ def server_work(body: Mapping[str, Any], names: Sequence[str]) -> ServerWork:
         fees += uses * (search_price(plugin) - PLAIN_SEARCH)
     for plugin in enabled(body):
         if plugin.get("id") == "web-fetch":
-            uses = whole(plugin.get("max_uses")) or MOST_USES
+            uses = whole(plugin.get("max_uses")) or UNLIMITED_USES
             tokens += uses * (whole(plugin.get("max_content_tokens")) or PAGE_TOKENS)
             fees += uses * RESULT_PRICE
     return ServerWork(searches, steps(body), tokens, fees)
@@ -455,7 +456,7 @@ def _bounded_tool(tool: Mapping[str, Any], *, keeps_count: bool) -> Json:
 def _bounded_plugin(plugin: Mapping[str, Any], *, keeps_count: bool) -> Json:
     if plugin.get("id") == "web":
         made = _bounded_search(plugin, "options.plugins", keeps_count=keeps_count)
-        return made | {"max_uses": whole(plugin.get("max_uses")) or PLUGIN_USES}
+        return made | {"max_uses": whole(plugin.get("max_uses")) or MOST_USES}
     return _bounded_fetch(plugin) if plugin.get("id") == "web-fetch" else dict(plugin)
 
 

@@ -161,6 +161,8 @@ def check_request(path: str, body: Json) -> list[str]:
         # The SDK knows nothing of raw text completions: chats with a prompt for their messages.
         path = "/chat/completions"
         body["messages"] = [{"role": "user", "content": body.pop("prompt")}]
+        for name in ("n", "best_of", "echo", "suffix"):
+            body.pop(name, None)
     if prices := body.get("provider", {}).get("max_price"):
         # The schema says strings, the guide shows numbers.
         strings = {name: str(price) for name, price in prices.items()}
