@@ -21,7 +21,7 @@ from openrouter_mcp.completions.options import (
     provider,
 )
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import parts
+from openrouter_mcp.files import fetch, parts
 from openrouter_mcp.files.attach import Attachments
 from openrouter_mcp.models.catalogue import Resolution
 from openrouter_mcp.settings import Settings
@@ -117,9 +117,11 @@ class ChatRequest:
 def compose(
     asked: CallerRequest, model: Resolution, fallbacks: Sequence[Resolution], settings: Settings
 ) -> ChatRequest:
-    """Build the request; raises `INVALID_INPUT` for what OpenRouter would refuse or ignore.
+    """Build the request.
 
-    The order of the keys is fixed, since OpenRouter's response cache compares bodies literally.
+    Raises `INVALID_INPUT` for what OpenRouter would refuse or ignore, and `UNSAFE_URL` for
+    addresses in the messages that lead into a private network. The order of the keys is fixed,
+    since OpenRouter's response cache compares bodies literally.
     """
     options = checked(asked.options)
     sent_headers = headers(options, settings)
@@ -156,6 +158,7 @@ def compose(
     )
     body |= sorted(options.items())
     body["stream"] = True
+    fetch.check_parts(body, private=settings.allow_private_urls)
     return ChatRequest(
         body=body,
         headers=sent_headers,

@@ -9,7 +9,7 @@ import re
 import socket
 import tempfile
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import SplitResult, unquote_to_bytes, urljoin, urlsplit
@@ -27,14 +27,27 @@ IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif)$", re.IGNORECASE)
 YOUTUBE = re.compile(r"(?:(?:www|m)\.)?youtube\.com|youtu\.be", re.IGNORECASE)
 # Spellings of an IPv4 address beside the usual one: whole numbers, octal, hexadecimal, shortened.
 NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[\da-f]*)\.?", re.IGNORECASE)
-LOCAL_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa", "lan", "intranet")
+LOCAL_NAMES = frozenset(
+    {
+        *("localhost", "local", "localdomain", "internal", "intranet", "private", "corp", "lan"),
+        *("home", "arpa", "svc", "cluster", "consul", "docker", "kubernetes", "metadata"),
+    }
+)
+"""Last words of names that mean something in one network only."""
 TUNNELS = tuple(
     ipaddress.ip_network(network)
     for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 )
+SITES = tuple(ipaddress.ip_network(network) for network in ("fec0::/10", "3fff::/20", "5f00::/16"))
+"""Networks of one site, or of none, that some versions of Python take for global."""
+PLACES = {"image_url": "url", "video_url": "url", "audio_url": "url", "file_url": "url"}
+"""Fields of content parts that are an address, or an object that has it in this field."""
+CONTENT = {"input_audio": "data", "file": "file_data"}
+"""Fields of content parts whose data may be an address as well."""
 CHARSET = re.compile(r";\s{0,9}charset=[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 LONGEST_TYPE = 200
 """Characters of a content type that are looked at."""
+SCHEME = re.compile(r"\s{0,9}[a-z][a-z\d+.-]{0,19}:", re.IGNORECASE)
 SHOWN = 200
 READ_TIMEOUT = 15.0
 """Seconds without a byte after which a fetch is given up."""
@@ -87,8 +100,6 @@ def parsed(address: str, *, private: bool = False) -> SplitResult:
         raise unsafe(address, "holds a user name or password. Give an address without.")
     if private:
         return parts
-    if host.rpartition(".")[2].lower() in LOCAL_NAMES or host.lower().endswith(".home.arpa"):
-        raise not_public(address, host)
     try:
         ip = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -96,16 +107,45 @@ def parsed(address: str, *, private: bool = False) -> SplitResult:
             raise unsafe(
                 address, "spells its host in an unusual way. Give its plain name or address."
             ) from None
+        # A name of one word is looked up in the network's own domain.
+        if "." not in host or host.rpartition(".")[2].lower() in LOCAL_NAMES:
+            raise not_public(address, host) from None
     else:
         if not is_public(ip):
             raise not_public(address, host)
     return parts
 
 
+def check_parts(value: object, *, private: bool = False) -> None:
+    """Judge the addresses in a request's content parts like those of files.
+
+    Raises `UNSAFE_URL`. `private` allows private hosts.
+    """
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Mapping):
+            pending += item.values()
+            for places, is_address_alone in ((PLACES, True), (CONTENT, False)):
+                for name in item.keys() & places.keys():
+                    _check_place(item[name], places[name], private, alone=is_address_alone)
+        elif isinstance(item, list | tuple):
+            pending += item
+
+
+def _check_place(value: object, field: str, private: bool, *, alone: bool) -> None:
+    where = value.get(field) if isinstance(value, Mapping) else value
+    if not isinstance(where, str) or is_data(where) or not where:
+        return
+    # What is no address may be the base64 of the content itself.
+    if alone or SCHEME.match(where):
+        parsed(where, private=private)
+
+
 def is_public(ip: Ip) -> bool:
     """Whether an address is one of the open internet, and not one that leads to another."""
     if isinstance(ip, ipaddress.IPv6Address) and (
-        ip.ipv4_mapped is not None or any(ip in network for network in TUNNELS)
+        ip.ipv4_mapped is not None or any(ip in network for network in (*TUNNELS, *SITES))
     ):
         return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)

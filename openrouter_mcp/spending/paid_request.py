@@ -19,6 +19,7 @@ from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.api.delivery import watched
 from openrouter_mcp.completions.answer import Answer
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import fetch
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars, parse_usd
@@ -219,6 +220,7 @@ class Purchase:
             limit = await self._remaining()
             allowance = await self.budget.allowance(limit)
             priced = bound(allowance)
+            fetch.check_parts(priced.body, private=self.settings.allow_private_urls)
             most = priced.most
             if limit != self.limit and limit is not None and most is not None and most > limit:
                 if limit != self._left:

@@ -3,6 +3,7 @@
 import gc
 import gzip
 import ipaddress
+import json
 import socket
 import threading
 import time
@@ -329,3 +330,60 @@ def test_youtube_is_known_by_its_host_alone():
 def test_what_is_shown_of_an_address_has_no_query_and_one_line():
     assert fetch.shown("https://x.org/a?token=secret#b") == "https://x.org/a"
     assert "\n" not in fetch.shown("https://x.org/a\nb")
+
+
+# Names and addresses of private networks, wherever they stand
+
+
+PRIVATE = [
+    *("http://[fec0::1]/a.png", "http://[feff::1]/a.png", "http://[3fff::1]/a.png"),
+    *("http://metadata/a.png", "http://router/a.png", "http://intranet./a.png", "http://db:80/a"),
+    *("http://api.default.svc/a.png", "http://api.default.svc.cluster.local/a.png"),
+    *("http://metadata.google.internal/a.png", "http://nas.home/a.png", "http://x.home.arpa/a"),
+    *("http://host.docker.internal/a.png", "http://10.0.0.1/a.png", "http://localhost/a.png"),
+    *("http://[::ffff:10.0.0.1]/a.png", "http://a.consul/a.png", "http://2130706433/a.png"),
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+async def test_names_of_private_networks_are_refused_unasked(address: str):
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        pytest.fail(f"asked for {request.url}")
+
+    assert (await refused(fetcher(answer), address)).code == Code.UNSAFE_URL
+    with pytest.raises(OpenRouterError):
+        fetch.parsed(address)
+    fetch.parsed("https://example.org/internal/svc")
+
+
+PARTS = [
+    {"type": "image_url", "image_url": {"url": "{}"}},
+    {"type": "image_url", "image_url": "{}"},
+    {"type": "video_url", "video_url": {"url": "{}"}},
+    {"type": "file", "file": {"filename": "a.pdf", "file_data": "{}"}},
+    {"type": "input_audio", "input_audio": {"data": "{}", "format": "mp3"}},
+    {"type": "input_image", "image_url": "{}"},
+    {"type": "input_file", "file_url": "{}"},
+]
+
+
+def filled(value, address: str):
+    return json.loads(json.dumps(value).replace("{}", address))
+
+
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_addresses_in_parts_are_judged_like_files(part):
+    for address in (*PRIVATE, "file:///etc/passwd", "FILE:///etc/passwd", " file:/etc/passwd"):
+        body = {"messages": [{"role": "user", "content": [filled(part, address)]}]}
+        with pytest.raises(OpenRouterError) as caught:
+            fetch.check_parts(body)
+        assert caught.value.code == Code.UNSAFE_URL
+    for address in ("https://example.org/a.png", "data:image/png;base64,AAAA"):
+        fetch.check_parts({"messages": [{"content": [filled(part, address)]}]})
+    fetch.check_parts(filled(part, "http://10.0.0.1/a.png"), private=True)
+
+
+def test_what_is_no_part_is_no_address():
+    schema = {"properties": {"image_url": {"type": "string"}, "file": {"type": "string"}}}
+    fetch.check_parts({"tools": [schema], "input": ["http://10.0.0.1", "file:///x"], "file": None})
+    fetch.check_parts({"type": "input_audio", "input_audio": {"data": "//uQxAAAAA==", "url": 7}})

@@ -14,6 +14,7 @@ from fastmcp import Client
 from PIL import Image
 
 from openrouter_mcp.files import attach, fetch
+from tests.support.results import ERROR, call
 from tests.support.upstream import paid
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -309,3 +310,17 @@ async def test_a_name_that_leads_here_or_changes_its_answer_is_given_up(
         for host in ("inside.example", "changing.example"):
             assert code(await drawn_from(client, f"http://{host}/a")) == "UNSAFE_URL"
     assert paid(simulator) == []
+
+
+@pytest.mark.parametrize("address", ["http://169.254.169.254/a.png", "file:///etc/passwd"])
+async def test_addresses_in_messages_and_options_reach_nobody(client, simulator, address) -> None:
+    part = {"type": "image_url", "image_url": {"url": address}}
+    messages = [{"role": "user", "content": [part]}]
+    for tool, arguments in (
+        ("chat", {"messages": messages, "model": "opus"}),
+        ("chat", {"messages": messages, "model": "opus", "dry_run": True}),
+        ("generate_video", {"prompt": "x", "options": {"input_references": [part]}}),
+    ):
+        result = await call(client, tool, **arguments)
+        assert result.meta[ERROR]["code"] == "UNSAFE_URL", tool
+    assert [request for request in simulator.requests if request.method == "POST"] == []
