@@ -239,11 +239,11 @@ def _what(
     availability: Mapping[str, Any],
 ) -> str:
     """What happened, in one sentence of OpenRouter's own words where there are any."""
-    said = clean(_words(error.get("message")) or _words(error))
+    said = clean(words(error.get("message")) or words(error))
     if not said:
         return f"OpenRouter answered HTTP {status} without saying why."
     provider = clean(metadata.get("provider_name") or "", 40)
-    raw = clean(_words(metadata.get("raw")))
+    raw = clean(words(metadata.get("raw")))
     detail = f" ({': '.join(part for part in (provider, raw) if part)})" if provider or raw else ""
     constraint = _mapping(availability.get("constraint"))
     reasons = [
@@ -259,20 +259,20 @@ def _what(
     return f"OpenRouter: {said.rstrip('.')}{detail}."
 
 
-def _words(value: object, depth: int = 0) -> str:
+def words(value: object, depth: int = 0) -> str:
     """The words of a foreign error, however it wraps them: JSON in a string, lists, objects."""
     if isinstance(value, str):
         if value.lstrip().startswith(("<!", "<html", "<HTML")):
             return ""
-        return _words(_decoded(value), depth + 1) or value
+        return words(_decoded(value), depth + 1) or value
     if depth > MOST_WRAPPINGS:
         return ""
     if isinstance(value, list):
-        said = (_words(item, depth + 1) for item in value[:REASONS_LIMIT])
+        said = (words(item, depth + 1) for item in value[:REASONS_LIMIT])
         return "; ".join(filter(None, said))
     fields = _mapping(value)
-    words = (_words(fields[name], depth + 1) for name in WORDS if fields.get(name))
-    said = next(filter(None, words), "")
+    each = (words(fields[name], depth + 1) for name in WORDS if fields.get(name))
+    said = next(filter(None, each), "")
     place = fields.get("path") or fields.get("loc")
     path = ".".join(map(str, place)) if isinstance(place, list) else ""
     return f"{path}: {said}" if path and said else said

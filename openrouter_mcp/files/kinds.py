@@ -111,6 +111,15 @@ NEITHER = (
     (rb"....ftyp3g", "3GP video"),
     (rb"OggS.{24,4000}?(?:\x80theora|\x01video)", "Ogg video"),
 )
+OTHER_FILMS = (
+    (rb"\x1aE\xdf\xa3", MediaType(".mkv", "video/x-matroska")),
+    (rb"RIFF....AVI ", MediaType(".avi", "video/x-msvideo")),
+    (rb"OggS", MediaType(".ogv", "video/ogg")),
+    (rb"FLV\x01", MediaType(".flv", "video/x-flv")),
+    (rb"\x47.{187}\x47", MediaType(".ts", "video/mp2t")),
+    (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", MediaType(".wmv", "video/x-ms-wmv")),
+)
+"""Containers of films that models are not given, but may make."""
 TAIL = 2_048
 """Last bytes that show that a text which has the mark of a PDF is one."""
 PDF_MARK = re.compile(rb"%PDF-[12]\.\d")
@@ -152,6 +161,15 @@ def kind_of(head: bytes, file: BinaryIO | None = None) -> Kind | None:
         if found and found.mime.startswith(name):
             return Kind(name, found)
     return None
+
+
+def film(head: bytes) -> MediaType | None:
+    """The kind of film that begins with these bytes; None if it is none that is known here."""
+    found = media_type(head)
+    if found and found.mime.startswith("video/") and not _neither(head):
+        return found
+    others = (film for pattern, film in OTHER_FILMS if re.match(pattern, head, re.DOTALL))
+    return next(others, found if found and found.mime.startswith("video/") else None)
 
 
 def _inside(found: MediaType | None, head: bytes, file: BinaryIO) -> MediaType | None:

@@ -158,4 +158,13 @@ def _whole(reply: object) -> dict[str, Any]:
 
 def is_upscaler(row: Mapping[str, Any]) -> bool:
     """Whether a row of `GET /videos/models` enlarges videos instead of making them."""
-    return any(row.get(name) is not None for name in UPSCALER_PARAMETERS)
+    return any(is_said(row.get(name)) for name in UPSCALER_PARAMETERS)
+
+
+def is_said(value: object) -> bool:
+    """Whether a field of a row says anything: null, empty and absent do not, whatever is in it."""
+    if isinstance(value, Mapping):
+        return any(map(is_said, value.values()))
+    if isinstance(value, list):
+        return any(map(is_said, value))
+    return value.strip() != "" if isinstance(value, str) else value is not None

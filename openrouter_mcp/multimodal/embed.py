@@ -114,10 +114,13 @@ class EmbedPlan(MediaPlan):
             self.model.id, rows[len(queries) :], self.documents[: len(rows) - len(queries)]
         )
         saved = await asyncio.to_thread(_save, self, made, handle)
+        own = [*self.notes]
+        if void := sum(not is_numeric(row) for row in rows):
+            own.append(f"{void:,} of the vectors hold what is no number: they are in no order.")
         if queries:
             results, count = await asyncio.to_thread(_nearest, self, queries[0], made)
             results, more = await save.shown_rows(purchase.settings, results, receipt.generation_id)
-            notes = [*self.notes, *more, *(file.note for file in saved if file.note)]
+            notes = [*own, *more, *(file.note for file in saved if file.note)]
             if error:
                 notes.append(
                     f"Only {len(made.rows)} of {len(self.documents)} texts: {error.message}"
@@ -133,7 +136,7 @@ class EmbedPlan(MediaPlan):
             f"{made.dimensions:,} dimensions, by {self.model.id}:",
             saved,
             receipt,
-            notes=self.notes,
+            notes=own,
             error=error,
         )
 
@@ -253,17 +256,19 @@ async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> l
 
 
 def _rows(body: object, count: int) -> list[Vector]:
-    rows: dict[int, Vector] = {}
-    for place, entry in enumerate(responses.mappings(body, "data")):
-        index = responses.number(entry, "index")
-        try:
-            rows[place if index is None else int(index)] = vector(entry.get("embedding"))
-        except (ValueError, TypeError):
-            raise unreadable("the vectors") from None
-    lengths = {len(row) for row in rows.values()}
-    if rows.keys() != set(range(count)) or len(lengths) != 1 or 0 in lengths:
+    """The vectors in the order of their texts: by index where all have one, else by position."""
+    entries = responses.mappings(body, "data")
+    indices = [responses.number(entry, "index") for entry in entries]
+    try:
+        rows = [vector(entry.get("embedding")) for entry in entries]
+    except ValueError:
+        raise unreadable("the vectors") from None
+    if len(rows) != count or len({len(row) for row in rows}) != 1 or not rows[0]:
         raise unreadable("the vectors")
-    return [rows[index] for index in range(count)]
+    if {*indices} == {*range(count)}:
+        placed = dict(zip(indices, rows, strict=True))
+        return [placed[index] for index in range(count)]
+    return rows
 
 
 def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[SavedFile]:
@@ -382,7 +387,8 @@ def vector(embedding: object) -> Vector:
             row.frombytes(base64.b64decode(embedding, validate=True))
             return _little_endian(row)
         if isinstance(embedding, list):
-            row.extend(embedding)
+            # JSON knows no number for what is none.
+            row.extend(math.nan if number is None else number for number in embedding)
             return row
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"no floats: {error}") from error
@@ -434,9 +440,17 @@ def parse_jsonl(data: bytes) -> Vectors:
 
 
 def nearest(query: Vector, rows: Iterable[Vector]) -> list[tuple[int, float]]:
-    """Index and cosine similarity (-1 to 1) of each row, the most similar first."""
-    scores = [(index, similarity(query, row)) for index, row in enumerate(rows)]
+    """Index and cosine similarity (-1 to 1) of each row, the most similar first.
+
+    Rows that hold what is no number are in no order, and left out.
+    """
+    scores = [(i, similarity(query, row)) for i, row in enumerate(rows) if is_numeric(row)]
     return sorted(scores, key=lambda pair: -pair[1])
+
+
+def is_numeric(row: Vector) -> bool:
+    """Whether all of a row are finite numbers."""
+    return all(map(math.isfinite, row))
 
 
 def similarity(one: Vector, other: Vector) -> float:

@@ -80,12 +80,14 @@ class RerankPlan(MediaPlan):
                 PATH, paid.body, on_headers=paid.on_headers, report=purchase.report
             )
             paid.read(reply)
-        order = _order(responses.mappings(reply, "results"), len(self.documents.items))
+        documents = len(self.documents.items)
+        asked = responses.number(self.body, "top_n") or documents
+        order = _order(responses.mappings(reply, "results"), documents, max(1, int(asked)))
         receipt = await purchase.receipt()
         rows, more = await save.shown_rows(
             purchase.settings, _rows(self, order), receipt.generation_id
         )
-        found = {"results": rows, "documents": len(self.documents.items)}
+        found = {"results": rows, "documents": documents}
         return replies.data(found, receipt, notes=[*self.notes, *more])
 
 
@@ -167,14 +169,14 @@ def search_units(sizes: Sequence[int]) -> int:
     return max(1, -(-chunks // CHUNKS_PER_UNIT))
 
 
-def _order(results: Sequence[Mapping[str, Any]], count: int) -> list[tuple[int, float]]:
-    """Index and score of each row of the reply, best first."""
-    order = []
+def _order(results: Sequence[Mapping[str, Any]], count: int, most: int) -> list[tuple[int, float]]:
+    """Index and score of each document of the reply once, best first, at most so many."""
+    scores: dict[int, float] = {}
     for row in results:
-        match row:
-            case {"index": int(index), "relevance_score": int() | float() as score}:
-                if 0 <= index < count:
-                    order.append((index, float(score)))
-    if not order:
+        index, score = responses.number(row, "index"), responses.number(row, "relevance_score")
+        if index is None or score is None or index not in range(count):
+            continue
+        scores[int(index)] = max(score, scores.get(int(index), score))
+    if not scores:
         raise unreadable("the order of the documents")
-    return sorted(order, key=lambda pair: -pair[1])
+    return sorted(scores.items(), key=lambda pair: -pair[1])[:most]

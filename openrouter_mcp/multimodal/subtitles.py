@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +12,23 @@ LONGEST_CUE = 6.0
 """Seconds of a subtitle that is made of words."""
 LONGEST_LINE = 84
 """Characters of such a subtitle: two lines of 42."""
+
+
+FARTHEST = 40
+"""Characters of the text within which the next word is looked for."""
+CLOSING = frozenset(".,;:!?…%)]}»”’、。，．！？：；）］｝」』】")  # noqa: RUF001
+OPENING = frozenset("([{«“‘¿¡（［｛「『【")  # noqa: RUF001
+UNSPACED = (
+    ("\u0e00", "\u0eff"),
+    ("\u1000", "\u109f"),
+    ("\u1780", "\u17ff"),
+    ("\u2e80", "\u30ff"),
+    ("\u3400", "\u9fff"),
+    ("\uf900", "\ufaff"),
+    ("\uff00", "\uffef"),
+    ("\U00020000", "\U0003ffff"),
+)
+"""First and last characters of scripts without spaces."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +39,8 @@ class Cue:
     end: float
     text: str
     speaker: str = ""
+    spaced: bool = field(default=True, compare=False)
+    """Whether a space is before the words."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +60,13 @@ class Spoken:
 
 def read(reply: Mapping[str, Any]) -> Spoken:
     """The transcript in a reply of `/audio/transcriptions`."""
-    segments = _cues(reply.get("segments"), "text")
+    text = str(reply.get("text") or "").strip()
+    segments = _cues(reply.get("segments"), "text", text)
+    words = _cues(reply.get("words"), "word", text)
     return Spoken(
-        str(reply.get("text") or "").strip(),
+        text or _text(segments or words),
         segments,
-        [_attributed(word, segments) for word in _cues(reply.get("words"), "word")],
+        [_attributed(word, segments) for word in words],
         str(reply.get("language") or ""),
     )
 
@@ -57,7 +79,10 @@ def joined(parts: Iterable[tuple[float, Spoken]]) -> Spoken:
         segments += [_later(cue, start) for cue in part.segments]
         words += [_later(cue, start) for cue in part.words]
         language = language or part.language
-    return Spoken(" ".join(text for text in texts if text), segments, words, language)
+    whole = ""
+    for text in filter(None, texts):
+        whole += f" {text}" if _apart(whole, text) else text
+    return Spoken(whole, segments, words, language)
 
 
 def lines(spoken: Spoken, timestamps: str) -> str:
@@ -65,7 +90,7 @@ def lines(spoken: Spoken, timestamps: str) -> str:
     cues = spoken.words if timestamps == "word" and spoken.words else spoken.cues
     if timestamps == "none" or not cues:
         turns = groupby(spoken.segments, key=lambda cue: cue.speaker)
-        told = [(who, " ".join(cue.text for cue in said)) for who, said in turns]
+        told = [(who, _text(said)) for who, said in turns]
         if not any(who for who, _ in told):
             return spoken.text
         return "\n".join(f"{who}: {said}" if who else said for who, said in told)
@@ -94,16 +119,85 @@ def vtt(cues: Iterable[Cue]) -> str:
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def _cues(rows: object, name: str) -> list[Cue]:
-    found = []
-    for row in rows if isinstance(rows, list) else []:
-        match row:
-            case {"start": int() | float() as start, "end": int() | float() as end}:
-                text = " ".join(str(row.get(name) or "").split())
-                if text:
-                    begun = max(0.0, float(start))
-                    found.append(Cue(begun, max(begun, float(end)), text, _speaker(row)))
+def _cues(rows: object, name: str, text: str) -> list[Cue]:
+    """The rows that have words, whatever else they lack; `text` is all that was said."""
+    found: list[Cue] = []
+    listed = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    said = [(_words(row, name), row) for row in listed]
+    said = [(words, row) for words, row in said if words.strip()]
+    starts = [_seconds(row, "start") for _, row in said]
+    spaced = _spaced([words for words, _ in said], text)
+    for place, (words, row) in enumerate(said):
+        before = found[-1].end if found else 0.0
+        begun = starts[place]
+        begun = before if begun is None else begun
+        end = _seconds(row, "end")
+        if end is None:
+            end = next((start for start in starts[place + 1 :] if start is not None), begun)
+        line = " ".join(words.split())
+        found.append(Cue(begun, max(begun, end), line, _speaker(row), spaced[place]))
     return found
+
+
+def _words(row: Mapping[str, Any], name: str) -> str:
+    """What a row says, by itself or word by word."""
+    for field_name in (name, "text", "word", "punctuated_word"):
+        if (value := row.get(field_name)) and isinstance(value, str) and value.strip():
+            return value
+    inner = row.get("words")
+    return _text(_cues(inner, "word", "")) if isinstance(inner, list) else ""
+
+
+def _seconds(row: Mapping[str, Any], name: str) -> float | None:
+    """A time of a row; None if it has none that is one."""
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _spaced(said: Sequence[str], text: str) -> list[bool]:
+    """Whether a space is before each of the words.
+
+    As they bring it themselves, else as it is in the text that they are from, else as people write.
+    """
+    if any(words != words.strip() for words in said):
+        pairs = zip(["", *said], said, strict=False)
+        return [before[-1:].isspace() or words[:1].isspace() for before, words in pairs]
+    spaced, at, before = [], 0, ""
+    for words in said:
+        place = text.find(words, at, at + FARTHEST + len(words))
+        if place < 0:
+            spaced.append(_apart(before, words))
+        else:
+            spaced.append(place > at and any(map(str.isspace, text[at:place])))
+            at = place + len(words)
+        before = words
+    return spaced
+
+
+def _apart(before: str, words: str) -> bool:
+    """Whether people write a space between these."""
+    last, first = before[-1:], words[:1]
+    if not last or not first or first in CLOSING or last in OPENING:
+        return False
+    return not (_is_unspaced(last) or _is_unspaced(first))
+
+
+def _is_unspaced(character: str) -> bool:
+    """Whether it is of a script that puts no spaces between words: Chinese, Japanese, Thai."""
+    return any(low <= character <= high for low, high in UNSPACED)
+
+
+def _text(cues: Iterable[Cue]) -> str:
+    whole = ""
+    for cue in cues:
+        whole += f" {cue.text}" if whole and cue.spaced else cue.text
+    return whole
 
 
 def _attributed(word: Cue, segments: Iterable[Cue]) -> Cue:
@@ -135,7 +229,7 @@ def _of_words(words: Sequence[Cue]) -> list[Cue]:
         ):
             cues.append(word)
         else:
-            cues[-1] = replace(last, end=word.end, text=f"{last.text} {word.text}")
+            cues[-1] = replace(last, end=word.end, text=_text([last, word]))
     return cues
 
 

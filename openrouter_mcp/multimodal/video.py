@@ -24,12 +24,12 @@ from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Requirements
-from openrouter_mcp.models.datasets import UPSCALER_PARAMETERS, is_upscaler
+from openrouter_mcp.models.datasets import UPSCALER_PARAMETERS, is_said, is_upscaler
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import parse_usd
 from openrouter_mcp.multimodal import video_job
 from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
-from openrouter_mcp.multimodal.video_job import PATH, TOOL, Order
+from openrouter_mcp.multimodal.video_job import PATH, SUFFIXES, TOOL, Order
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
@@ -47,7 +47,6 @@ SILENT = re.compile(r"(?:no|without|non)[-_ ]?audio|silent|audio[-_ ](?:off|fals
 FROM_IMAGE = re.compile(r"image[-_ ]to[-_ ]video|reference|i2v")
 FROM_TEXT = re.compile(r"text[-_ ]to[-_ ]video|t2v")
 FLAT = re.compile(r"generate|(?:per[-_ ])?(?:video|generation|request)(?:$|[-_ ](?!token))")
-SUFFIXES = (".mp4", ".webm", ".mov")
 HIGHEST_PRICE = Decimal("0.5")
 """USD for a second of video, above which a model is not chosen unasked."""
 STEM_WORDS = 6
@@ -113,36 +112,42 @@ class VideoRequest:
 
 
 def fit(row: Mapping[str, Any], body: dict[str, Any], frames: Sequence[str]) -> None:
-    """Check a body against a row of `GET /videos/models`, where null means that it is not said.
+    """Check a body against a row of `GET /videos/models`.
 
+    Null and empty in it mean that it does not say.
     Raises `INVALID_INPUT` with the right values.
     """
     for name, field in LISTS.items():
-        values = row.get(field)
-        if name in body and isinstance(values, list) and body[name] not in values:
+        values = _listed(row, field)
+        if name in body and is_said(values) and body[name] not in values:
             raise _wrong(row, name, body[name], values)
-    known = row.get("supported_frame_images")
+    known = _listed(row, "supported_frame_images")
     for frame in frames:
-        if isinstance(known, list) and frame not in known:
+        if is_said(known) and frame not in known:
             raise _wrong(row, "frame", frame, known)
     if "seed" in body and row.get("seed") is False:
         raise _not_taken(row, "seed")
     for name in UPSCALER_PARAMETERS:
-        if name in body and name in row and row[name] is None:
+        if name in body and name in row and not is_said(row[name]):
             raise _not_taken(row, f"options.{name}")
     # A model without sound makes silent videos anyway.
     if row.get("generate_audio") is False:
         body.pop("generate_audio", None)
 
 
+def _listed(row: Mapping[str, Any], field: str) -> list[Any]:
+    values = row.get(field)
+    return values if isinstance(values, list) else []
+
+
 def _wrong(
     row: Mapping[str, Any], name: str, value: object, values: Sequence[object]
 ) -> OpenRouterError:
     right = [str(each) for each in values]
-    there_are = f"It takes {', '.join(right)}." if right else "It takes none."
     return OpenRouterError(
         Code.INVALID_INPUT,
-        f"{row.get('id')} takes no {name} {value}. {there_are} Correct that and call again.",
+        f"{row.get('id')} takes no {name} {value}. It takes {', '.join(right)}. Correct that and "
+        "call again.",
         suggestions=right,
     )
 

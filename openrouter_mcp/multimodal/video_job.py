@@ -19,12 +19,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from fastmcp.tools import ToolResult
 
-from openrouter_mcp.api import responses
+from openrouter_mcp.api import failures, responses
 from openrouter_mcp.api.responses import PERHAPS_BILLED, translating_errors
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
-from openrouter_mcp.files.kinds import HEAD, MediaType, media_type
+from openrouter_mcp.files.kinds import HEAD, MediaType, film, is_text
 from openrouter_mcp.files.save import Destination, Draft, destination
 from openrouter_mcp.jobs import unsaved
 from openrouter_mcp.jobs.jobs import Handle
@@ -34,7 +34,7 @@ from openrouter_mcp.models.names import Resolution
 from openrouter_mcp.money import dollars
 from openrouter_mcp.multimodal import replies
 from openrouter_mcp.progress import Report
-from openrouter_mcp.results import SavedFile
+from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.cost import Cost
@@ -57,6 +57,8 @@ ENDED = {"completed", "failed", "cancelled", "expired"}
 FIRST_WAIT = 0.125
 """The first wait for a video, as a share of the longest."""
 SLOWER = 1.5
+SUFFIXES = (".mp4", ".webm", ".mov")
+"""Of the containers that every player opens."""
 UNKNOWN_AT_FIRST = 5
 """How often OpenRouter may not know a job that it has just taken."""
 BILLED_ON = (
@@ -94,24 +96,31 @@ async def _into(app: App, job_id: str, index: int, place: Destination, report: R
     with ExitStack() as stack:
         file = await asyncio.to_thread(_opened, stack, place.directory)
         size = await _Download(app, job_id, index, file, report).whole()
-        kind = await asyncio.to_thread(_kind, file)
+        kind, note = await asyncio.to_thread(_kind, file)
         path = await asyncio.to_thread(file.publish, place.stem, kind.suffix)
-    return SavedFile(path, size, kind.mime, place.renaming(kind.suffix))
+    return SavedFile(path, size, kind.mime, f"{place.renaming(kind.suffix)} {note}".strip())
 
 
 def _opened(stack: ExitStack, directory: Path) -> Draft:
     return stack.enter_context(save.draft(directory))
 
 
-def _kind(file: Draft) -> MediaType:
-    """What was downloaded, told from its bytes. Raises `UPSTREAM_ERROR` if it is no video."""
+def _kind(file: Draft) -> tuple[MediaType, str]:
+    """What was downloaded, told from its bytes, and a note on what few players open.
+
+    Raises `UPSTREAM_ERROR` for what is a text or nothing.
+    """
     file.content.seek(0)
     head = file.content.read(HEAD)
     file.content.seek(0, 2)
-    found = media_type(head)
-    if found is None or not found.mime.startswith("video/"):
+    if is_text(head):
         raise OpenRouterError(Code.UPSTREAM_ERROR, "What OpenRouter sent is no video.")
-    return found
+    found = film(head)
+    if found is None:
+        return MediaType(".bin", UNKNOWN_TYPE), "This is no video of a kind that is known here."
+    if found.suffix in SUFFIXES:
+        return found, ""
+    return found, f"Not every player opens {found.format}."
 
 
 class _Download:
@@ -402,7 +411,7 @@ async def _saved(
 
 def _failed(ended: Mapping[str, Any], receipt: Receipt) -> OpenRouterError:
     what = {"failed": "failed", "cancelled": "was cancelled", "expired": "expired"}
-    reason = clean(ended.get("error") or "")
+    reason = clean(failures.words(ended.get("error") or ""))
     said = f" ({reason.rstrip('.')})" if reason else ""
     if receipt.cost is None:
         billed = "What was billed is not known yet (get_generation)"

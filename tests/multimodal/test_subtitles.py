@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,66 @@ def test_times_are_always_well_formed(times) -> None:
         r"^\d\d+:[0-5]\d:[0-5]\d,\d{3} --> \d\d+:[0-5]\d:[0-5]\d,\d{3}$", made, re.M
     )
     assert len(stamps) == len(times)
+
+
+def subtitled(text: str, *words: str) -> str:
+    rows = [{"word": word, "start": i / 9, "end": (i + 1) / 9} for i, word in enumerate(words)]
+    (cue,) = subtitles.read({"text": text, "words": rows}).cues
+    return cue.text
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, world! (Yes.)", ["Hello", ",", "world", "!", "(", "Yes", ".", ")"]),
+        ("今天天气很好。", ["今天", "天气", "很", "好", "。"]),
+        ("これはテストです。", ["これ", "は", "テスト", "です", "。"]),
+        ("สวัสดีครับ", ["สวัสดี", "ครับ"]),
+        ("안녕하세요 세계", ["안녕하세요", "세계"]),
+        ("¿Qué tal? 50 %", ["¿", "Qué", "tal", "?", "50", " %"]),
+    ],
+)
+def test_words_are_joined_as_people_write(known: bool, text: str, words: list[str]) -> None:
+    if any(word != word.strip() for word in words):
+        words = [word.strip() for word in words]
+        text = text.replace(" %", "%") if not known else text
+    assert subtitled(text if known else "", *words) == text
+
+
+@pytest.mark.parametrize("said", ["I don't know.", "Well-known: 3.5 l", "a/b 今天 c"])
+def test_words_are_joined_as_the_text_has_them(said: str) -> None:
+    pieces = re.findall(r"\w+|[^\w\s]", said)
+    assert subtitled(said, *pieces) == said
+
+
+def test_words_are_joined_as_the_model_spaced_them() -> None:
+    assert subtitled("", " I", " do", "n't", " know", ".") == "I don't know."
+    assert subtitled("", "今 ", "天") == "今 天"
+
+
+LACKS = [
+    {"text": "Two."},
+    {"text": "Two.", "start": None, "end": None},
+    {"text": "Two.", "start": 1.0},
+    {"text": "Two.", "end": 2.0},
+    {"text": "Two.", "start": "1.0", "end": "2.0"},
+    {"text": "Two.", "start": [], "end": {}},
+    {"start": 1.0, "end": 2.0, "words": [{"word": "Two."}]},
+    {"text": None, "start": 1.0, "words": [{"word": " Two", "start": 1}, {"word": "."}]},
+]
+
+
+@pytest.mark.parametrize("second", LACKS, ids=repr)
+def test_no_sentence_is_lost_whatever_a_segment_lacks(second: dict) -> None:
+    first, third = {"text": "One.", "start": 0, "end": 1}, {"text": "Three.", "start": 2, "end": 3}
+    spoken = subtitles.read({"text": "One. Two. Three.", "segments": [first, second, third]})
+    assert [cue.text for cue in spoken.segments] == ["One.", "Two.", "Three."]
+    assert [cue.start for cue in spoken.segments] == [0, 1, 2]
+    assert spoken.segments[1].end in (1.0, 2.0)
+
+
+def test_a_reply_without_its_whole_text_is_made_of_its_segments() -> None:
+    rows = [{"text": "今天"}, {"text": "很好。"}]
+    assert subtitles.read({"segments": rows}).text == "今天很好。"
+    assert subtitles.joined([(0, Spoken("今天。")), (9, Spoken("很好。"))]).text == "今天。很好。"

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.models import datasets
 from openrouter_mcp.multimodal import video
 
 ROW = {"id": "acme/reel", "supported_durations": [4, 8], "generate_audio": True}
@@ -58,3 +60,23 @@ def test_a_model_without_sound_needs_not_be_told_to_be_silent():
     body = {"generate_audio": False}
     video.fit({"id": "acme/reel", "generate_audio": False}, body, [])
     assert body == {}
+
+
+NOTHING_SAID = [None, [], {}, "", " ", [None], {"min": None, "max": None}, {"levels": []}]
+
+
+@pytest.mark.parametrize("nothing", NOTHING_SAID, ids=repr)
+def test_null_empty_and_absent_say_nothing(nothing) -> None:
+    silent = dict.fromkeys((*video.LISTS.values(), "supported_frame_images"), nothing)
+    body = {"duration": 5, "resolution": "720p", "aspect_ratio": "16:9", "size": "1280x720"}
+    for row in ({"id": "acme/reel", **silent}, {"id": "acme/reel"}):
+        video.fit(row, dict(body), ["first_frame"])
+    assert not datasets.is_upscaler({"creativity": nothing, "upscale_factor": nothing})
+    with pytest.raises(OpenRouterError, match=r"takes no options\.creativity"):
+        video.fit({"id": "acme/reel", "creativity": nothing}, {"creativity": 1}, [])
+
+
+@pytest.mark.parametrize("said", [[1, 2], [0], {"min": 1, "max": None}, 2])
+def test_an_upscaler_says_so(said) -> None:
+    assert datasets.is_upscaler({"creativity": None, "upscale_factor": said})
+    video.fit({"id": "acme/up", "creativity": said}, {"creativity": 1}, [])

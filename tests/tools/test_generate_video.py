@@ -491,3 +491,43 @@ async def test_a_killed_server_loses_no_video_and_pays_nothing_twice(
     assert len(ordered(simulator)) == 1
     assert "3.2" in got.meta[RECEIPT]["cost"]
     assert "today $3.20 of $50.00" in text(got)
+
+
+FILMS = {
+    ".mkv": b"\x1aE\xdf\xa3\x93B\x82\x88matroska" + bytes(90),
+    ".avi": b"RIFF\0\1\0\0AVI LIST" + bytes(90),
+    ".ts": (b"\x47" + bytes(187)) * 4,
+    ".ogv": b"OggS\0\2" + bytes(22) + b"\x80theora" + bytes(90),
+    ".bin": b"\x93\0new container" + bytes(90),
+}
+
+
+@pytest.mark.parametrize("suffix", FILMS)
+async def test_a_film_in_an_unlisted_container_is_saved_with_a_note(
+    client, simulator, output, suffix: str
+) -> None:
+    data = FILMS[suffix]
+    simulator.answer_raw(data, path="/videos/*/content*", media_type="video/mp4")
+    result = await call(client, prompt="x")
+    assert not result.is_error, text(result)
+    assert (output / f"x{suffix}").read_bytes() == data
+    assert "Not every player" in text(result) or "no video of a kind that is known" in text(result)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Too violent.",
+        {"message": "Too violent.", "code": 400},
+        {"error": {"message": "Too violent."}},
+        '{"error": {"code": 400, "message": "Too violent.", "metadata": {"raw": []}}}',
+        [{"message": "Too violent."}],
+    ],
+    ids=repr,
+)
+async def test_the_failure_of_a_video_is_told_in_words(client, simulator, error) -> None:
+    look = json.dumps({"id": "gen-vid-1", "status": "failed", "error": error})
+    simulator.answer_raw(look, path="/videos/gen*", media_type="application/json")
+    result = await call(client, prompt="x")
+    assert result.meta[ERROR]["code"] == "JOB_FAILED"
+    assert "failed at OpenRouter (Too violent)." in text(result)

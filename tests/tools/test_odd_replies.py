@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import sqlite3
+import struct
 import wave
 from typing import Any
 from urllib.parse import quote
@@ -402,3 +403,64 @@ async def test_an_answer_that_says_nothing_is_retryable_only_if_it_cost_nothing(
     result = await client.call_tool("chat", arguments, raise_on_error=False)
     assert "without saying anything" in result.content[0].text
     assert result.meta[ERROR_META]["retryable"] is retryable
+
+
+INDICES = [[None, None], [0, 0], [1, 1], [5, 6], ["a", "b"], [-1, 0], [0, None], [{}, []]]
+
+
+@pytest.mark.parametrize("indices", INDICES, ids=repr)
+async def test_vectors_without_usable_index_are_taken_by_position(client, simulator, indices):
+    rows = [{"index": i, "embedding": e} for i, e in zip(indices, ([1, 0], [0, 1]), strict=True)]
+    for row in rows:
+        if row["index"] is None:
+            del row["index"]
+    reply = {"data": [*rows, {"embedding": [1, 0.1]}], "usage": USAGE}
+    if all(isinstance(i, int) for i in indices):
+        reply["data"][2]["index"] = 0
+    simulator.answer_raw(json.dumps(reply), path="/embeddings", media_type="application/json")
+    arguments = {"query": "q", "texts": ["a", "b"]}
+    result = await client.call_tool("embed_texts", arguments, raise_on_error=False)
+    assert not result.is_error, text(result)
+    # The first one is the query's: the second text is nearest to it.
+    assert [row["index"] for row in result.structured_content["results"]] == [1, 0]
+
+
+async def test_vectors_with_an_index_are_taken_by_it(client, simulator):
+    rows = [{"index": i, "embedding": e} for i, e in ((2, [0, 1]), (0, [1, 0]), (1, [1, 0.1]))]
+    reply = json.dumps({"data": rows, "usage": USAGE})
+    simulator.answer_raw(reply, path="/embeddings", media_type="application/json")
+    result = await client.call_tool("embed_texts", {"query": "q", "texts": ["a", "b"]})
+    assert [row["index"] for row in result.structured_content["results"]] == [0, 1]
+
+
+NO_NUMBERS = [
+    "[NaN, 1]",
+    "[null, 0]",
+    "[1e999, 0]",
+    f'"{base64.b64encode(struct.pack("<2f", float("nan"), 1)).decode()}"',
+]
+
+
+@pytest.mark.parametrize("vector", NO_NUMBERS)
+async def test_what_is_no_number_never_ranks(client, simulator, vector: str):
+    rows = f'{{"embedding": [1, 0]}}, {{"embedding": {vector}}}, {{"embedding": [-1, 0]}}'
+    reply = f'{{"data": [{rows}], "usage": {json.dumps(USAGE)}}}'
+    simulator.answer_raw(reply, path="/embeddings", media_type="application/json")
+    arguments = {"query": "q", "texts": ["a", "b"]}
+    result = await client.call_tool("embed_texts", arguments, raise_on_error=False)
+    assert not result.is_error, text(result)
+    assert [row["index"] for row in result.structured_content["results"]] == [1]
+    assert "what is no number" in text(result)
+
+
+async def test_rows_beyond_top_n_or_twice_are_dropped(client, simulator):
+    scores = [(0, 0.2), (1, 0.9), (1, 0.9), (1, 0.1), (2, 0.5), (7, 1), (-1, 1), (True, 1)]
+    rows = [{"index": index, "relevance_score": score} for index, score in scores]
+    rows += [{"index": 0, "relevance_score": None}, {"index": 2}, {"relevance_score": 1}]
+    reply = json.dumps({"results": rows, "usage": USAGE})
+    for top_n, expected in ((0, [1, 2, 0]), (2, [1, 2]), (1, [1])):
+        simulator.answer_raw(reply, path="/rerank", media_type="application/json")
+        arguments = {"query": "q", "documents": ["a", "b", "c"], "top_n": top_n}
+        result = await client.call_tool("rerank_documents", arguments)
+        found = result.structured_content["results"]
+        assert [row["index"] for row in found] == expected
