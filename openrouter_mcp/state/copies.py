@@ -23,7 +23,8 @@ FURTHER = {
 def copied(connection: sqlite3.Connection) -> Rows:
     """Every row of every table. Raises `sqlite3.Error`."""
     # Tables come before those that refer to them: they were made in that order.
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+    tables = "type = 'table' AND name NOT LIKE 'sqlite_%'"
+    query = f"SELECT name FROM sqlite_master WHERE {tables} ORDER BY rowid"  # noqa: S608
     rows: dict[str, Sequence[tuple[Any, ...]]] = {}
     for (name,) in connection.execute(query).fetchall():
         found = connection.execute(f"SELECT * FROM {name}")  # noqa: S608 - one of our tables

@@ -56,6 +56,7 @@ class Histories(RuleBasedStateMachine):
         self.processes: list[Process] = []
         self.calls: list[Call] = []
         self.known: dict[str, Decimal] = {}
+        self.deleted = False
         self.start()
 
     def teardown(self):
@@ -90,7 +91,18 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def start(self):
         store = Store(Path(self.directory.name))
-        self.processes.append(Process(store, Budget(CAPS, store, clock=lambda: self.now)))
+        process = Process(store, Budget(CAPS, store, clock=lambda: self.now))
+        self.runner.run(process.budget.remaining())
+        self.processes.append(process)
+
+    @precondition(lambda self: self.processes and not self.deleted)
+    @rule(suffixes=st.sampled_from([[""], ["-wal"], ["-wal", "-shm"], ["", "-wal", "-shm"]]))
+    def delete_the_file(self, suffixes):
+        self.deleted = True
+        for suffix in suffixes:
+            Path(self.directory.name, f"state.db{suffix}").unlink()
+        for process in self.processes:
+            self.runner.run(process.budget.remaining())
 
     @rule(seconds=st.sampled_from([-DAY, DAY]) | st.integers(-2 * DAY, 2 * DAY))
     def change_the_clock(self, seconds):
