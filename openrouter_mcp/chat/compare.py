@@ -319,7 +319,7 @@ class Comparison(PaidCall):
                 await show(message)
 
         async def ask_one(candidate: Candidate, request: ChatRequest) -> None:
-            own = replace(purchase, limit=self._share, report=report)
+            own = purchase.part(self._share, report)
             try:
                 candidate.exchange = await ask(own, request, candidate.listen)
                 own.audit(candidate.exchange.receipt, request.preview())
@@ -347,7 +347,7 @@ class Comparison(PaidCall):
         if len(answered) < FEWEST:
             return Verdict(judge, error="Fewer than two models answered: nothing to judge.")
         asked = replace(self._judging, prompt=brief(self._asked.prompt, answered))
-        own = replace(purchase, limit=asked.limit)
+        own = purchase.part(asked.limit)
         try:
             request = await conversation.compose_for(self._app, asked)
             await handle.report(f"{request.model.id} judges the answers")

@@ -90,7 +90,11 @@ async def pay(
 
         bounded = replace(request, body=dict(paid.body))
         hearing = replace(listener, on_generation=on_generation)
-        answer = await complete(purchase.client, bounded, hearing, answer)
+        answer = answer or Answer()
+        try:
+            await complete(purchase.client, bounded, hearing, answer)
+        finally:
+            paid.read_answer(answer)
         paid.receipt = receipts.of_chat(bounded, answer)
         return answer
 

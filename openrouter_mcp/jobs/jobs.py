@@ -23,6 +23,7 @@ from openrouter_mcp.jobs.table import JobRow, JobTable, State
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.spending.receipts import Receipt, told
 from openrouter_mcp.state.store import Store, StoreBusyError
 from openrouter_mcp.text import random_id
 from openrouter_mcp.timing import Timing
@@ -45,6 +46,8 @@ class Handle:
         """The text so far; the job is stored with it every two seconds."""
         self.billing_note = ""
         """A sentence for whoever cancels the job: whether the provider bills on."""
+        self.receipt: Callable[[], Receipt | None] = lambda: None
+        """What is paid by now, for whoever never gets the result; the job is stored with it."""
         self.message = f"{title}: waiting"
         self.lasting = False
         """Whether the work goes on when the call that began it is cancelled: OpenRouter's does."""
@@ -332,6 +335,7 @@ class Jobs:
             text=handle.text,
             upstream_id=handle.upstream_id,
             details=handle.details,
+            receipt=told(handle.receipt()) or job.row.receipt,
             message=handle.message,
         )
         if not task.done():

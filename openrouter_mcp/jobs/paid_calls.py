@@ -136,6 +136,7 @@ class PaidCalls:
                 call.less,
                 self._listed,
             )
+            handle.receipt = purchase.so_far
             try:
                 return await call.perform(purchase, handle)
             except OpenRouterError as error:

@@ -16,6 +16,7 @@ from openrouter_mcp.results import SavedFile
 from openrouter_mcp.text import clean, duration
 
 META = "openrouter/job"
+PAID_ANEW = "Call {tool} again only if the answer is still wanted: that is paid anew."
 TAIL = 500
 """Characters shown of a text that still grows."""
 
@@ -50,7 +51,7 @@ def ended(job: JobRow, shown: int) -> ToolResult:
     if job.result:
         return job.result
     error = job.error or OpenRouterError(Code.INTERNAL, NEXT_STEP[Code.INTERNAL])
-    meta = {META: _meta(job), results.ERROR_META: error.meta()}
+    meta = {META: _meta(job), results.ERROR_META: error.meta(), **_receipt_meta(job)}
     return results.tool_result(_with_text(error.message, job, shown), meta=meta, is_error=True)
 
 
@@ -68,12 +69,13 @@ def saved(job: JobRow, files: Sequence[SavedFile], notes: Iterable[str]) -> Tool
 def stopped(job: JobRow, shown: int) -> ToolResult:
     """The good news that a job was cancelled, for who wanted that."""
     message = job.error.message if job.error else ""
-    return results.tool_result(_with_text(message, job, shown), meta={META: _meta(job)})
+    meta = {META: _meta(job), **_receipt_meta(job)}
+    return results.tool_result(_with_text(message, job, shown), meta=meta)
 
 
 def cancelled(job: JobRow, billing_note: str = "") -> JobRow:
     """The job as one that was stopped."""
-    next_step = NEXT_STEP[Code.CANCELLED]
+    next_step = PAID_ANEW.format(tool=job.tool) if job.receipt else NEXT_STEP[Code.CANCELLED]
     if job.upstream_id:
         fetching = f'get_job(job_id="{job.id}", save_to="./")'
         next_step = f"Should it be wanted after all, {fetching} fetches it without paying again."
@@ -92,7 +94,7 @@ def lost(job: JobRow) -> JobRow:
         Code.JOB_FAILED,
         f"The server that ran {job.tool} ({job.title}) ended {duration(job.seconds)} after the "
         "start of this job, and OpenRouter does not keep the answer. What was produced may have "
-        f"been billed (get_usage). Call {job.tool} again if the answer is still wanted.",
+        f"been billed (get_usage). {PAID_ANEW.format(tool=job.tool)}",
     )
     return replace(job, state=State.LOST, error=error)
 
@@ -125,10 +127,17 @@ def _meta(job: JobRow) -> dict[str, str | float]:
     }
 
 
+def _receipt_meta(job: JobRow) -> dict[str, Any]:
+    return {results.RECEIPT_META: job.receipt["meta"]} if job.receipt else {}
+
+
 def _with_text(message: str, job: JobRow, shown: int) -> str:
+    """Why there is no result, the text until then, and the receipt of what was paid."""
+    line = job.receipt.get("line", "")
     if not job.text:
-        return message
+        return results.paragraphs([message, line])
     count = f"{len(job.text):,} characters"
     if len(job.text) > shown:
         count = f"the first {shown:,} of {count}"
-    return f"{message}\n\nThe text until then ({count}):\n\n{job.text[:shown]}"
+    text = f"The text until then ({count}):\n\n{job.text[:shown]}"
+    return results.paragraphs([message, text, line])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -38,17 +38,20 @@ COLUMNS = (
     "error",
     "upstream_id",
     "details",
+    "receipt",
 )
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs WHERE expires >= ?"  # noqa: S608 - no value in it
 SAVE = """
 INSERT INTO jobs (id, tool, title, state, created, updated, expires, owner, lease,
-                  text, result, error, upstream_id, details)
+                  text, result, error, upstream_id, details, receipt)
 VALUES (:id, :tool, :title, :state, :created, :updated, :expires, :owner, :lease,
-        :text, :result, :error, :upstream_id, :details)
+        :text, :result, :error, :upstream_id, :details,
+        :receipt)
 ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, updated = excluded.updated, expires = excluded.expires,
     lease = excluded.lease, text = excluded.text, result = excluded.result,
-    error = excluded.error, upstream_id = excluded.upstream_id, details = excluded.details
+    error = excluded.error, upstream_id = excluded.upstream_id, details = excluded.details,
+    receipt = excluded.receipt
 """
 # A lease that ends much later than one taken now is from before the clock was set back. A process
 # that died while it was cancelling counts as one that did so.
@@ -97,6 +100,8 @@ class JobRow:
     """The id under which OpenRouter goes on with it, whatever becomes of this server."""
     details: str = ""
     """What a process that goes on with it has to know beside the id."""
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+    """What was paid for it by now: `line` and `meta`."""
     message: str = ""
     """The last progress message; known only to the process that runs the job."""
 
@@ -209,6 +214,7 @@ def _fields(job: JobRow) -> dict[str, Any]:
         **{name: getattr(job, name) for name in JobRow.__dataclass_fields__},
         # Half a surrogate pair, as a stream may end in, is nothing that SQLite could keep.
         "text": storable(job.text),
+        "receipt": json.dumps(job.receipt),
         "result": job.result and _result_json(job.result),
         "error": job.error and json.dumps({"message": job.error.message, **job.error.meta()}),
     }
@@ -223,6 +229,7 @@ def _row(values: tuple[Any, ...]) -> JobRow:
     )
     fields["error"] = error and _error(json.loads(error))
     fields["details"] = fields["details"] or ""
+    fields["receipt"] = json.loads(fields["receipt"] or "{}")
     return JobRow(**fields)
 
 

@@ -50,7 +50,7 @@ Listed = Callable[[str], Model | None]
 audit_log = logging.getLogger("openrouter_mcp.audit")
 
 
-@dataclass
+@dataclass(eq=False)
 class PaidRequest:
     """A request that is being paid: what to send, and what OpenRouter has told about it so far."""
 
@@ -67,6 +67,7 @@ class PaidRequest:
     """Whether to ask for the provider too, which some replies do not name."""
     receipt: Receipt | None = None
     """Given by a caller that knows more of the answer than its usage."""
+    begun: float = field(default_factory=time.monotonic)
 
     async def on_headers(self, headers: Mapping[str, str]) -> None:
         """Keep the generation id that comes with the headers of a reply."""
@@ -97,6 +98,17 @@ class PaidRequest:
         self.answered_by = self.answered_by or responses.text(statistics, "model")
         self.provider = self.provider or responses.text(statistics, "provider_name")
         self.usage = costs.completed(self.usage, statistics)
+
+    def known(self) -> Receipt:
+        """The receipt as far as the reply has told by now."""
+        return receipts.of_usage(
+            self.model,
+            self.usage,
+            answered=self.answered_by,
+            provider=self.provider,
+            generation_id=self.generation_id,
+            seconds=time.monotonic() - self.begun,
+        )
 
     @property
     def has_cost(self) -> bool:
@@ -135,6 +147,8 @@ class Purchase:
     listed: Listed | None = None
     """Finds the listed model that answered, to remember its prices."""
     receipts: list[Receipt] = field(default_factory=list, init=False)
+    open: list[PaidRequest] = field(default_factory=list, init=False)
+    """The requests under way."""
     _reservations: list[Reservation] = field(default_factory=list, init=False)
     """The money of every request so far."""
     _reserving: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -151,7 +165,7 @@ class Purchase:
         async with held as reservation:
             await reservation.sent()
             paid = PaidRequest(reservation, model, body)
-            begun = time.monotonic()
+            self.open.append(paid)
             try:
                 with watched() as delivery:
                     yield paid
@@ -159,13 +173,30 @@ class Purchase:
                 failed = isinstance(error, OpenRouterError)
                 if failed and not paid.has_cost:
                     paid.read(error.reply)
-                if failed and paid.has_cost:
-                    # The reply told its cost, but cannot be used: it is paid for all the same.
-                    await self._settle(paid, time.monotonic() - begun)
+                answered = delivery.may_cost and bool(paid.generation_id)
+                if failed and (paid.has_cost or (answered and error.http_status is None)):
+                    # The reply cannot be used: it is paid for all the same.
+                    await self._settle(paid)
                 elif not delivery.may_cost:
                     await reservation.release()
+                elif answered:
+                    self.receipts.append(paid.known())
                 raise
-            await self._settle(paid, time.monotonic() - begun)
+            finally:
+                self.open.remove(paid)
+            await self._settle(paid)
+
+    def part(self, limit: Decimal | None, report: Report | None = None) -> Purchase:
+        """A share of this purchase with a limit of its own; the receipts are those of the whole."""
+        own = replace(self, limit=limit, report=report or self.report)
+        own.receipts, own.open = self.receipts, self.open
+        return own
+
+    def so_far(self) -> Receipt | None:
+        """One receipt for all that is paid by now, what is under way included; None if nothing."""
+        under_way = [each.known() for each in self.open if each.generation_id]
+        every = [*self.receipts, *under_way]
+        return receipts.together(every) if every else None
 
     async def receipt(self, quantity: str = "") -> Receipt:
         """One receipt for all requests, once they are done, and the audit line for it."""
@@ -269,9 +300,9 @@ class Purchase:
             retryable=any(each.open for each in self._reservations),
         )
 
-    async def _settle(self, paid: PaidRequest, seconds: float) -> None:
+    async def _settle(self, paid: PaidRequest) -> None:
         """Write into the ledger what a request that is over has cost, and keep its receipt."""
-        receipt = paid.receipt or await self._receipt_of(paid, seconds)
+        receipt = paid.receipt or await self._receipt_of(paid)
         free = receipt.from_cache and receipt.cost is None
         await paid.reservation.settle(
             Decimal(0) if free else receipt.cost,
@@ -290,21 +321,15 @@ class Purchase:
         row = self.listed(model) if self.listed else None
         return Prices.of(row.pricing) if row else None
 
-    async def _receipt_of(self, paid: PaidRequest, seconds: float) -> Receipt:
+    async def _receipt_of(self, paid: PaidRequest) -> Receipt:
         """The receipt of a request that is done; what its reply did not tell is asked for."""
+        seconds = time.monotonic() - paid.begun
         if paid.generation_id and not paid.is_complete:
             with suppress(OpenRouterError):
                 paid.read_statistics(
                     await statistics_in_time(self.client, paid.generation_id) or {}
                 )
-        return receipts.of_usage(
-            paid.model,
-            paid.usage,
-            answered=paid.answered_by,
-            provider=paid.provider,
-            generation_id=paid.generation_id,
-            seconds=seconds,
-        )
+        return replace(paid.known(), seconds=seconds)
 
 
 def audit(settings: Settings, tool: str, receipt: Receipt, prompt: str) -> None:

@@ -113,6 +113,11 @@ class Receipt:
         return f"{dollars(self._fee)}{own}{searches}"
 
 
+def told(receipt: Receipt | None) -> dict[str, Any]:
+    """The receipt as a job keeps it: its `line` and its `meta`; empty if there is none."""
+    return {"line": receipt.line(), "meta": receipt.meta()} if receipt else {}
+
+
 def after_paying(error: OpenRouterError, receipt: Receipt) -> OpenRouterError:
     """The failure beside its receipt: what was paid is not to be called again unasked.
 

@@ -39,6 +39,7 @@ MIGRATIONS = (
     ALTER TABLE ledger ADD COLUMN prompt_price INTEGER;
     ALTER TABLE ledger ADD COLUMN completion_price INTEGER;
     """,
+    "ALTER TABLE jobs ADD COLUMN receipt TEXT;",
 )
 """SQL that leads from each version to the next. Money is nano-dollars, times are unix seconds."""
 

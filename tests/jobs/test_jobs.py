@@ -699,7 +699,7 @@ async def test_a_job_whose_server_was_killed_is_lost_but_not_its_text(
     assert result.is_error
     assert result.meta["openrouter/error"]["code"] == "JOB_FAILED"
     assert result.meta[META]["state"] == "lost"
-    assert "Call generate_video again" in text(result)
+    assert "Call generate_video again only if" in text(result)
     assert text(result).endswith("\n\nParis, of course")
     assert await state(jobs, identity) is State.LOST
     assert (await jobs.cancel(identity)).meta[META]["state"] == "lost"
