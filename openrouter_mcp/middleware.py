@@ -27,7 +27,7 @@ from openrouter_mcp import credentials, results
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.files import save
-from openrouter_mcp.text import did_you_mean, nearest, validation_reason
+from openrouter_mcp.text import DEEPEST_JSON, did_you_mean, is_too_deep, nearest, validation_reason
 
 SHOWN_ISSUES = 8
 LONGEST_ADDRESS = 2000
@@ -161,6 +161,12 @@ class Boundary(Middleware):
             )
         if name not in self._tools:
             raise _unknown("tool", name, list(self._tools))
+        if is_too_deep(arguments):
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"The arguments of {name} have more than {DEEPEST_JSON} levels. Make them flatter "
+                "and call again.",
+            )
         known = self._tools[name].parameters["properties"]
         for argument in arguments.keys() - known.keys():
             raise _unknown(f"argument of {name}", argument, list(known))

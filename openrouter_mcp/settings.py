@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from openrouter_mcp.text import validation_reason
+from openrouter_mcp.text import parse_json, validation_reason
 
 NAME = "openrouter-mcp"
 PREFIX = "OPENROUTER_"
@@ -36,12 +35,12 @@ def _items(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
-        return json.loads(value)
+        return parse_json(value)
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def _json(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
+    return parse_json(value) if isinstance(value, str) else value
 
 
 def _upper(value: object) -> object:

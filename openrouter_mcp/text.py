@@ -15,6 +15,8 @@ LONGEST_NAME = 200
 """Characters of a name that others are compared with; nobody means a longer one."""
 DAY = 86_400
 """Seconds."""
+DEEPEST_JSON = 128
+"""Levels of a JSON value; what others can read of ours, with our own levels around it, has 200."""
 LONGEST_NUMBER = 300
 """Digits of a whole number; a longer one is no number that anyone counts with."""
 STRING_OR_TRAILING_COMMA = re.compile(r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|,(\s*[}\]])', re.DOTALL)
@@ -26,6 +28,7 @@ BLANK = frozenset(
     + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 )
 """Characters that count as printable, of which nothing is seen."""
+TOO_DEEP = f"it has more than {DEEPEST_JSON} levels"
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
 
@@ -118,19 +121,42 @@ def parse_json(text: str | bytes) -> Any:
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "replace")
-    try:
-        value = json.loads(
-            text.strip(),
-            parse_constant=_no_number,
-            parse_float=_finite,
-            parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else None,
-        )
-    except RecursionError:
-        raise ValueError("too deep") from None
+    value = parse_literally(
+        text.strip(),
+        parse_constant=_no_number,
+        parse_float=_finite,
+        parse_int=lambda digits: int(digits) if len(digits) <= LONGEST_NUMBER else None,
+    )
     if not HALF_CHARACTER.search(text):
         return value
     units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
     return json.loads(units.decode("utf-16-le", "replace"))
+
+
+def parse_literally(text: str | bytes, **options: Any) -> Any:
+    """The value of JSON as Python has it, for what we wrote ourselves. Raises `ValueError`."""
+    try:
+        value = json.loads(text, **options)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    if is_too_deep(value):
+        raise ValueError(TOO_DEEP)
+    return value
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value has more levels than can be handed on."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(DEEPEST_JSON):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def without_trailing_commas(text: str) -> str:

@@ -22,7 +22,7 @@ from openrouter_mcp.mcp_client.servers import McpServer, ServerError
 from openrouter_mcp.progress import Report
 from openrouter_mcp.results import UNKNOWN_TYPE
 from openrouter_mcp.settings import variable
-from openrouter_mcp.text import clean, did_you_mean, nearest, storable
+from openrouter_mcp.text import clean, did_you_mean, nearest, parse_json, storable
 
 IMAGES = {"image/png", "image/jpeg", "image/webp", "image/gif"}
 SOUNDS = {
@@ -150,7 +150,7 @@ def _text_blocks(result: mt.CallToolResult) -> list[str]:
 def _repeats(text: str, structured: Any) -> bool:
     """Whether the text only repeats the structured content, perhaps the value of its one field."""
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         value = text
     if isinstance(structured, dict) and len(structured) == 1:

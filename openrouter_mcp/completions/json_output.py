@@ -13,7 +13,7 @@ from typing import Any
 from openrouter_mcp.completions import schemas
 from openrouter_mcp.completions.schemas import LITERAL_KEYWORDS, rebuilt
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.text import without_trailing_commas
+from openrouter_mcp.text import is_too_deep, without_trailing_commas
 
 Json = dict[str, Any]
 
@@ -119,10 +119,12 @@ def _literal(text: str) -> Iterator[Any]:
     """The text as one value, else each object and list in it, however it is wrapped."""
     decoder = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
     try:
-        yield decoder.decode(text.strip())
+        whole = decoder.decode(text.strip())
     except (ValueError, RecursionError):
         pass
     else:
+        if not is_too_deep(whole):
+            yield whole
         return
     at = 0
     for _ in range(MOST_ATTEMPTS):
@@ -132,7 +134,8 @@ def _literal(text: str) -> Iterator[Any]:
         except (ValueError, RecursionError):
             at += 1
         else:
-            yield value
+            if not is_too_deep(value):
+                yield value
 
 
 def _start(text: str, after: int) -> int:

@@ -14,7 +14,7 @@ from mcp.types import CallToolResult
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.results import ERROR_META
 from openrouter_mcp.state.store import Store
-from openrouter_mcp.text import storable
+from openrouter_mcp.text import parse_json, storable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -223,11 +223,17 @@ def _fields(job: JobRow) -> dict[str, Any]:
 def _row(values: tuple[Any, ...]) -> JobRow:
     fields = dict(zip(COLUMNS, values, strict=True))
     result, error = fields["result"], fields["error"]
-    fields["state"] = State(fields["state"])
-    fields["result"] = result and ToolResult.from_mcp_result(
-        CallToolResult.model_validate_json(result)
-    )
-    fields["error"] = error and _error(json.loads(error))
+    try:
+        fields["state"] = State(fields["state"])
+        fields["result"] = result and ToolResult.from_mcp_result(
+            CallToolResult.model_validate(parse_json(result))
+        )
+        fields["error"] = error and _error(parse_json(error))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        damage = OpenRouterError(
+            Code.JOB_FAILED, "The record of this job is damaged. See get_usage for what it cost."
+        )
+        fields |= {"state": State.FAILED, "result": None, "error": damage}
     fields["details"] = fields["details"] or ""
     fields["receipt"] = json.loads(fields["receipt"] or "{}")
     return JobRow(**fields)

@@ -31,7 +31,7 @@ from mcp.os.win32.utilities import (
 from mcp.shared.message import SessionMessage
 
 from openrouter_mcp import programs
-from openrouter_mcp.text import clean, storable
+from openrouter_mcp.text import clean, parse_literally, storable
 from openrouter_mcp.timing import Timing
 
 LONGEST_MESSAGE = 16 * 1024 * 1024
@@ -206,7 +206,7 @@ def _message(line: bytes) -> mt.JSONRPCMessage:
     try:
         return mt.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValueError:
-        value = json.loads(line.decode("utf-8", "replace"))
+        value = parse_literally(line.decode("utf-8", "replace"))
         whole = storable(json.dumps(value, ensure_ascii=False))
         return mt.jsonrpc_message_adapter.validate_json(whole, by_name=False)
 

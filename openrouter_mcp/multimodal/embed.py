@@ -37,7 +37,7 @@ from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import estimate
 from openrouter_mcp.spending.paid_request import Purchase
-from openrouter_mcp.text import storable
+from openrouter_mcp.text import parse_literally, storable
 
 JSONL = ".jsonl"
 NPY = ".npy"
@@ -428,11 +428,11 @@ def parse_jsonl(data: bytes) -> Vectors:
     rows, documents, models = [], [], set()
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            entry = json.loads(line)
+            entry = parse_literally(line)
             rows.append(vector(entry["embedding"]))
             documents.append(Document(str(entry["text"]), str(entry.get("file") or "")))
             models.add(str(entry["model"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             raise ValueError(f"line {number} has no model, text and embedding") from None
     if len({len(row) for row in rows}) != 1 or len(models) != 1 or not rows[0]:
         raise ValueError("its lines are not of one model and one length")

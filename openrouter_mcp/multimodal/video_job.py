@@ -41,7 +41,7 @@ from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.paid_request import PaidRequest, Purchase, audit
 from openrouter_mcp.spending.receipts import Receipt
-from openrouter_mcp.text import clean, duration
+from openrouter_mcp.text import clean, duration, parse_json
 
 if TYPE_CHECKING:
     import httpx2
@@ -235,7 +235,13 @@ async def make(
 
 async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
     """Go on with a video that a process which died had ordered; nothing is paid again."""
-    order = Order(**json.loads(handle.details))
+    try:
+        order = Order(**parse_json(handle.details))
+    except (ValueError, TypeError):
+        raise OpenRouterError(
+            Code.JOB_FAILED,
+            f"The record of this job is damaged. OpenRouter knows its video as {job_id[:100]}.",
+        ) from None
     if handle.place:
         order = order.to(handle.place)
         handle.details = json.dumps(order.__dict__)

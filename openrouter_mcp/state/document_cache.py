@@ -11,6 +11,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.state import private
+from openrouter_mcp.text import parse_json
 from openrouter_mcp.timing import Timing
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ logger = logging.getLogger("openrouter_mcp")
 
 # Seconds: how long to leave a failing server alone.
 RETRY_AFTER_FAILURE = 60.0
+MOST_BYTES = 200_000_000
+"""Of one document."""
 
 Signature = tuple[int, int, int] | None
 Fetch = Callable[[], Awaitable[Any]]
@@ -222,15 +226,24 @@ def _signature(path: Path) -> Signature:
 
 
 def _read(path: Path, known: _Entry | None) -> _Entry | None:
-    """Read the document; a missing or damaged file leaves what was known."""
+    """Read the document; what is known stays if there is none. A damaged one is set aside."""
     signature = _signature(path)
     if signature is None or (known and known.signature == signature):
         return known
     try:
         private.check(path.parent)
-        document = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError("too large")  # noqa: TRY301 - told below
+        document = parse_json(content)
         return _Entry(document["data"], float(document["fetched_at"]), signature)
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError:
+        return known
+    except (ValueError, KeyError, TypeError) as error:
+        logger.warning("%s is damaged (%s) and set aside", path, type(error).__name__)
+        with suppress(OSError):
+            path.replace(path.with_suffix(".damaged"))
         return known
 
 

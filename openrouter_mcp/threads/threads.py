@@ -18,7 +18,7 @@ from openrouter_mcp.money import NANO
 from openrouter_mcp.settings import Settings
 from openrouter_mcp.state import private
 from openrouter_mcp.state.store import Store, StoreBusyError
-from openrouter_mcp.text import DAY, clean, duration, random_id, storable
+from openrouter_mcp.text import DAY, clean, duration, parse_literally, random_id, storable
 from openrouter_mcp.threads.history import Message
 
 if TYPE_CHECKING:
@@ -124,9 +124,20 @@ class Threads:
 
         def work(connection: sqlite3.Connection) -> Sequence[Message]:
             query = "SELECT message FROM messages WHERE thread_id = ? ORDER BY position"
-            return [json.loads(message) for (message,) in connection.execute(query, (thread_id,))]
+            return [
+                parse_literally(message) for (message,) in connection.execute(query, (thread_id,))
+            ]
 
-        return row, await self._store.read(work)
+        try:
+            messages = await self._store.read(work)
+            if not all(isinstance(message, dict) for message in messages):
+                raise ValueError("a message is no object")  # noqa: TRY301 - told below
+        except (ValueError, TypeError):
+            raise OpenRouterError(
+                Code.NOT_FOUND,
+                f"The record of the conversation {thread_id} is damaged. Start another one.",
+            ) from None
+        return row, messages
 
     async def forget(self, thread_id: str) -> int:
         """Delete one conversation, or `"all"`; returns how many there were."""
