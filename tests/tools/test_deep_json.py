@@ -131,7 +131,8 @@ async def test_a_record_that_somebody_damaged_is_told(
         connection.execute("UPDATE messages SET message = ?", (content,))
         connection.execute(
             "INSERT INTO jobs (id, tool, title, state, created, updated, expires, owner, lease, "
-            "text, result) VALUES ('job_aaaaaaaaaa', 'chat', 'x', 'done', 1, 1, 1e12, 'x', 1, '', ?)",
+            "text, result) VALUES ('job_aaaaaaaaaa', 'chat', 'x', 'done', 1, 1, 1e12, 'x', 1, '', "
+            "?)",
             (content or "x",),
         )
     async with connect() as client:
