@@ -117,8 +117,8 @@ def _event(kind: str, data: str) -> Json | None:
         value = parse_json(data)
     except ValueError:
         value = data.strip() if kind == "error" else None
-    if kind == "error" and value and not (isinstance(value, dict) and value.get("error")):
-        return {"error": value}
+    if kind == "error" and not (isinstance(value, dict) and value.get("error")):
+        return {"error": value or {"message": ""}}
     return value if isinstance(value, dict) else None
 
 

@@ -217,7 +217,7 @@ async def reply(
         text, notes = await save.shown_text(
             app.settings, exchange.text, exchange.receipt.generation_id
         )
-    if thread_id and asked.thread_id == NEW:
+    if thread_id and asked.thread_id == NEW and not exchange.error:
         notes.append(f'Continue this conversation with thread_id="{thread_id}".')
     if thread_id and exchange.last.tool_calls:
         notes.append("This conversation is kept: of its messages, send the tool messages alone.")

@@ -32,6 +32,8 @@ from openrouter_mcp.text import clean
 Json = dict[str, Any]
 
 THOUGHT = "<think>"
+DIGITS = {str(index) for index in range(10)}
+"""Indices of choices as some providers write them."""
 NOT_STARTED = "waiting for the first word"
 FURTHER_STEP = {
     Code.NO_CREDITS: "Lower max_tokens, or use the model openrouter/free.",
@@ -95,11 +97,11 @@ class Answer:
             self.error = failure(200, chunk)
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
-        index = responses.number(choice, "index")
+        digits = responses.text(choice, "index")
+        index = int(responses.number(choice, "index") or (digits if digits in DIGITS else 0))
         delta, message = (responses.mapping(choice, name) for name in ("delta", "message"))
-        self._say(int(index or 0), content_text(delta.get("content")))
-        self._say(int(index or 0), responses.text(choice, "text"))
-        self._say(int(index or 0), content_text(message.get("content")), whole=True)
+        self._say(index, content_text(delta.get("content")) or responses.text(choice, "text"))
+        self._say(index, content_text(message.get("content")), whole=True)
         self.reasoning += reasoning_text(delta)
         self.reasoning = _whole(self.reasoning, reasoning_text(message))
         self.refusal = _whole(

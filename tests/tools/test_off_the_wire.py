@@ -77,6 +77,25 @@ async def test_an_error_among_events_is_an_error_with_what_had_come(client, simu
     assert "Overloaded" in said(result)
     assert str(cost(result)) == "0.0012"
     assert "No conversations" in (await client.call_tool("list_threads", {})).content[0].text
+    assert "Continue this conversation" not in said(result)
+
+
+async def test_an_error_event_that_says_nothing_is_an_error(client, simulator: Simulator):
+    simulator.answer_raw(chunk(content="Half an"), "event: error\ndata: {}\n\n", usage(), DONE)
+    assert (await ask(client)).is_error
+
+
+async def test_what_a_choice_says_in_two_places_is_said_once(client, simulator: Simulator):
+    both = {"index": 0, "text": "Good morning.", "delta": {"content": "Good morning."}}
+    simulator.answer_raw({"choices": [both]}, *HELLO[2:])
+    assert said(await ask(client)) == "Good morning."
+
+
+async def test_choices_are_told_apart_by_digits_too(client, simulator: Simulator):
+    simulator.answer_raw(
+        *({"choices": [{"index": n, "delta": {"content": f"No. {n}"}}]} for n in "01"), *HELLO[2:]
+    )
+    assert said(await ask(client)) == "[Choice 1]\nNo. 0\n\n[Choice 2]\nNo. 1"
 
 
 async def test_several_choices_stay_apart(client, simulator: Simulator):
