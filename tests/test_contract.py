@@ -181,6 +181,29 @@ def test_the_readme_lists_each_error_code() -> None:
     assert re.findall(r"`([A-Z_]+)`", paragraph) == [code.value for code in Code]
 
 
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/privacy.md"])
+def test_the_pages_on_trust_name_only_variables_that_there_are(page: str) -> None:
+    named = set(re.findall(r"OPENROUTER_[A-Z_]+", (ROOT / page).read_text("utf-8")))
+    assert named
+    assert named <= {settings.variable(name) for name in Settings.model_fields}
+
+
+async def test_the_page_on_privacy_names_all_that_is_stored(configure, tmp_path) -> None:
+    page = (ROOT / "docs" / "privacy.md").read_text("utf-8")
+    told = {
+        name
+        for row in re.findall(r"^\| (`.+?`) \|", page, re.MULTILINE)
+        for name in row.split(", ")
+    }
+    configure(OPENROUTER_WAIT_SECONDS="0.001")
+    async with Client(build(settings.load())) as client:
+        await client.call_tool("chat", {"prompt": "Hi", "model": "opus", "thread_id": "new"})
+        await client.call_tool("search_docs", {"query": "streaming"})
+    stored = {path.name for path in (tmp_path / "state").iterdir()}
+    assert {"state.db", "cache"} <= stored
+    assert {f"`{name.removesuffix('-wal').removesuffix('-shm')}`" for name in stored} <= told
+
+
 def test_no_module_imports_itself_by_a_detour() -> None:
     TopologicalSorter(graph()).prepare()
 
