@@ -265,6 +265,7 @@ class FileSelection:
         self._weights = FileWeights(settings, stop, purpose)
         self._remarks: list[str] = []
         self._data_urls = 0
+        self._names = 0
         self._oversized: OpenRouterError | None = None
         self.received: dict[str, Part | Spool] = {}
         """For each address its content part, or its bytes."""
@@ -282,13 +283,7 @@ class FileSelection:
     def find(self, names: Sequence[str]) -> None:
         """Find and weigh the local files. Blocks."""
         names = list(dict.fromkeys(names))
-        most_names = max(self._settings.max_files, MOST_NAMES)
-        if len(names) > most_names:
-            raise OpenRouterError(
-                Code.TOO_LARGE,
-                f"These are {len(names):,} names, and files takes at most {most_names:,} (more "
-                f"with a greater {variable('max_files')}). Name a folder or a glob.",
-            )
+        self._count_names(len(names))
         for name in names:
             if fetch.is_address(name):
                 self._order.setdefault(fetch.unquoted(name))
@@ -324,6 +319,7 @@ class FileSelection:
     def _find_alternatives(self, name: str) -> None:
         """Find what a name with braces means: it fails only if none of its alternatives matches."""
         names = walk.alternatives(name)
+        self._count_names(len(names) - 1)
         if names == [name] or self._is_there(name):
             self._find(name)
             return
@@ -337,6 +333,17 @@ class FileSelection:
                 unmatched.append(error)
         if len(unmatched) == len(names):
             raise unmatched[0]
+
+    def _count_names(self, count: int) -> None:
+        """Refuse so many names that looking for them takes long. Raises `TOO_LARGE`."""
+        self._names += count
+        most = max(self._settings.max_files, MOST_NAMES)
+        if self._names > most:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"These are {self._names:,} names, and files takes at most {most:,} (more with a "
+                f"greater {variable('max_files')}). Name a folder or a glob.",
+            )
 
     def _is_there(self, name: str) -> bool:
         """Whether a file really is called so, braces and all."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 import mcp.types as mt
 import pytest
 
+from openrouter_mcp import credentials
 from openrouter_mcp.agent.toolbox import (
     ResultPages,
     open_toolbox,
@@ -299,3 +300,17 @@ def test_the_text_of_another_run_cannot_be_read() -> None:
     outcome = pages.read(json.dumps({"result": earlier, "offset": 0}), 1000)
     assert outcome.failed
     assert "call its tool again" in outcome.text
+
+
+async def test_our_own_keys_go_to_no_server_and_come_from_none(box, tmp_path) -> None:
+    key = "sk-or-v1-0123456789"
+    (tmp_path / "config.json").write_text(f"the key is {key}")
+    made = replace(await box(allow=["peer__write"]), own_keys=(key,))
+    read = json.dumps({"path": str(tmp_path / "config.json")})
+    outcome = await made.call("peer__read", read, 10, set())
+    assert outcome.text == f"the key is {credentials.HIDDEN}"
+    write = json.dumps({"path": str(tmp_path / key)})
+    outcome = await made.call("peer__write", write, 10, set())
+    assert outcome.failed
+    assert "a key of this server" in outcome.text
+    assert not (tmp_path / key).exists()
