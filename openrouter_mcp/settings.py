@@ -153,7 +153,8 @@ class Settings(BaseSettings):
         "system's, the working directory.",
     )
     allow_unsafe_paths: bool = Field(
-        False, description="Allow files in any directory, secrets included."
+        False,
+        description="Allow reading and writing anywhere: secrets, hidden names, scripts.",
     )
     max_files: Annotated[int, Field(ge=1)] = Field(
         500, description="Most files that one call may read."

@@ -45,15 +45,16 @@ TEXTS = (
 """Endings of what people and programs only read, and nobody runs or is configured by."""
 DATA = frozenset({*TEXTS, *(kind.suffix for kind in MEDIA_TYPES), ".npy", ".bin"})
 CONFIGURATION = (
-    *("agents.md", "agents.*.md", "claude.md", "claude.*.md", "gemini.md", "skill.md", "memory.md"),
+    *("agents.md", "agents.*.md", "claude.md", "claude.*.md", "gemini.md", "skill.md"),
     *("copilot-instructions.md", "*.instructions.md", "*.prompt.md", "*.chatmode.md"),
     *("package.json", "package-lock.json", "npm-shrinkwrap.json", "tsconfig*.json", "deno.json"),
-    *("composer.json", "bower.json", "*config.json", "*config.*.json", "*rc.json", "nx.json"),
+    *("composer.json", "bower.json", "*config.json", "*config.*.json", "*lintrc.json", "nx.json"),
     *("*settings.json", "*settings.*.json", "*manifest.json", "*mcp.json", "tasks.json"),
     *("launch.json", "extensions.json", "keybindings.json", "hooks.json", "plugin.json"),
     *("project.json", "global.json", "app.json", "turbo.json", "lerna.json", "rush.json"),
     *("vercel.json", "now.json", "firebase.json", "biome.json", "renovate.json", "opencode.json"),
-    *("*requirements*.txt", "*constraints*.txt", "cmakelists.txt"),
+    *("babelrc.json", "prettierrc.json", "swcrc.json", "nycrc.json", "cmakelists.txt"),
+    *("requirements*.txt", "dev-requirements.txt", "test-requirements.txt", "constraints.txt"),
 )
 """Names that programs read as their configuration although they end like data."""
 DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)

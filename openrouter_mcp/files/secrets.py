@@ -18,7 +18,7 @@ NAMES = (
     *("*.kdb", "*.kdbx", "*.keychain", "*.keychain-db", "*.wallet", "wallet.dat", "utc--*"),
     *("credentials", "credentials.json", "credentials.y*ml", "credentials.toml", "credentials.ini"),
     *(".credentials*", ".git-credentials", "client_secret*.json", "service[-_]account*.json"),
-    *("application_default_credentials.json", "accesstokens.json", "auth.json", ".claude.json"),
+    *("application_default_credentials.json", "accesstokens.json", ".claude.json"),
     *("secrets.json", "secrets.y*ml", "secrets.toml", ".secrets", ".vault-token", ".xauthority"),
     *("*.tfstate", "*.tfvars", "*.tfvars.json", ".terraformrc", "terraform.rc", "logins.json"),
     *("key[34].db", "login data", "cookies.sqlite", ".pgpass", "pgpass.conf", ".my.cnf"),

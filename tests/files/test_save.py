@@ -329,7 +329,17 @@ def test_a_name_without_an_ending_is_judged_by_the_one_that_it_will_get(settings
 
 @pytest.mark.parametrize(
     "save_to",
-    [*("memory-leaks.md", "claude-vs-gpt.md", "v1.2 of settings.md", "recipe.json", "log.txt")],
+    [
+        *(
+            "memory-leaks.md",
+            "claude-vs-gpt.md",
+            "v1.2 of settings.md",
+            "recipe.json",
+            "log.txt",
+            "src.json",
+            "product-requirements.txt",
+        )
+    ],
 )
 def test_names_that_only_sound_like_a_configuration_are_taken(settings, save_to) -> None:
     destination(settings, save_to, "")

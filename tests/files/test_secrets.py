@@ -28,7 +28,7 @@ NAMED = [
     ),
     *("id_rsa.old", "key.pem.bak", "server.key.1", "secrets (1).json", "Copy of credentials.json"),
     *("#.env#", ".#.env", ".id_rsa.swp", "credentials-old.json", "MCP.JSON", "terraform.tfstate.1"),
-    *(".docker/config.json", ".kube/config", "server.pem.orig.bak", "secrets.yaml~", "auth.json"),
+    *(".docker/config.json", ".kube/config", "server.pem.orig.bak", "secrets.yaml~"),
 ]
 
 
@@ -103,7 +103,16 @@ async def test_files_that_hold_secrets_are_refused_by_name(work: Path, name: str
 
 
 @pytest.mark.parametrize(
-    "name", ["config", "config.json", ".env.example.bak", "mcp.py", "backup.md", "notes (1).txt"]
+    "name",
+    [
+        "config",
+        "config.json",
+        ".env.example.bak",
+        "mcp.py",
+        "auth.json",
+        "backup.md",
+        "notes (1).txt",
+    ],
 )
 async def test_other_names_are_read(work: Path, name: str) -> None:
     (work / name).write_text(CANARY)
