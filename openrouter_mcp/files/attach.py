@@ -75,6 +75,17 @@ class Attachments:
         )
 
 
+def check_names(settings: Settings, count: int) -> None:
+    """Refuse so many names that looking for them takes long. Raises `TOO_LARGE`."""
+    most = max(settings.max_files, MOST_NAMES)
+    if count > most:
+        raise OpenRouterError(
+            Code.TOO_LARGE,
+            f"These are {count:,} names, and files takes at most {most:,} (more with a greater "
+            f"{variable('max_files')}). Name a folder or a glob.",
+        )
+
+
 class Files:
     """Reads what callers name, within the limits of the settings."""
 
@@ -335,15 +346,8 @@ class FileSelection:
             raise unmatched[0]
 
     def _count_names(self, count: int) -> None:
-        """Refuse so many names that looking for them takes long. Raises `TOO_LARGE`."""
         self._names += count
-        most = max(self._settings.max_files, MOST_NAMES)
-        if self._names > most:
-            raise OpenRouterError(
-                Code.TOO_LARGE,
-                f"These are {self._names:,} names, and files takes at most {most:,} (more with a "
-                f"greater {variable('max_files')}). Name a folder or a glob.",
-            )
+        check_names(self._settings, self._names)
 
     def _is_there(self, name: str) -> bool:
         """Whether a file really is called so, braces and all."""

@@ -22,6 +22,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox, save
+from openrouter_mcp.files.attach import check_names
 from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.jobs import Handle
@@ -309,6 +310,7 @@ async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None
     """
     found: list[tuple[str, Vectors]] = []
     rest: list[str] = []
+    check_names(settings, len(names))
     each_loaded = await asyncio.to_thread(lambda: [_load(settings, name) for name in names])
     for name, loaded in zip(names, each_loaded, strict=True):
         if loaded:

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.multimodal import embed
 from openrouter_mcp.multimodal.documents import Document, count_tokens
 from openrouter_mcp.multimodal.embed import Vectors
+from openrouter_mcp.settings import Settings
 
 ROWS = [embed.vector([1.0, 0.5, -2.0]), embed.vector([0.0, 3.25, 1e-3])]
 MADE = Vectors("invented/embedder", ROWS, [Document("one"), Document("two", "/a/b.txt")])
@@ -88,3 +90,10 @@ def test_batches_keep_order_and_bounds(sizes: list[int]) -> None:
 def test_a_text_that_is_too_long_goes_alone() -> None:
     long = "x" * 3 * (embed.BATCH_TOKENS + 1)
     assert list(embed.batches(["a", long, "b"])) == [["a"], [long], ["b"]]
+
+
+async def test_more_names_than_can_be_looked_for_are_refused_unseen(monkeypatch) -> None:
+    monkeypatch.setattr(embed, "_load", lambda _settings, name: pytest.fail(f"looked at {name}"))
+    with pytest.raises(OpenRouterError) as caught:
+        await embed.load(Settings(), [f"{number}.jsonl" for number in range(200_000)])
+    assert caught.value.code == Code.TOO_LARGE
