@@ -267,8 +267,9 @@ def _parsing(asked: CallerRequest, options: Mapping[str, Any], model: Resolution
     if chosen or reads or all(part["type"] != "file" for part in asked.attached.parts):
         return []
     return [
-        f"{model.id} reads no PDF: OpenRouter parses it with mistral-ocr ($2 for 1,000 pages). "
-        'Free: options.plugins=[{"id": "file-parser", "pdf": {"engine": "cloudflare-ai"}}].'
+        f"{model.id} reads no PDF: OpenRouter parses it with mistral-ocr ($2 for 1,000 pages), or "
+        "for free with cloudflare-ai, which it does wherever spending is limited. Choose by "
+        'options.plugins=[{"id": "file-parser", "pdf": {"engine": "cloudflare-ai"}}].'
     ]
 
 

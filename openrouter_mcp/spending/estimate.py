@@ -198,7 +198,7 @@ def _margin(body: Mapping[str, Any]) -> Decimal:
     """How much dearer an endpoint may be, where the limit leaves room for it."""
     provider = body.get("provider") or {}
     sorts = any(suffix in str(body.get("model")) for suffix in (":nitro", ":exacto"))
-    chosen = any(provider.get(name) for name in ("only", "order", "sort"))
+    chosen = any(provider.get(name) for name in ("only", "order", "sort", "max_price"))
     return WIDE_MARGIN if chosen or sorts or body.get("service_tier") else MARGIN
 
 
@@ -320,18 +320,12 @@ def media_tokens(request: ChatRequest) -> int:
 
 def _own_searches(request: ChatRequest) -> int:
     """Searches of models that search by themselves, with or without options for that."""
-    asked = bool(request.body.get(SEARCHING))
-    most = 0
+    # Of a large context the fee is up to three times the listed one.
+    most = 3 if request.body.get(SEARCHING) else 0
     for candidate in _candidates(request):
         row = candidate.model
-        if row is None or row.is_router:
-            most = max(most, int(asked))
-        elif SEARCHING in row.supported_parameters:
-            many = "deep-research" in row.id
-            priced = bool(row.pricing.get("web_search"))
-            # Of a large context the fee is up to three times the listed one.
-            once = 3 if asked else int(priced)
-            most = max(most, RESEARCH if many else once)
+        if row and SEARCHING in row.supported_parameters and row.pricing.get("web_search"):
+            most = max(most, RESEARCH if "deep-research" in row.id else 1)
     return most
 
 

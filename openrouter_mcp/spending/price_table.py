@@ -76,6 +76,16 @@ PARSERS = frozenset({OCR, FREE_PARSER, "native", "pdf-text"})
 PAGE_PRICE = Decimal("0.002")
 """USD for one page of a PDF that mistral-ocr reads."""
 
+PARTS = frozenset({"text", "image_url", "input_audio", "video_url", "input_video", "file"})
+"""The parts of a message whose tokens are counted."""
+IMAGE_SETTINGS = frozenset(
+    {
+        *("aspect_ratio", "image_size", "size", "quality", "background", "output_format"),
+        *("output_compression", "moderation", "seed", "style"),
+    }
+)
+"""What `image_config` may hold under a limit: whatever changes an image, and not their number."""
+
 ROUTING = frozenset(
     {
         *("order", "only", "ignore", "allow_fallbacks", "require_parameters", "data_collection"),
@@ -195,10 +205,27 @@ def _check_chat(body: Mapping[str, Any]) -> None:
     conditions = body.get("stop_server_tools_when") or []
     if not (isinstance(conditions, list) and all(isinstance(c, Mapping) for c in conditions)):
         raise unbounded("options.stop_server_tools_when", "It takes a list of conditions.")
+    config = body.get("image_config")
+    _check_names(
+        "options.image_config", config if isinstance(config, Mapping) else {}, IMAGE_SETTINGS
+    )
+    for message in body.get("messages") or []:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            _check_part(part)
     for tool in body.get("tools") or []:
         _check_tool(tool)
     for plugin in enabled(body):
         _check_plugin(plugin)
+
+
+def _check_part(part: Mapping[str, Any]) -> None:
+    kind = part.get("type")
+    if kind not in PARTS:
+        raise unbounded(f"a part of type {kind} in messages", _one_of("type", PARTS))
+    watched = part.get("video_url")
+    if isinstance(watched, Mapping) and watched.get("processing") not in (None, "static"):
+        raise unbounded("video_url.processing in messages", "It takes static.")
 
 
 def _check_tool(tool: Mapping[str, Any]) -> None:

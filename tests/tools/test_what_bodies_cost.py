@@ -93,6 +93,8 @@ COMPLETION: list[Row] = [
 CHAT: list[Row] = [
     *COMPLETION,
     ("cache_control", {"cache_control": {"type": "ephemeral", "ttl": "1h"}}, PRICED),
+    ("web_search_options", {"web_search_options": {"search_context_size": "high"}}, PRICED),
+    ("image_config: n", {"image_config": {"n": 4}}, REFUSED),
     ("debug", {"debug": {"echo_upstream_body": False}}, FREE),
     ("include_reasoning", {"include_reasoning": True}, FREE),
     ("parallel_tool_calls", {"parallel_tool_calls": True}, FREE),
@@ -403,6 +405,21 @@ async def test_scanned_pages_are_paid_for_where_they_are_asked_for(
     assert pages * Decimal("0.002") <= simulator.spent <= ledger.reserved
     (sent,) = paid(simulator)[-1].body["plugins"]
     assert sent["pdf"]["engine"] == (engine or "cloudflare-ai")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "soothsayer", "url": "https://x.example"},
+        {"type": "video_url", "video_url": {"url": "https://x.example", "processing": "agentic"}},
+    ],
+    ids=["unknown", "agentic"],
+)
+async def test_parts_that_nothing_prices_are_refused_by_name(client, simulator, part) -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Hi"}, part]}]
+    result = await call(client, "chat", model=GOOGLE, messages=messages)
+    assert "Nothing bounds" in text(result)
+    assert paid(simulator) == []
 
 
 async def test_a_fallback_counts_at_its_own_price(client, simulator, ledger) -> None:
