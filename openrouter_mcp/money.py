@@ -9,7 +9,8 @@ MILLION = 1_000_000
 NANO = 1_000_000_000
 """The store holds money in whole nano-dollars."""
 LARGEST = Decimal(10**12)
-"""USD above which an amount is an error of who told it."""
+SMALLEST = Decimal("1e-18")
+"""USD above and below which an amount is an error of who told it."""
 
 
 def parse_usd(value: object) -> Decimal | None:
@@ -18,7 +19,10 @@ def parse_usd(value: object) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount < LARGEST else None
+    if amount == 0:
+        return Decimal(0)
+    # Adding a sign rounds what has more digits than anybody would read.
+    return +amount if amount.is_finite() and SMALLEST <= amount < LARGEST else None
 
 
 def usd_number(amount: Decimal) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import codecs
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +25,7 @@ DRAIN_TIMEOUT = 0.1
 MOST_BYTES = 64_000_000
 """Of one reply, decompressed."""
 LONGEST_ID = 200
+LARGEST_NUMBER = 10**15
 """Characters of an id that a reply can name."""
 LONGEST_PREFIX = 200
 """Characters within which a data URL says what it holds."""
@@ -222,14 +222,22 @@ def texts(value: object, name: str) -> list[str]:
 
 
 def number(value: object, name: str) -> float | None:
-    """The field as a finite number; None if it is none."""
+    """The field as a number of a size that can be meant; None if it is none."""
     field = _field(value, name)
     if isinstance(field, bool) or not isinstance(field, int | float):
         return None
-    try:
-        return float(field) if math.isfinite(field) else None
-    except OverflowError:
-        return None
+    return float(field) if -LARGEST_NUMBER < field < LARGEST_NUMBER else None
+
+
+def measure(value: object, name: str) -> float | None:
+    """The field as what is counted or measured, at least zero; None if it is no such number."""
+    found = number(value, name)
+    return None if found is None or found < 0 else found
+
+
+def count(value: object, name: str) -> int:
+    """The field as a whole number of tokens, seconds or the like; 0 if it is none."""
+    return int(measure(value, name) or 0)
 
 
 def base64_bytes(encoded: str) -> bytes:

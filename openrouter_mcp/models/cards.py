@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp.api.responses import mapping, mappings
+from openrouter_mcp.api.responses import count, mapping, mappings, measure, number, text, texts
 from openrouter_mcp.models.endpoints import is_degraded
 from openrouter_mcp.models.model import Model, PriceOverride, varies
+from openrouter_mcp.models.prices import video_lines
 from openrouter_mcp.money import MILLION, parse_usd
 from openrouter_mcp.text import DAY, clean
 
@@ -79,9 +80,9 @@ def card(
             "prices": _prices(model),
             "price_overrides": [_override(override) for override in model.price_overrides],
             "parameters": sorted(model.supported_parameters),
-            "reasoning": model.reasoning,
+            "reasoning": _reasoning(model.reasoning or {}),
             "voices": list(model.supported_voices),
-            "benchmarks": model.benchmarks.get("artificial_analysis"),
+            "benchmarks": _figures(mapping(model.benchmarks, "artificial_analysis")),
             "knowledge_cutoff": model.knowledge_cutoff,
             "age": _age(model.created, now),
             "expires": _expires(model, now),
@@ -95,15 +96,15 @@ def endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     """One provider's offer; `tag` is what provider.only and provider.order take."""
     return _present(
         {
-            "tag": endpoint.get("tag"),
-            "provider": endpoint.get("provider_name"),
+            "tag": text(endpoint, "tag"),
+            "provider": text(endpoint, "provider_name"),
             "prices": prices(mapping(endpoint, "pricing")),
-            "context": endpoint.get("context_length") or None,
-            "max_output": endpoint.get("max_completion_tokens"),
-            "quantization": endpoint.get("quantization"),
-            "latency_ms": _percentiles(_milliseconds(endpoint.get("latency_last_30m"))),
-            "tokens_per_second": _percentiles(endpoint.get("throughput_last_30m")),
-            "uptime_percent": _rounded(endpoint.get("uptime_last_30m")),
+            "context": count(endpoint, "context_length") or None,
+            "max_output": count(endpoint, "max_completion_tokens") or None,
+            "quantization": text(endpoint, "quantization"),
+            "latency_ms": _percentiles(_milliseconds(mapping(endpoint, "latency_last_30m"))),
+            "tokens_per_second": _percentiles(mapping(endpoint, "throughput_last_30m")),
+            "uptime_percent": _figures(endpoint).get("uptime_last_30m"),
             "degraded": is_degraded(endpoint),
         }
     )
@@ -113,14 +114,14 @@ def image_endpoint(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     """One provider's offer to draw; its prices are USD for the unit that each names."""
     return _present(
         {
-            "tag": endpoint.get("provider_tag") or endpoint.get("provider_slug"),
-            "provider": endpoint.get("provider_name"),
+            "tag": text(endpoint, "provider_tag") or text(endpoint, "provider_slug"),
+            "provider": text(endpoint, "provider_name"),
             "prices": [_image_price(line) for line in mappings(endpoint, "pricing")],
             "parameters": {
                 name: _allowed(descriptor)
                 for name, descriptor in mapping(endpoint, "supported_parameters").items()
             },
-            "streaming": endpoint.get("supports_streaming"),
+            "streaming": endpoint.get("supports_streaming") is True,
         }
     )
 
@@ -129,13 +130,13 @@ def video(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a video model takes, and its prices in USD by the unit in their names."""
     return _present(
         {
-            "prices": row.get("pricing_skus"),
-            "durations_seconds": row.get("supported_durations"),
-            "resolutions": row.get("supported_resolutions"),
-            "aspect_ratios": row.get("supported_aspect_ratios"),
-            "frames": row.get("supported_frame_images"),
-            "audio": row.get("generate_audio"),
-            "seed": row.get("seed"),
+            "prices": {name: f"{price:f}" for name, price in video_lines(row).items()},
+            "durations_seconds": _seconds(row.get("supported_durations")),
+            "resolutions": texts(row, "supported_resolutions"),
+            "aspect_ratios": texts(row, "supported_aspect_ratios"),
+            "frames": texts(row, "supported_frame_images"),
+            "audio": row.get("generate_audio") is True,
+            "seed": row.get("seed") is True,
         }
     )
 
@@ -244,33 +245,45 @@ def _expires(model: Model, now: float) -> str:
     return model.expiration_date if days is not None and days <= EXPIRY_SHOWN_DAYS else ""
 
 
-def _milliseconds(latency: object) -> object:
+def _milliseconds(latency: Mapping[str, Any]) -> Mapping[str, float]:
     """Latencies in ms: they are documented so, but some endpoints tell seconds."""
-    if not isinstance(latency, Mapping):
-        return latency
-    figures = {name: value for name, value in latency.items() if isinstance(value, int | float)}
-    in_seconds = figures.get("p50", SHORTEST_LATENCY_MS) < SHORTEST_LATENCY_MS
-    return {name: value * 1000 if in_seconds else value for name, value in figures.items()}
+    known = {name: value for name in latency if (value := measure(latency, name)) is not None}
+    in_seconds = known.get("p50", SHORTEST_LATENCY_MS) < SHORTEST_LATENCY_MS
+    return {name: value * 1000 if in_seconds else value for name, value in known.items()}
 
 
-def _percentiles(value: object) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        return {}
-    return {name: _rounded(value[name]) for name in ("p50", "p90") if value.get(name) is not None}
+def _percentiles(figures: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in _figures(figures).items() if name in {"p50", "p90"}}
 
 
-def _rounded(value: object) -> object:
-    return round(value, 1) if isinstance(value, float) else value
+def _figures(fields: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the fields that are measured: numbers of at least zero, to a tenth."""
+    return {
+        name: round(value, 1) if value % 1 else int(value)
+        for name in fields
+        if (value := measure(fields, name)) is not None
+    }
+
+
+def _seconds(durations: object) -> list[int | float]:
+    told = map(parse_usd, durations) if isinstance(durations, list) else ()
+    return [_number(seconds) for seconds in told if seconds]
+
+
+def _reasoning(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """How a model reasons: the switches, the efforts that it knows, and the usual one."""
+    switches = {name: value for name, value in fields.items() if isinstance(value, bool)}
+    efforts = {name: words for name in fields if (words := texts(fields, name))}
+    usual = text(fields, "default_effort")
+    return {**switches, **efforts, **({"default_effort": usual} if usual else {})}
 
 
 def _allowed(descriptor: object) -> object:
     """What a parameter takes: its values, or its range as [least, most]."""
-    if not isinstance(descriptor, Mapping):
-        return descriptor
-    if "values" in descriptor:
-        return descriptor["values"]
-    bounds = [descriptor.get("min"), descriptor.get("max")]
-    return bounds if any(bound is not None for bound in bounds) else descriptor.get("type")
+    bounds = [number(descriptor, "min"), number(descriptor, "max")]
+    if values := texts(descriptor, "values"):
+        return values
+    return bounds if any(bound is not None for bound in bounds) else text(descriptor, "type")
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from openrouter_mcp.api.responses import text
+from openrouter_mcp.api.responses import measure, text
 from openrouter_mcp.models.catalogue import Client, unreadable
 from openrouter_mcp.state.document_cache import Document, DocumentCache
 from openrouter_mcp.text import DAY
@@ -147,6 +147,12 @@ def total_tokens(row: Mapping[str, Any]) -> int:
     except (ValueError, TypeError, OverflowError):
         return 0
     return tokens if 0 < tokens < MOST_TOKENS else 0
+
+
+def share_of(row: Mapping[str, Any], name: str) -> float:
+    """A part of all, 0 to 1; 0 where the row tells none of sense."""
+    share = measure(row, name) or 0.0
+    return share if share <= 1 else 0.0
 
 
 def _whole(reply: object) -> dict[str, Any]:

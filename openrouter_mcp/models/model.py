@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from openrouter_mcp.api.responses import mapping, mappings, number, text, texts
+from openrouter_mcp.api.responses import count, mapping, mappings, measure, text, texts
 from openrouter_mcp.money import MILLION, parse_usd
 from openrouter_mcp.text import DAY
 
-LARGEST_COUNT = 10**15
 CONDITIONS = ("min_", "max_", "utc_")
 """How the names of conditions begin in OpenRouter's conditional prices."""
 
@@ -104,10 +103,10 @@ class Model:
             id=id_,
             canonical_slug=text(row, "canonical_slug"),
             name=text(row, "name") or id_,
-            created=_count(row, "created"),
+            created=count(row, "created"),
             description=text(row, "description"),
-            context_length=_count(row, "context_length"),
-            max_completion_tokens=_count(top_provider, "max_completion_tokens"),
+            context_length=count(row, "context_length"),
+            max_completion_tokens=count(top_provider, "max_completion_tokens"),
             knowledge_cutoff=text(row, "knowledge_cutoff"),
             expiration_date=text(row, "expiration_date"),
             input_modalities=frozenset(texts(architecture, "input_modalities")),
@@ -186,21 +185,16 @@ class Model:
 
         0 where it was not measured.
         """
-        return number(mapping(self.benchmarks, "artificial_analysis"), f"{name}_index") or 0.0
+        return measure(mapping(self.benchmarks, "artificial_analysis"), f"{name}_index") or 0.0
 
     def elo(self, arena: str, category: str) -> float:
         """Design Arena's Elo rating in one category of one arena; 0 where it has none."""
         for entry in mappings(self.benchmarks, "design_arena"):
             if (entry.get("arena"), entry.get("category")) == (arena, category):
-                return number(entry, "elo") or 0.0
+                return measure(entry, "elo") or 0.0
         return 0.0
 
 
 def varies(price: object) -> bool:
     """Whether a price is OpenRouter's -1: it is that of the model that a router chooses."""
     return parse_usd(price) is None and parse_usd(str(price).removeprefix("-")) is not None
-
-
-def _count(row: object, name: str) -> int:
-    value = number(row, name) or 0
-    return int(value) if 0 < value < LARGEST_COUNT else 0

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from openrouter_mcp.api.responses import mapping
 from openrouter_mcp.files import parts
 from openrouter_mcp.models.model import Model, PriceOverride
-from openrouter_mcp.money import MILLION
+from openrouter_mcp.money import MILLION, parse_usd
 
 BYTES_PER_TOKEN = 3
 """Fewer than any common tokenizer needs for prose and most code, so that counts are not too low."""
@@ -167,6 +168,20 @@ def rates(
         image=image if image >= PER_TOKEN else none,
         media=media,
     )
+
+
+def listed(model: Model | None, *kinds: str) -> tuple[Decimal, ...] | None:
+    """USD of each of these kinds, 0 where the model lists none; None where one cannot be read."""
+    if model is None or model.unreadable_prices.intersection(kinds):
+        return None
+    return tuple(model.pricing.get(kind, Decimal(0)) for kind in kinds)
+
+
+def video_lines(row: Mapping[str, Any]) -> dict[str, Decimal]:
+    """The price lines of a row of `GET /videos/models` that can be read, by their names."""
+    lines = mapping(row, "pricing_skus")
+    told = ((name, parse_usd(value)) for name, value in lines.items())
+    return {name: price for name, price in told if price is not None}
 
 
 def ceiling(max_price: Mapping[str, Any]) -> Rates | None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from openrouter_mcp.api.responses import mapping, mappings, number
+from openrouter_mcp.api.responses import count, mapping, mappings, measure, text
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models.catalogue import Snapshot
-from openrouter_mcp.models.datasets import CATEGORIES, Market, total_tokens
+from openrouter_mcp.models.datasets import CATEGORIES, Market, share_of, total_tokens
 from openrouter_mcp.models.filter import one_of
 from openrouter_mcp.models.output_types import Ranking
 from openrouter_mcp.models.recommend.evidence import as_of, cite
+from openrouter_mcp.money import parse_usd, usd_number
 from openrouter_mcp.state.document_cache import Document
 
 BENCHMARK_SOURCES = ("artificial-analysis", "design-arena", "openrouter")
@@ -164,13 +165,12 @@ def _week_before(end_date: str, now: float) -> str:
 def analysis(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """Artificial Analysis's indexes (0 to 100), ordered by one of them."""
     index = one_of("index", category or INDEXES[0], INDEXES)
-    measured = [row for row in rows if number(row, f"{index}_index") is not None]
-    measured.sort(key=lambda row: (-row[f"{index}_index"], str(row.get("model_permaslug"))))
+    measured = _by(f"{index}_index", rows)
     return [
         {
             "rank": rank,
             **_model(snapshot, row),
-            **{name: row.get(f"{name}_index") for name in INDEXES},
+            **{name: measure(row, f"{name}_index") for name in INDEXES},
             **_price(snapshot, row),
         }
         for rank, row in enumerate(measured, 1)
@@ -179,17 +179,16 @@ def analysis(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dic
 
 def arena(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """One category of Design Arena, by Elo rating."""
-    rows = [row for row in rows if number(row, "elo") is not None]
+    rows = _by("elo", rows)
     known = sorted({str(row.get("category")) for row in rows})
     chosen = one_of("category of this arena", category or "website", known)
     rated = [row for row in rows if row.get("category") == chosen]
-    rated.sort(key=lambda row: (-row["elo"], str(row.get("model_permaslug"))))
     return [
         {
             "rank": rank,
             **_model(snapshot, row),
             "elo": row["elo"],
-            "win_rate": row.get("win_rate"),
+            "win_rate": measure(row, "win_rate"),
             **_price(snapshot, row),
         }
         for rank, row in enumerate(rated, 1)
@@ -208,8 +207,8 @@ def own_benchmark(rows: Iterable[Row], snapshot: Snapshot, category: str) -> lis
             "rank": rank,
             **_model(snapshot, row),
             "solved": _solved(row),
-            "usd_per_task": row.get("avg_cost_per_task"),
-            **({"search_engine": row["search_engine"]} if row.get("search_engine") else {}),
+            "usd_per_task": _usd(row, "avg_cost_per_task"),
+            **({"search_engine": engine} if (engine := text(row, "search_engine")) else {}),
         }
         for rank, row in enumerate(solved, 1)
     ]
@@ -247,10 +246,10 @@ def apps(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Apps by tokens."""
     return [
         {
-            "rank": row.get("rank"),
+            "rank": count(row, "rank") or None,
             "app": row.get("app_name"),
             "tokens_billion": round(total_tokens(row) / BILLION, 1),
-            "requests": row.get("total_requests"),
+            "requests": count(row, "total_requests") or None,
         }
         for row in rows
     ]
@@ -259,17 +258,17 @@ def apps(rows: Iterable[Row]) -> list[dict[str, Any]]:
 def tasks(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dict[str, Any]]:
     """Kinds of tasks by their share of requests, each with the models used most for it."""
     rows = _of_category(rows, category, "task", ("macro_category", "tag"))
-    rows.sort(key=lambda row: (-(number(row, "usage_share") or 0), str(row.get("tag"))))
+    rows.sort(key=lambda row: (-share_of(row, "usage_share"), str(row.get("tag"))))
     return [
         {
             "task": row.get("display_name"),
             "tag": row.get("tag"),
-            "share": f"{number(row, 'usage_share') or 0:.1%}",
-            "token_share": f"{number(row, 'token_share') or 0:.1%}",
+            "share": f"{share_of(row, 'usage_share'):.1%}",
+            "token_share": f"{share_of(row, 'token_share'):.1%}",
             "models": [
                 {
                     **_named(snapshot, str(model.get("id")), str(model.get("id"))),
-                    "share": f"{number(model, 'tag_usage_share') or 0:.0%}",
+                    "share": f"{share_of(model, 'tag_usage_share'):.0%}",
                 }
                 for model in mappings(row, "models")[:MODELS_PER_TASK]
             ],
@@ -285,7 +284,7 @@ def sessions(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dic
     rows.sort(
         key=lambda row: (
             length.get(str(row.get("turn_range")), len(TURNS)),
-            number(row, "median_session_cost_usd") or 0,
+            parse_usd(row.get("median_session_cost_usd")) or 0,
             str(row.get("app_slug")),
         )
     )
@@ -294,10 +293,21 @@ def sessions(rows: Iterable[Row], snapshot: Snapshot, category: str) -> list[dic
             "app": row.get("app_slug"),
             "turns": row.get("turn_range"),
             **_model(snapshot, row),
-            "median_usd": row.get("median_session_cost_usd"),
+            "median_usd": _usd(row, "median_session_cost_usd"),
         }
         for row in rows
     ]
+
+
+def _by(name: str, rows: Iterable[Row]) -> list[Row]:
+    """The rows in which this is measured, the highest first."""
+    measured = [row for row in rows if measure(row, name) is not None]
+    return sorted(measured, key=lambda row: (-row[name], str(row.get("model_permaslug"))))
+
+
+def _usd(row: Row, name: str) -> float | None:
+    price = parse_usd(row.get(name))
+    return None if price is None else usd_number(price)
 
 
 def _of_category(
@@ -331,7 +341,7 @@ def _price(snapshot: Snapshot, row: Row) -> dict[str, Any]:
 def _solved(row: Row) -> Any:
     """The share of tasks solved, as the row tells it; None where it tells none."""
     name = "accuracy" if "accuracy" in row else "primary_score"
-    return row[name] if number(row, name) is not None else None
+    return measure(row, name)
 
 
 def _trend(sums: Sequence[int], totals: Sequence[int]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from openrouter_mcp.api.responses import texts
+from openrouter_mcp.api.responses import text, texts
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import cards
 from openrouter_mcp.models.catalogue import Catalogue, Snapshot
@@ -36,6 +36,7 @@ FILTERS = (
 
 POLICIES = ("privacy_policy_url", "terms_of_service_url", "status_page_url")
 LINKED = 5
+MOST_PLACES = 50
 
 T = TypeVar("T")
 
@@ -215,11 +216,17 @@ def _policy(
     tag = str(offer.get("tag"))
     policy: dict[str, Any] = {} if zdr is None else {"zdr": tag in zdr}
     provider = providers.get(tag.partition("/")[0], {})
-    if provider.get("headquarters"):
-        policy["headquarters"] = provider["headquarters"]
-    if provider.get("datacenters"):
-        policy["datacenters"] = provider["datacenters"]
-    return policy
+    return policy | _seat(provider)
+
+
+def _seat(provider: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a provider is, and where its machines are."""
+    seat = {"headquarters": text(provider, "headquarters"), "datacenters": _places(provider)}
+    return {name: value for name, value in seat.items() if value}
+
+
+def _places(provider: Mapping[str, Any]) -> list[str]:
+    return texts(provider, "datacenters")[:MOST_PLACES]
 
 
 async def provider_table(market: Market, query: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -235,16 +242,15 @@ async def provider_table(market: Market, query: str) -> tuple[list[dict[str, Any
     found = _matching(rows, query.strip())
     table = [
         {
-            "slug": row.get("slug"),
-            "name": row.get("name"),
-            "headquarters": row.get("headquarters"),
-            "datacenters": row.get("datacenters"),
-            "zdr_endpoints": None if zdr is None else endpoints.get(str(row.get("slug")), 0),
-            **({name: row.get(name) for name in POLICIES} if len(found) <= LINKED else {}),
+            "slug": text(row, "slug"),
+            "name": text(row, "name"),
+            **_seat(row),
+            "zdr_endpoints": None if zdr is None else endpoints.get(text(row, "slug"), 0),
+            **({name: text(row, name) for name in POLICIES} if len(found) <= LINKED else {}),
         }
         for row in found
     ]
-    return [{k: v for k, v in row.items() if v not in (None, [])} for row in table], missing
+    return [{k: v for k, v in row.items() if v not in (None, "")} for row in table], missing
 
 
 def _matching(rows: Sequence[Mapping[str, Any]], query: str) -> list[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from openrouter_mcp.completions.request import CallerRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch
 from openrouter_mcp.files.parts import Part
-from openrouter_mcp.models import choose
+from openrouter_mcp.models import choose, prices
 from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
@@ -81,9 +81,8 @@ async def _chosen(
 
 
 async def _price(model: Model) -> Decimal | None:
-    prices = [model.pricing.get(kind) for kind in ("prompt", "image", "audio")]
-    known = [price for price in prices if price is not None]
-    return max(known) * MILLION if known else None
+    listed = prices.listed(model, "prompt", "image", "audio")
+    return max(listed) * MILLION if listed and "prompt" in model.pricing else None
 
 
 def _is_empty(part: Part) -> bool:

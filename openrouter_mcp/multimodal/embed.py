@@ -26,6 +26,7 @@ from openrouter_mcp.files.attach import check_names
 from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.jobs import Handle
+from openrouter_mcp.models import prices
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
@@ -232,12 +233,13 @@ def embedding_cost(model: Model | None, texts: Sequence[str]) -> Decimal | None:
     """USD that the vectors can cost at most; None where the catalogue lists no price."""
     if model and model.is_free:
         return Decimal(0)
-    price = model.pricing.get("prompt", Decimal(0)) if model else Decimal(0)
-    return sum(map(count_tokens, texts)) * price if price > 0 else None
+    (price,) = prices.listed(model, "prompt") or (Decimal(0),)
+    return sum(map(count_tokens, texts)) * price if price else None
 
 
 async def _price_per_million(model: Model) -> Decimal | None:
-    return model.pricing.get("prompt", Decimal(0)) * MILLION or None
+    (price,) = prices.listed(model, "prompt") or (Decimal(0),)
+    return price * MILLION or None
 
 
 async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> list[Vector]:

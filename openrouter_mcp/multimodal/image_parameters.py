@@ -8,6 +8,7 @@ from typing import Any
 
 from openrouter_mcp.api.responses import mappings, number
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.models import prices
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import MILLION, parse_usd
 from openrouter_mcp.multimodal.documents import count_tokens
@@ -144,12 +145,11 @@ def image_cost(
 
 def chat_image_cost(model: Model | None, prompt: str) -> Decimal | None:
     """USD at most for an image that is drawn in a chat; None where no price is listed."""
-    rates = model.pricing if model else {}
-    rate = max(rates.get("image_output", Decimal(0)), rates.get("completion", Decimal(0)))
-    if rate <= 0:
+    listed = prices.listed(model, "prompt", "completion", "image_output")
+    if listed is None or not max(listed[1:]):
         return None
     sent = count_tokens(prompt) + TOKENS_PER_IMAGE
-    return TOKENS_PER_IMAGE * rate + sent * rates.get("prompt", Decimal(0))
+    return TOKENS_PER_IMAGE * max(listed[1:]) + sent * listed[0]
 
 
 def _descriptors(endpoint: Mapping[str, Any]) -> Mapping[str, Descriptor]:

@@ -15,6 +15,7 @@ from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.jobs.jobs import Handle
+from openrouter_mcp.models import prices
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
@@ -38,13 +39,10 @@ Under a limit, a model that lists no price may not be dearer either.
 
 def rerank_cost(model: Model | None, units: int, tokens: int) -> Decimal | None:
     """USD that the order can cost at most; None where the catalogue lists no price."""
-    if model is None:
-        return None
-    if model.is_free:
+    if model and model.is_free:
         return Decimal(0)
-    price = units * model.pricing.get("request", Decimal(0))
-    price += tokens * max(Decimal(0), model.pricing.get("prompt", Decimal(0)))
-    return price or None
+    request, prompt = prices.listed(model, "request", "prompt") or (Decimal(0), Decimal(0))
+    return units * request + tokens * prompt or None
 
 
 async def _price_per_unit(model: Model) -> Decimal | None:

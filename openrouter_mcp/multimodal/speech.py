@@ -25,6 +25,7 @@ from openrouter_mcp.files.kinds import HEAD, MP3, WAV, MediaType, is_text, media
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.files.sound import PLAYABLE, Sound
 from openrouter_mcp.jobs.jobs import Handle
+from openrouter_mcp.models import prices
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
@@ -402,12 +403,10 @@ def piece_cost(model: Model | None, body: Mapping[str, Any]) -> Decimal | None:
 
 def speech_cost(model: Model | None, characters: int) -> Decimal | None:
     """USD that the sound of a text can cost at most; None where the catalogue lists no price."""
-    if model is None:
-        return None
-    if model.is_free:
+    if model and model.is_free:
         return Decimal(0)
-    rates = model.pricing
-    made = max(rates.get("completion", Decimal(0)), rates.get("audio_output", Decimal(0)))
-    price = characters * rates.get("prompt", Decimal(0))
-    price += characters * TOKENS_PER_CHARACTER * made
-    return price if price > 0 else None
+    listed = prices.listed(model, "prompt", "completion", "audio_output")
+    if listed is None:
+        return None
+    prompt, *made = listed
+    return characters * (prompt + TOKENS_PER_CHARACTER * max(made)) or None

@@ -28,7 +28,7 @@ from openrouter_mcp.files import save
 from openrouter_mcp.files.attach import Files
 from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.jobs.jobs import Handle
-from openrouter_mcp.models import choose
+from openrouter_mcp.models import choose, prices
 from openrouter_mcp.models.catalogue import unreadable
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
@@ -484,12 +484,12 @@ def _json(spoken: Spoken) -> str:
 
 def transcription_cost(model: Model | None, seconds: float) -> Decimal | None:
     """USD that the transcript can cost at most; None where the catalogue lists no price."""
-    if model is None:
-        return None
-    if model.is_free:
+    if model and model.is_free:
         return Decimal(0)
-    prompt = model.pricing.get("prompt", Decimal(0))
-    completion = model.pricing.get("completion", Decimal(0))
+    listed = prices.listed(model, "prompt", "completion")
+    if listed is None:
+        return None
+    prompt, completion = listed
     length = Decimal(str(seconds))
     if completion > 0:
         return length * TOKENS_PER_SECOND * (prompt + completion)

@@ -26,6 +26,7 @@ from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.datasets import UPSCALER_PARAMETERS, is_said, is_upscaler
 from openrouter_mcp.models.model import Model
+from openrouter_mcp.models.prices import video_lines
 from openrouter_mcp.money import parse_usd
 from openrouter_mcp.multimodal import video_job
 from openrouter_mcp.multimodal.plan import MediaPlan, limit_of
@@ -273,7 +274,8 @@ def _priced(
     """What the checked body can cost at most; the price lines where they cannot be read."""
     fit(row, body, list(request.frames()))
     most = video_cost(row, body)
-    unread = [f"OpenRouter's price lines: {row.get('pricing_skus')}."]
+    lines = ", ".join(f"{name} ${price:f}" for name, price in video_lines(row).items())
+    unread = [f"OpenRouter's price lines: {clean(lines)}."] if lines else []
     return most, unread if most is None else []
 
 

@@ -273,14 +273,23 @@ def test_dollars_are_never_off_by_more_than_a_hundredth(amount: Decimal):
 
 @pytest.mark.parametrize(
     ("told", "amount"),
-    [(0.1, "0.1"), ("0.10", "0.10"), (4.25e-05, "0.0000425"), (0, "0"), (7, "7")],
+    [
+        (0.1, "0.1"),
+        ("0.10", "0.10"),
+        (4.25e-05, "0.0000425"),
+        (0, "0"),
+        (7, "7"),
+        ("0e400000", "0"),
+    ],
 )
 def test_money_is_exact(told: object, amount: str):
     assert parse_usd(told) == Decimal(amount)
 
 
 @pytest.mark.parametrize(
-    "told", [None, "", "free", "NaN", float("inf"), -1, "-0.5", {}, [], True], ids=repr
+    "told",
+    [None, "", "free", "NaN", float("inf"), -1, "-0.5", "1e-400000", "1e40", {}, [], True],
+    ids=repr,
 )
 def test_what_is_no_price_is_none(told: object):
     assert parse_usd(told) is None

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp.api.responses import mapping, number
+from openrouter_mcp.api.responses import mapping, measure
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.models import cards, endpoints, search
 from openrouter_mcp.models import prices as pricing
@@ -260,7 +260,7 @@ def best_endpoint(
     ]
 
     def order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-        latency = number(mapping(row, "latency_last_30m"), "p50") or math.inf
+        latency = measure(mapping(row, "latency_last_30m"), "p50") or math.inf
         price = endpoints.blended_price(row)
         return bool(row.get("service_tier")), price, latency, str(row.get("tag"))
 
@@ -274,7 +274,8 @@ async def _unit_price(market: Market, model: Model, sources: Sources) -> Any:
         return cards.image_endpoint(rows[0]).get("prices", [])[:UNIT_PRICES] if rows else None
     if "video" in model.output_modalities:
         rows = await sources.read("video prices", market.video_models())
-        return next((row.get("pricing_skus") for row in rows or [] if row["id"] == model.id), None)
+        films = (cards.video(row) for row in rows or [] if row["id"] == model.id)
+        return next(films, {}).get("prices")
     return None
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from openrouter_mcp.api.responses import mapping, mappings, number, text
+from openrouter_mcp.api.responses import mapping, mappings, measure, text
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models.catalogue import Snapshot
-from openrouter_mcp.models.datasets import Market, total_tokens
+from openrouter_mcp.models.datasets import Market, share_of, total_tokens
 from openrouter_mcp.models.recommend.picks import Scale, Usage
 from openrouter_mcp.models.recommend.tasks import Profile, Task
 from openrouter_mcp.state.document_cache import Document
@@ -95,7 +95,7 @@ def _measured(
     scores: dict[str, float] = {}
     for row in document.data["data"]:
         model = snapshot.routable(str(row.get("model_permaslug")))
-        score = number(row, name)
+        score = measure(row, name)
         if profile.arena and row.get("category") != profile.arena[1]:
             continue
         if model and score is not None:
@@ -125,11 +125,11 @@ async def _task_usage(
     for row in document.data["classifications"]:
         if word not in f"{row.get('tag')} {row.get('display_name')}".lower():
             continue
-        weight = number(row, "usage_share") or 0.0
+        weight = share_of(row, "usage_share")
         total += weight
         for entry in mappings(row, "models"):
             if model := snapshot.routable(str(entry.get("id"))):
-                share = weight * (number(entry, "tag_usage_share") or 0.0)
+                share = weight * share_of(entry, "tag_usage_share")
                 shares[model.id] = shares.get(model.id, 0.0) + share
     what = f"{word} requests, {document.data.get('window_days', 7)} days to {as_of(document)}"
     return Usage({id_: share / total for id_, share in shares.items() if total}, what)
