@@ -16,7 +16,7 @@ from openrouter_mcp.money import parse_usd, usd_number
 from openrouter_mcp.spending.paid_request import settle_leftovers
 from openrouter_mcp.text import duration
 
-SETTLING_TIME = 1.0
+SETTLING_TIME = 0.3
 """Seconds for costs that OpenRouter had not told yet; the next call goes on with the rest."""
 KEY_FIELDS = (
     "label",

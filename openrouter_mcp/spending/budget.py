@@ -164,7 +164,7 @@ GIVE_UP = 24 * 3600.0
 """Seconds after which a generation that OpenRouter still does not know will never be known."""
 LOOK_UPS = 8
 """Costs that are looked up at once."""
-LONGEST_PAUSE = 60.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.9, 60.0
 """Seconds after which a cost that is not told yet is asked for again."""
 UNKNOWN = Cost(None)
 LookUp = Callable[[str], Awaitable[Cost | None]]
@@ -341,7 +341,7 @@ class Budget:
         """Whether to ask for the cost again: the older it is, the rarer it is asked for."""
         now = self._clock()
         since = now - self._asked.get(entry.id, float("-inf"))
-        return not 0 <= since < min(LONGEST_PAUSE, (now - entry.at) / 10)
+        return not 0 <= since < min(LONGEST_PAUSE, max(SHORTEST_PAUSE, (now - entry.at) / 10))
 
     async def settle(self, generation_id: str, cost: Cost) -> None:
         """The request of a process that died has cost this, unless that is known."""

@@ -455,6 +455,7 @@ class Store:
             self._connection = None
 
     def _leave(self) -> None:
+        self._look()
         self._disconnect()
         self._presence.leave()
 

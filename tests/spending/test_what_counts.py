@@ -133,7 +133,7 @@ async def test_the_requests_of_one_call_share_its_limit_while_they_are_under_way
 
 
 async def test_a_cost_that_is_told_meanwhile_frees_the_limit_of_its_own_call(app, simulator):
-    simulator.generation_misses = 4
+    simulator.generation_misses = 3
     bought = purchase_of(app, Decimal("0.012"))
     app.client.timing = FAST
     await buy(app, bought)

@@ -129,6 +129,8 @@ async def _serve(
                     break
                 for each in ids:
                     await _ending(server, each, result)
+            else:
+                await server.close()
 
 
 async def _ending(server: stdio.Process, identity: int, result: Result) -> None:
