@@ -37,9 +37,14 @@ from openrouter_mcp.progress import Report
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.spending import receipts
-from openrouter_mcp.spending.cost import Cost
+from openrouter_mcp.spending.cost import Cost, completed, of_usage
 from openrouter_mcp.spending.estimate import Bound
-from openrouter_mcp.spending.paid_request import PaidRequest, Purchase, audit
+from openrouter_mcp.spending.paid_request import (
+    PaidRequest,
+    Purchase,
+    audit,
+    statistics_in_time,
+)
 from openrouter_mcp.spending.receipts import Receipt
 from openrouter_mcp.text import clean, duration, parse_json
 
@@ -250,6 +255,11 @@ async def resume(app: App, handle: Handle, job_id: str) -> ToolResult:
         ended = await _ended(app, handle, job_id)
     usage = responses.mapping(ended, "usage")
     generation_id = responses.identifier(ended, "generation_id") or job_id
+    if of_usage(usage).total is None:
+        # The status of a video tells OpenRouter's fee alone where the user's own key was billed.
+        with suppress(OpenRouterError):
+            found = await statistics_in_time(app.client, generation_id)
+            usage = completed(usage, found or {})
     receipt = receipts.of_usage(
         Resolution(order.model, None, ""),
         usage,
@@ -279,6 +289,7 @@ async def _submit(app: App, paid: PaidRequest, handle: Handle) -> str:
     handle.billing_note = BILLED_ON
     # Written before the job, so that a process that finds the job finds its money too.
     await paid.identify(job_id)
+    paid.goes_on = True
     await handle.upstream(job_id)
     return job_id
 

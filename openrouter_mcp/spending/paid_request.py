@@ -67,6 +67,8 @@ class PaidRequest:
     """Whether to ask for the provider too, which some replies do not name."""
     receipt: Receipt | None = None
     """Given by a caller that knows more of the answer than its usage."""
+    goes_on: bool = False
+    """Whether OpenRouter works on whatever happens here: another look can bring the result."""
     begun: float = field(default_factory=time.monotonic)
 
     async def on_headers(self, headers: Mapping[str, str]) -> None:
@@ -173,7 +175,7 @@ class Purchase:
                 failed = isinstance(error, OpenRouterError)
                 if failed and not paid.has_cost:
                     paid.read(error.reply)
-                answered = delivery.may_cost and bool(paid.generation_id)
+                answered = delivery.may_cost and bool(paid.generation_id) and not paid.goes_on
                 if failed and (paid.has_cost or (answered and error.http_status is None)):
                     # The reply cannot be used: it is paid for all the same.
                     await self._settle(paid)

@@ -396,7 +396,10 @@ async def test_looks_that_can_never_be_read_say_so_and_lose_no_video(
         assert "Call again" not in text(result)
         simulator.faults.clear()
         job = text(result).partition('get_job(job_id="')[2].partition('"')[0]
-        again = await get_job(client, job)
+        async with asyncio.timeout(20):
+            # On a busy machine the few milliseconds pass before the first look has an answer.
+            while RECEIPT not in (again := await get_job(client, job)).meta:
+                pass
         assert again.meta[RECEIPT]["cost"] == "3.2"
     assert len(ordered(simulator)) == 1
 
