@@ -270,7 +270,9 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
         for extra, lines in {**extras, "": PROJECT["dependencies"]}.items()
     }
     assert len(declared[""]) == len(PROJECT["dependencies"])
-    assert distributions(SOURCES) == declared[""].keys() | declared["heic"].keys()
+    assert distributions(SOURCES) == (
+        declared[""].keys() | declared["heic"].keys() | declared["documents"].keys()
+    )
     used = distributions([*(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])
     assert used <= declared[""].keys() | declared["dev"].keys()
 

@@ -20,11 +20,13 @@ from typing import BinaryIO
 from openrouter_mcp import credentials
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch, parts, sandbox, secrets, walk
+from openrouter_mcp.files.documents import Document, document_in, is_convertible, text_of
 from openrouter_mcp.files.encodings import decode
 from openrouter_mcp.files.fetch import Fetcher, Spool
 from openrouter_mcp.files.images import Fit
 from openrouter_mcp.files.kinds import (
     HEAD,
+    PDF,
     Kind,
     KindName,
     SizeLimit,
@@ -45,6 +47,7 @@ SKIPS = {
 }
 KINDS = {"image_url": "image", "video_url": "video"}
 """The kinds of media whose addresses OpenRouter reads by itself."""
+PDF_KIND = Kind("pdf", PDF)
 SUFFIX = re.compile(r"\.[^.]*\w[^.]*$")
 MOST_NAMES = 1000
 """Names in one call; several may mean the same file."""
@@ -178,6 +181,8 @@ class Weight:
     size: int
     state: tuple[int, ...]
     """What changes when the file does."""
+    document: Document | None = None
+    """What it is to be converted from, if it is no plain text."""
 
 
 class FileWeights:
@@ -206,14 +211,16 @@ class FileWeights:
             status = os.fstat(opened.fileno())
             head = opened.read(HEAD)
             kind = kind_of(head, opened)
+            document = None if kind else document_in(head, opened)
         self.check_kind(file.label, kind.name if kind else None)
-        if kind is None and (unknown := other_kind(head)):
+        if not (kind or document) and (unknown := other_kind(head)):
             raise _unsupported(file.label, unknown)
         if kind and not file.media:
             raise _unsupported(file.label, kind.name)
-        self.check_size(file, kind, status.st_size)
-        self._weights[file.source] = Weight(kind, status.st_size, _state(status))
-        if kind is None:
+        # Like a PDF, a document may be large for its pictures.
+        self.check_size(file, PDF_KIND if document else kind, status.st_size)
+        self._weights[file.source] = Weight(kind, status.st_size, _state(status), document)
+        if not (kind or document):
             self._text_bytes += status.st_size
 
     def check_kind(self, label: str, kind: str | None) -> None:
@@ -447,6 +454,14 @@ class FileSelection:
             skipped.add("unsuitable file" if other else SKIPS[error.code], file.path)
 
     def _text(self, file: File) -> str:
+        document = self._weights.of(file).document
+        if document and is_convertible(document):
+            return self._converted(file, document)
+        if document:
+            self._remarks.append(
+                f"{file.label} is {document.words}, sent as it is: openrouter-mcp[documents] "
+                "would convert it."
+            )
         with file.open() as opened:
             # It may have grown since it was weighed.
             data = opened.read(self._settings.max_file_bytes + 1)
@@ -465,6 +480,20 @@ class FileSelection:
             self._remarks.append(
                 f"{file.label} is no text of its encoding at {places}, which show as \ufffd."
             )
+        return text
+
+    def _converted(self, file: File, document: Document) -> str:
+        """The text of a document, without its pictures and how it is laid out."""
+        with file.open() as opened:
+            data = opened.read(self._weights.of(file).size)
+        text = text_of(file.label, document, data)
+        self._weights.check_size(file, None, len(text.encode("utf-8", "replace")))
+        # Markdown may have marked the signs that a secret consists of.
+        self._check_secrets(file, text.replace("\\", ""))
+        self._remarks.append(
+            f"{file.label} was converted from {document.words}: its text alone, without pictures, "
+            "notes and layout."
+        )
         return text
 
     def _check_secrets(self, file: File, text: str) -> None:

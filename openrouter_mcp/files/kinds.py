@@ -106,6 +106,7 @@ BLANKS = (b" ", b"\t", b"\r", b"\n")
 _COMPILED = [(re.compile(pattern, re.DOTALL), found) for pattern, found in SIGNATURES]
 NEITHER = (
     (rb"PK\x03\x04", "a ZIP archive or an Office document"),
+    (rb"\xd0\xcf\x11\xe0", "an Office document of before 2007"),
     (rb"\x1f\x8b", "a gzip archive"),
     (rb"\x1aE\xdf\xa3(?!.{,60}webm)", "Matroska video"),
     (rb"....ftyp3g", "3GP video"),
