@@ -8,7 +8,7 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/py
 # Tests start many Pythons: compile what they share once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test bench lint fix constraints clean
+.PHONY: demo test bench lint fix manifest constraints clean
 
 demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
@@ -38,6 +38,9 @@ fix: .venv/test
 .venv/test: pyproject.toml constraints.txt | .venv
 	$(INSTALL) --editable '.[dev]'
 	touch $@ .venv/demo
+
+manifest: .venv/test
+	$(BIN)/python -m tests.support.opening
 
 constraints: .venv/test
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

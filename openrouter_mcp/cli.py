@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
-import logging
 import os
 import signal
 import sys
-from types import FrameType
+from typing import TYPE_CHECKING
 
-from openrouter_mcp import __version__
+from openrouter_mcp import __version__, handshake
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from fastmcp import FastMCP
 
 
 def main() -> None:
     """Entry point of `openrouter-mcp` and of `python -m openrouter_mcp`."""
+    _shield_fastmcp()
+    # A client waits, and nothing but serving needs what reads the command line.
+    if sys.argv[1:] not in ([], ["serve"]):
+        _read_command_line()
+    _serve()
+
+
+def _read_command_line() -> None:
+    """Do what was asked and exit, unless that is to serve."""
+    import argparse
+
     parser = argparse.ArgumentParser(prog="openrouter-mcp", description="OpenRouter over MCP.")
     parser.add_argument("--version", action="version", version=f"openrouter-mcp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
@@ -24,34 +38,48 @@ def main() -> None:
     forget = commands.add_parser("forget", help="delete kept conversations")
     forget.add_argument("thread", help='id of a conversation, or "all"')
     arguments = parser.parse_args()
-    command = arguments.command
-    _shield_fastmcp()
-    if command == "forget":
+    if arguments.command == "forget":
         sys.exit(_forget(arguments.thread))
-    if command == "demo":
+    if arguments.command == "demo":
         from openrouter_mcp import programs, settings
         from openrouter_mcp.simulator.demo import run
 
         npx = programs.find("npx", os.environ) if arguments.npx else None
         sys.exit(run(live=settings.load().api_key is not None, npx=npx))
-    _serve()
 
 
 def _serve() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    pipe = handshake.begin(_variable("OPENROUTER_TOOLS"))
+    try:
+        from openrouter_mcp import stdio
+
+        server = _build()
+    except Exception as error:  # noqa: BLE001 - a broken installation can raise anything
+        import traceback
+
+        traceback.print_exc()
+        pipe.refuse(
+            f"openrouter-mcp could not start: {error!r}. Install it again, then restart it."
+        )
+        sys.exit(1)
+    stdio.serve_on(pipe)
+    server.run(transport="stdio", show_banner=False)
+
+
+def _build() -> FastMCP:
+    """The server for the variables that are set."""
     # Nothing of what is imported is ever garbage, so looking for it only delays the start.
     gc.disable()
-    from openrouter_mcp import settings, stdio
-    from openrouter_mcp.server import build
+    from openrouter_mcp import server, settings
 
     configuration = settings.load()
     _log_to_stderr(configuration.log_level)
-    server = build(configuration)
+    built = server.build(configuration)
     gc.freeze()
     gc.enable()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
-    stdio.own()
-    server.run(transport="stdio", show_banner=False)
+    return built
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -83,6 +111,11 @@ def _forget(thread_id: str) -> int:
     return 0 if forgotten else 1
 
 
+def _variable(name: str) -> str:
+    """A variable, spelled in small letters too, as `settings` reads it."""
+    return next((value for key, value in os.environ.items() if key.upper() == name), "")
+
+
 def _shield_fastmcp() -> None:
     """Keep a stray .env, its banner and its log handlers out: stdout belongs to the protocol."""
     os.environ["FASTMCP_ENV_FILE"] = os.devnull
@@ -93,6 +126,8 @@ def _shield_fastmcp() -> None:
 
 
 def _log_to_stderr(level: str) -> None:
+    import logging
+
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("openrouter_mcp").setLevel(level)
     plain = logging.StreamHandler()

@@ -1,16 +1,11 @@
 """What every request passes between the protocol and the tools.
 
-`Boundary` takes arguments tolerantly and turns failures into instructions; `WarmUp` imports what
-the first paid call needs while the client still reads the tool list.
+`Boundary` takes arguments tolerantly and turns failures into instructions.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import importlib
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import mcp.types as mt
@@ -33,18 +28,6 @@ SHOWN_ISSUES = 8
 LONGEST_ADDRESS = 2000
 LONGEST_ARGUMENT = 500_000
 """Characters of an argument of a prompt, which holds them in its text."""
-
-NEEDED_BY_THE_FIRST_CALL = (
-    "openrouter_mcp.chat.conversation",
-    "openrouter_mcp.multimodal.video_job",
-    "openrouter_mcp.state.store",
-    "filelock",
-    "sqlite3",
-    "tenacity",
-    # FastMCP's session state, which it asks for at every call.
-    "key_value.aio.adapters.pydantic",
-    "key_value.aio.stores.memory",
-)
 
 
 class Boundary(Middleware):
@@ -210,41 +193,3 @@ def _invalid_arguments(name: str, error: ValidationError) -> OpenRouterError:
         f"{name} cannot take these arguments: {'; '.join(reasons[:SHOWN_ISSUES])}. Correct them "
         "and call again.",
     )
-
-
-class WarmUp(Middleware):
-    """Imports and fetches, once the handshake is over, what the first call would wait for."""
-
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
-        self._running: asyncio.Task[None] | None = None
-
-    async def on_list_tools(
-        self,
-        context: MiddlewareContext[mt.ListToolsRequest],
-        call_next: CallNext[mt.ListToolsRequest, Sequence[Tool]],
-    ) -> Sequence[Tool]:
-        """List the tools; the first list of a server starts its warm-up."""
-        server = context.fastmcp_context
-        if server is not None and self._running is None:
-            app: App = server.lifespan_context["app"]
-            self._running = asyncio.create_task(self._run(app), context=contextvars.Context())
-        return await call_next(context)
-
-    async def aclose(self) -> None:
-        """Stop it, whether it has begun or not."""
-        if self._running:
-            self._running.cancel()
-            await asyncio.wait({self._running})
-
-    async def _run(self, app: App) -> None:
-        await asyncio.sleep(self._delay)
-        warm_up = app.client.warm_up
-        threading.Thread(target=_import_for_the_first_call, args=[warm_up], daemon=True).start()
-        await app.catalogue.preload()
-
-
-def _import_for_the_first_call(warm_up: Callable[[], object]) -> None:
-    for module in NEEDED_BY_THE_FIRST_CALL:
-        importlib.import_module(module)
-    warm_up()

@@ -14,11 +14,13 @@ from fastmcp.tools.function_tool import FunctionTool
 
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
-from openrouter_mcp.middleware import Boundary, WarmUp
+from openrouter_mcp.handshake import is_offered
+from openrouter_mcp.middleware import Boundary
 from openrouter_mcp.settings import NAME, Settings
 from openrouter_mcp.text import storable_json
 from openrouter_mcp.timing import Timing
 from openrouter_mcp.tools import account, chat, models, multimodal, resources
+from openrouter_mcp.warm_up import warming_up
 
 if TYPE_CHECKING:
     from fastmcp.tools import ToolResult
@@ -52,8 +54,6 @@ TOOLS: list[Callable[..., Any]] = [
     account.send_feedback,
     account.search_docs,
 ]
-INDISPENSABLE = "get_job"
-"""A call of any tool may become a job, so this one is offered whatever OPENROUTER_TOOLS says."""
 
 
 async def _resume_video(app: App, handle: Handle, job_id: str) -> ToolResult:
@@ -84,15 +84,13 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
     for problem in problems:
         log.error(problem)
 
-    warm_up = WarmUp(timing.warm_up)
-
     @lifespan
     async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
         app = App(settings, timing, RESUMERS)
         try:
-            yield {"app": app}
+            async with warming_up(app, timing.warm_up):
+                yield {"app": app}
         finally:
-            await warm_up.aclose()
             await app.aclose()
 
     server = FastMCP(
@@ -101,7 +99,7 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
         instructions=INSTRUCTIONS,
         lifespan=share,
         tools=[*offered],
-        middleware=[warm_up, Boundary(offered, problems, settings.own_keys)],
+        middleware=[Boundary(offered, problems, settings.own_keys)],
         on_duplicate="error",
         mask_error_details=True,
     )
@@ -132,6 +130,5 @@ def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
     tools = _tools()
     wanted = {name.strip().lower() for name in names}
     known = {name for tool in tools for name in (tool.name, *tool.tags)}
-    wanted |= {INDISPENSABLE} if wanted else set()
-    offered = [tool for tool in tools if not wanted or wanted & {tool.name, *tool.tags}]
+    offered = [tool for tool in tools if is_offered(tool.name, tool.tags, wanted)]
     return offered, sorted(wanted - known)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import sys
-import threading
-from typing import Any
+from typing import Any, Protocol
 
 from openrouter_mcp.text import parse_json
 
@@ -23,32 +21,27 @@ SEARCHED = 10_000
 """Characters at each end of a broken line in which its id is looked for."""
 
 
-def own() -> None:
-    """Take stdin and stdout for the protocol.
+class Pipe(Protocol):
+    """Where lines come from and go to, as `handshake.Handshake` has them."""
 
-    Whatever else of this process or its children reads stdin finds its end, and what they print
-    goes to stderr.
-    """
-    source = os.fdopen(_taken(0, os.open(os.devnull, os.O_RDONLY)), "rb", closefd=False)
-    output = _Output(_taken(1, os.dup(2)))
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input(source, output)), encoding="utf-8")
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(output), encoding="utf-8")
+    def readline(self) -> bytes:
+        """The next line from the client; empty at the end."""
+
+    def write(self, line: bytes) -> None:
+        """One line to the client, whole, whichever thread writes it."""
 
 
-def _taken(descriptor: int, other: int) -> int:
-    """A private copy of a standard descriptor, which then leads to `other`."""
-    private = os.dup(descriptor)
-    os.dup2(other, descriptor)
-    os.close(other)
-    return private
+def serve_on(pipe: Pipe) -> None:
+    """Give the MCP SDK, which speaks over `sys.stdin` and `sys.stdout`, this pipe."""
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input(pipe)), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Output(pipe)), encoding="utf-8")
 
 
 class _Output(io.RawIOBase):
-    """Whole lines to the client, whichever thread writes them."""
+    """Lines to the client, written when they are complete."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._lock = threading.Lock()
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
         self._begun = bytearray()
 
     def writable(self) -> bool:
@@ -59,26 +52,17 @@ class _Output(io.RawIOBase):
         """Write the lines that are complete and keep the beginning of the next."""
         size = len(memoryview(data))
         self._begun += data
-        end = self._begun.rfind(b"\n") + 1
-        if end:
-            self.write_lines(bytes(self._begun[:end]))
+        while end := self._begun.find(b"\n") + 1:
+            self._pipe.write(bytes(self._begun[:end]))
             del self._begun[:end]
         return size
-
-    def write_lines(self, lines: bytes) -> None:
-        """Write all of it before anyone else writes."""
-        with self._lock:
-            view = memoryview(lines)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
 
 
 class _Input(io.RawIOBase):
     """Lines from the client that the SDK can read; the others are answered here."""
 
-    def __init__(self, source: io.BufferedReader, output: _Output) -> None:
-        self._source = source
-        self._output = output
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -88,7 +72,7 @@ class _Input(io.RawIOBase):
     def readinto(self, buffer: Any, /) -> int:
         """Fill the buffer with what comes next; 0 at the end."""
         while not self._rest:
-            line = self._source.readline()
+            line = self._pipe.readline()
             if not line:
                 return 0
             self._rest = memoryview(self._readable(line))
@@ -120,7 +104,7 @@ class _Input(io.RawIOBase):
         known = request_id if isinstance(request_id, str | int) else None
         error = {"code": code, "message": f"{message} Send it again as one line of JSON."}
         answer = {"jsonrpc": "2.0", "id": known, "error": error}
-        self._output.write_lines(json.dumps(answer).encode() + b"\n")
+        self._pipe.write(json.dumps(answer).encode() + b"\n")
 
 
 def _is_message(line: bytes) -> bool:

@@ -13,7 +13,7 @@ class Timing:
     """Waits before another attempt at what failed or was not there yet."""
 
     warm_up: float = 0.5
-    """The warm-up begins this long after the tool list, whose answer is on its way by then."""
+    """The warm-up begins this long after the server: by then the client has its answers."""
 
     longest_retry_wait: float = 20.0
     """A request that OpenRouter lets wait longer fails instead: whether to wait is the caller's."""

@@ -34,7 +34,7 @@ LAYERS = [
     ("__main__",),
     ("cli",),
     ("server", "stdio"),
-    ("middleware",),
+    ("handshake", "middleware", "warm_up"),
     ("tools",),
     ("agent",),
     ("multimodal",),

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 
 import pytest
 from hypothesis import given
@@ -17,14 +16,26 @@ CALL = (
 )
 
 
+class Pipe:
+    """A pipe that holds one line and keeps what is answered."""
+
+    def __init__(self, line: bytes = b"") -> None:
+        self._lines = [line] if line else []
+        self.written: list[bytes] = []
+
+    def readline(self) -> bytes:
+        return self._lines.pop() if self._lines else b""
+
+    def write(self, line: bytes) -> None:
+        self.written.append(line)
+
+
 def through(line: bytes) -> tuple[bytes, list[dict]]:
     """What the SDK reads of a line, and what is answered without it."""
-    reading, writing = os.pipe()
-    with io.BufferedReader(_Input(io.BufferedReader(io.BytesIO(line)), _Output(writing))) as lines:
+    pipe = Pipe(line)
+    with io.BufferedReader(_Input(pipe)) as lines:
         passed = lines.read()
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answers:
-        return passed, [json.loads(answer) for answer in answers]
+    return passed, [json.loads(answer) for answer in pipe.written]
 
 
 @pytest.mark.parametrize(
@@ -80,15 +91,13 @@ def test_the_id_of_a_long_broken_line_is_found_at_either_end() -> None:
     assert _id_of('{"params":"' + filler + '","id":"last",}') == "last"
 
 
-def test_lines_of_several_threads_stay_whole() -> None:
-    reading, writing = os.pipe()
-    output = _Output(writing)
+def test_lines_are_written_when_they_are_complete() -> None:
+    pipe = Pipe()
+    output = _Output(pipe)
     output.write(b'{"begun"')
-    output.write_lines(b"between\n")
-    output.write(b": 1}\nnext")
-    os.close(writing)
-    with os.fdopen(reading, "rb") as lines:
-        assert lines.read() == b'between\n{"begun": 1}\n'
+    assert pipe.written == []
+    output.write(b": 1}\n{}\nnext")
+    assert pipe.written == [b'{"begun": 1}\n', b"{}\n"]
 
 
 async def test_a_client_that_sends_odd_lines_is_answered_and_goes_on(

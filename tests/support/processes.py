@@ -39,8 +39,8 @@ def runs(process: int) -> bool:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait for what another process or thread does and no event tells; at most ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait for what another process or thread does and no event tells; at most 20 seconds."""
+    async with asyncio.timeout(20):
         while True:
             met = condition()
             if await met if inspect.isawaitable(met) else met:
