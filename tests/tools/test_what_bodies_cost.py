@@ -475,3 +475,26 @@ async def test_a_dry_run_shows_what_the_price_is_made_of(client) -> None:
     shown = text(await call(client, "chat", **ask, options=options)).splitlines()
     for line in ("Input: ", "Output: 300 tokens", "Web searches: 2 at most", "Turns: 3 at most"):
         assert any(each.startswith(line) for each in shown), line
+
+
+IMAGE_MODEL = "google/gemini-3.1-flash-image-preview"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("chat", {"prompt": "a fox", "model": IMAGE_MODEL, "options": {"modalities": ["image"]}}),
+        ("generate_image", {"prompt": "a fox", "model": IMAGE_MODEL, "n": 2}),
+        ("generate_audio", {"text": "A fox is here. " * 9, "model": "openai/gpt-audio"}),
+        ("generate_audio", {"text": "a calm tune", "model": "lumen/lyric-1"}),
+    ],
+    ids=["chat", "images", "speech", "music"],
+)
+async def test_images_and_sound_of_a_chat_stay_within_what_was_reserved(
+    client, simulator, ledger, name, arguments
+) -> None:
+    simulator.greedy = name != "generate_audio" or arguments["model"] != "lumen/lyric-1"
+    simulator.fail("not_found", path="/images/models/*", times=None)
+    result = await call(client, name, **arguments)
+    assert not result.is_error, text(result)
+    assert 0 < simulator.spent <= ledger.reserved <= CAP
