@@ -230,9 +230,9 @@ class Delegation(PaidCall):
     async def _open_toolbox(self, report: Report) -> Toolbox:
         servers = await self._servers.named(self._task.servers)
         allow = self._app.settings.agent_allow
-        return await toolbox.open_toolbox(
-            servers, self._task.tools, allow, report, self._app.settings.own_keys
-        )
+        settings = self._app.settings
+        box = await toolbox.open_toolbox(servers, self._task.tools, allow, report)
+        return replace(box, own_keys=settings.own_keys, shows_secrets=settings.allow_unsafe_paths)
 
     def _compose(self, box: Toolbox, earlier: Sequence[history.Message]) -> ChatRequest:
         task, options = self._task, dict(self._task.options)

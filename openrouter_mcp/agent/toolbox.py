@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from openrouter_mcp import credentials
 from openrouter_mcp.agent.function_tools import FunctionTool, convert
+from openrouter_mcp.files import secrets
 from openrouter_mcp.files.kinds import media_type
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
 from openrouter_mcp.progress import Report
@@ -301,6 +302,8 @@ class Toolbox:
     """A sentence for each glob of the caller that means no tool."""
     own_keys: tuple[str, ...] = ()
     """The secrets of this server, which go to no other and come from none."""
+    shows_secrets: bool = False
+    """Whether the user allows results that hold secrets."""
     links: ResourceLinks = field(default_factory=ResourceLinks)
 
     @property
@@ -373,13 +376,18 @@ class Toolbox:
     ) -> Outcome:
         """Run one call as the model wrote it; whatever is wrong comes back as a failed outcome.
 
-        Our own keys go to no other server, and come from none.
+        Our own keys go to no other server, and come from none; a result with what surely is a
+        secret is kept back like such a file.
         """
         if credentials.held_in(arguments, self.own_keys):
             said = f"{name[:80]} was not run: its arguments hold a key of this server."
             return Outcome(said, failed=True)
         outcome = await self._call(name, arguments, seconds, modalities)
-        return replace(outcome, text=credentials.hidden(outcome.text, self.own_keys))
+        text = credentials.hidden(outcome.text, self.own_keys)
+        if not self.shows_secrets and (kind := await asyncio.to_thread(secrets.found_in, text)):
+            said = f"The result of {name[:80]} holds {kind} and is kept back. Do without it."
+            return Outcome(said, failed=True)
+        return replace(outcome, text=text)
 
     async def _call(
         self, name: str, arguments: str, seconds: float, modalities: Collection[str]
@@ -428,7 +436,6 @@ async def open_toolbox(
     globs: Sequence[str],
     allow: Sequence[str],
     report: Report,
-    own_keys: Sequence[str] = (),
 ) -> Toolbox:
     """The tools of these servers, all started at once; with `globs`, only those that match.
 
@@ -454,7 +461,6 @@ async def open_toolbox(
         withheld,
         absent=tuple(str(reply) for reply in replies if isinstance(reply, ServerError)),
         allowed=tuple(allow),
-        own_keys=tuple(own_keys),
         unmatched=tuple(_unmatched(globs, every)),
     )
 

@@ -314,3 +314,16 @@ async def test_our_own_keys_go_to_no_server_and_come_from_none(box, tmp_path) ->
     assert outcome.failed
     assert "a key of this server" in outcome.text
     assert not (tmp_path / key).exists()
+
+
+async def test_a_result_that_holds_a_secret_is_kept_back(box, tmp_path) -> None:
+    token = "ghp_" + "0a1B2c3D4e5F" * 3
+    (tmp_path / "deploy.sh").write_text(f"export TOKEN={token}")
+    made = await box()
+    read = json.dumps({"path": str(tmp_path / "deploy.sh")})
+    outcome = await made.call("peer__read", read, 10, set())
+    assert outcome.failed
+    assert "holds a token of GitHub" in outcome.text
+    assert token not in outcome.text
+    allowed = replace(made, shows_secrets=True)
+    assert token in (await allowed.call("peer__read", read, 10, set())).text
