@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from mcp.types import InputRequiredResult
 
-from openrouter_mcp.text import without_middle
+from openrouter_mcp.text import showable, without_middle
 from openrouter_mcp.timing import Timing
 
 LONGEST_MESSAGE = 500
@@ -99,4 +99,4 @@ class Progress:
         now = self._clock()
         self._sent_at = now
         self._value = max(round(now - self._started, 3), self._value + 0.001)
-        await self._send(self._value, without_middle(message, LONGEST_MESSAGE))
+        await self._send(self._value, without_middle(showable(message), LONGEST_MESSAGE))

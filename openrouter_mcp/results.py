@@ -16,7 +16,7 @@ from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from openrouter_mcp import credentials
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.text import storable, storable_json
+from openrouter_mcp.text import showable, showable_json
 
 ERROR_META = "openrouter/error"
 ESTIMATE_META = "openrouter/estimate"
@@ -65,23 +65,24 @@ def tool_result(
     """A result that every client can be sent and the store can hold; the one way to make one.
 
     Names of files and the words of models can hold halves of characters, which JSON as UTF-8
-    cannot: FastMCP would raise here, after the call was paid.
+    cannot: FastMCP would raise here, after the call was paid. They can also hold what controls the
+    terminal of whoever reads them.
     """
     if isinstance(content, str):
         content = [TextContent(type="text", text=content)]
     return ToolResult(
-        content=[_storable(block) for block in content],
-        structured_content=storable_json(structured_content),
-        meta=storable_json(meta),
+        content=[_showable(block) for block in content],
+        structured_content=showable_json(structured_content),
+        meta=showable_json(meta),
         is_error=is_error,
     )
 
 
-def _storable(block: ContentBlock) -> ContentBlock:
+def _showable(block: ContentBlock) -> ContentBlock:
     if isinstance(block, TextContent):
-        return block.model_copy(update={"text": storable(block.text)})
+        return block.model_copy(update={"text": showable(block.text)})
     if isinstance(block, ResourceLink):
-        return block.model_copy(update={"name": storable(block.name)})
+        return block.model_copy(update={"name": showable(block.name)})
     return block
 
 

@@ -17,7 +17,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.handshake import is_offered
 from openrouter_mcp.middleware import Boundary
 from openrouter_mcp.settings import NAME, Settings
-from openrouter_mcp.text import storable_json
+from openrouter_mcp.text import showable_json
 from openrouter_mcp.timing import Timing
 from openrouter_mcp.tools import account, chat, models, multimodal, resources
 from openrouter_mcp.warm_up import warming_up
@@ -116,7 +116,7 @@ class _Tool(FunctionTool):
 
     def convert_result(self, raw_value: Any) -> ToolResult:
         data = isinstance(raw_value, dict)
-        return super().convert_result(storable_json(raw_value) if data else raw_value)
+        return super().convert_result(showable_json(raw_value) if data else raw_value)
 
 
 @cache

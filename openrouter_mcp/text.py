@@ -28,6 +28,11 @@ BLANK = frozenset(
     + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 )
 """Characters that count as printable, of which nothing is seen."""
+CONTROLS = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-Z^-~]?|"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\U000e0000-\U000e007f]"
+)
+"""Escape sequences of terminals, other controls, bidirectional overrides, and hidden letters."""
 TOO_DEEP = f"it has more than {DEEPEST_JSON} levels"
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
@@ -104,13 +109,21 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def storable_json(value: Any) -> Any:
-    """A JSON value in which every text is storable."""
+def showable(text: str) -> str:
+    """Text of others, whole, without what a terminal obeys or what turns the order of reading.
+
+    What languages and emoji need stays: joiners, letters from right to left, line ends.
+    """
+    return CONTROLS.sub("", storable(text).replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def showable_json(value: Any) -> Any:
+    """A JSON value in which every text is storable and can be shown."""
     if isinstance(value, str):
-        return storable(value)
+        return showable(value)
     if isinstance(value, Mapping):
-        return {storable_json(key): storable_json(item) for key, item in value.items()}
-    return [storable_json(item) for item in value] if isinstance(value, list | tuple) else value
+        return {showable_json(key): showable_json(item) for key, item in value.items()}
+    return [showable_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def parse_json(text: str | bytes) -> Any:

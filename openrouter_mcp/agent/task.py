@@ -252,6 +252,7 @@ class Delegation(PaidCall):
             [asked, *(loop.without_media(message) for message in run.added)],
             model=receipt.model if receipt else run.request.model.id,
             cost=receipt.cost if receipt else None,
+            untrusted=True,
         )
         return thread.id
 

@@ -261,10 +261,13 @@ class ResourceLinks:
         self._servers: dict[str, McpServer] = {}
 
     def remember(self, server: McpServer, outcome: Outcome) -> None:
-        """Let the model read the resources that a result of this server names."""
+        """Let the model read the resources that a result of this server names.
+
+        One that another server has named before stays that server's.
+        """
         for uri in outcome.resources:
-            if uri in self._servers or len(self._servers) < MOST_LINKS:
-                self._servers[uri] = server
+            if len(self._servers) < MOST_LINKS:
+                self._servers.setdefault(uri, server)
 
     async def read(self, arguments: str, seconds: float, modalities: Collection[str]) -> Outcome:
         """What the model asked for with `READ_RESOURCE`. Raises what `McpServer.read` raises.

@@ -398,7 +398,8 @@ class Comparison(PaidCall):
         each = [exchange.receipt for exchange in paid]
         files = [file for candidate in candidates for file in candidate.files]
         result = replies.compared([*head, body], notes, total, each, files)
-        if attached.untrusted and result.meta is not None:
+        untrusted = attached.untrusted or any(map(replies.is_untrusted, paid))
+        if untrusted and result.meta is not None:
             result.meta[UNTRUSTED_META] = True
         return result
 

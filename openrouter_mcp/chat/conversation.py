@@ -80,7 +80,7 @@ class ChatCall(PaidCall):
                 asked = await _with_history(app, asked, thread.messages)
             exchange = await ask(purchase, await compose_for(app, asked), written_to(handle))
             await _keep(thread, asked, exchange)
-            return await reply(app, asked, exchange, purchase, handle, thread.id)
+            return await reply(app, asked, exchange, purchase, handle, thread)
 
     async def _composed(self, asked: CallerRequest) -> ChatRequest:
         """The request as it would be now, without waiting for the thread's turn."""
@@ -197,6 +197,7 @@ async def _keep(thread: Thread, asked: CallerRequest, exchange: Exchange) -> Non
         [*own, history.by_reference(question, asked.attached), said],
         model=exchange.receipt.model,
         cost=exchange.receipt.cost,
+        untrusted=asked.attached.untrusted or replies.is_untrusted(exchange),
     )
 
 
@@ -206,7 +207,7 @@ async def reply(
     exchange: Exchange,
     purchase: Purchase,
     handle: Handle,
-    thread_id: str = "",
+    thread: Thread | None = None,
 ) -> ToolResult:
     """The whole answer with its receipt; a long one is saved and its head shown."""
     purchase.audit(exchange.receipt, exchange.request.preview())
@@ -217,13 +218,14 @@ async def reply(
         text, notes = await save.shown_text(
             app.settings, exchange.text, exchange.receipt.generation_id
         )
-    if thread_id and asked.thread_id == NEW and not exchange.error:
-        notes.append(f'Continue this conversation with thread_id="{thread_id}".')
-    if thread_id and exchange.last.tool_calls:
+    if thread and asked.thread_id == NEW and not exchange.error:
+        notes.append(f'Continue this conversation with thread_id="{thread.id}".')
+    if thread and exchange.last.tool_calls:
         notes.append("This conversation is kept: of its messages, send the tool messages alone.")
     notes = [*unsaved, *notes, *app.warnings()]
     result = replies.chat(exchange, text, notes, await app.budget.line(), files)
-    if asked.attached.untrusted and result.meta is not None:
+    untrusted = asked.attached.untrusted or bool(thread and thread.untrusted)
+    if untrusted and result.meta is not None:
         result.meta[UNTRUSTED_META] = True
     return result
 

@@ -35,6 +35,12 @@ from openrouter_mcp.text import clean
 
 MESSAGE_META = "openrouter/message"
 REASONING_META = "openrouter/reasoning"
+QUIET_PLUGINS = {"auto-router", "auto-beta-router", "context-compression", "file-parser"} | {
+    "moderation",
+    "pareto-router",
+    "response-healing",
+}
+"""Plugins that add no words of others to what the caller gave."""
 REASONING_LIMIT = 2000
 SHOWN_ENDPOINTS = 8
 
@@ -138,9 +144,34 @@ def _chat_meta(exchange: Exchange) -> dict[str, Any]:
     shown = exchange.request.show_reasoning or not (exchange.text or answer.tool_calls)
     if shown and answer.reasoning:
         meta[REASONING_META] = answer.reasoning
-    if any(each.annotations or each.citations for each in exchange.answers):
+    if is_untrusted(exchange):
         meta[UNTRUSTED_META] = True
     return meta
+
+
+def is_untrusted(exchange: Exchange) -> bool:
+    """Whether an answer may hold words of the web, or of whatever OpenRouter ran for it."""
+    body = exchange.request.body
+    named = [body.get("model"), *(body.get("models") or [])]
+    return (
+        any(each.annotations or each.citations for each in exchange.answers)
+        or any(":online" in str(model) for model in [*named, exchange.receipt.model])
+        or bool(body.get("web_search_options"))
+        or any(_brings_text(entry) for entry in body.get("plugins") or [])
+        or any(_is_of_a_server(tool) for tool in body.get("tools") or [])
+    )
+
+
+def _brings_text(plugin: object) -> bool:
+    """Whether a plugin reads for the model; routers and repairs of JSON do not."""
+    if not isinstance(plugin, dict) or plugin.get("enabled") is False:
+        return False
+    return plugin.get("id") not in QUIET_PLUGINS
+
+
+def _is_of_a_server(tool: object) -> bool:
+    """Whether OpenRouter or the provider runs a tool, and not the caller."""
+    return isinstance(tool, dict) and tool.get("type", "function") != "function"
 
 
 def _reasoning(text: str) -> str:

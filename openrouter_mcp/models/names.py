@@ -50,6 +50,7 @@ ASKED_VARIANTS = frozenset({"free", "batch"})
 STATIC_VARIANTS = frozenset({"free", "extended", "thinking", "batch"})
 DYNAMIC_VARIANTS = frozenset({"nitro", "floor", "online", "exacto"})
 ID = re.compile(r"~?[\w.-]+/[\w.-]+")
+PRESET = re.compile(r"[\w.-]+(?::[\w.-]+)?", re.ASCII)
 PASSING = re.compile(r"(?:~[\w.-]+|openrouter)/[\w.-]+")
 SITE = re.compile(r"(?:https?://)?(?:www\.)?openrouter\.ai/", re.I)
 # us.vendor.model-20310203-v1:0, as Amazon Bedrock spells it
@@ -100,6 +101,12 @@ class Names:
         """
         name = name.strip()
         rest, at, preset = plain(name).partition("@preset/")
+        if at and not PRESET.fullmatch(preset):
+            raise _error(
+                f"{clean(preset, SHOWN_NAME)!r} is no name of a preset: those are letters, digits, "
+                "- and _. Correct it and call again.",
+                [rest or "openrouter/auto"],
+            )
         if shown := self._displayed.get(" ".join(rest.split())):
             base, static, dynamic, model = shown.id, "", "", shown
         else:

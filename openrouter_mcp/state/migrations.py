@@ -40,6 +40,7 @@ MIGRATIONS = (
     ALTER TABLE ledger ADD COLUMN completion_price INTEGER;
     """,
     "ALTER TABLE jobs ADD COLUMN receipt TEXT;",
+    "ALTER TABLE threads ADD COLUMN untrusted INTEGER;",
 )
 """SQL that leads from each version to the next. Money is nano-dollars, times are unix seconds."""
 

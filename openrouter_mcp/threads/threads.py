@@ -31,7 +31,7 @@ ALL = "all"
 LISTED = 50
 SUGGESTED = 5
 TITLE_LENGTH = 60
-SELECT = "SELECT id, title, model, created, updated, cost, turns FROM threads"
+SELECT = "SELECT id, title, model, created, updated, cost, turns, untrusted FROM threads"
 
 OFF = (
     "No conversations are kept: OPENROUTER_THREADS is off. Leave thread_id out and give the whole "
@@ -53,25 +53,38 @@ class ThreadRow:
     updated: float
     cost: Decimal
     turns: int
+    untrusted: bool = False
+    """Whether it has ever held words of websites, files or other programs."""
 
 
 class Thread:
     """A conversation that this call has to itself."""
 
-    def __init__(self, thread_id: str, messages: Sequence[Message], keep: Keep) -> None:
+    def __init__(
+        self, thread_id: str, messages: Sequence[Message], keep: Keep, *, untrusted: bool = False
+    ) -> None:
         self.id = thread_id
+        self.untrusted = untrusted
+        """Whether it has ever held words of websites, files or other programs."""
         self.messages = list(messages)
         """As OpenRouter wants them back, but files as references (`history.restored`)."""
         self._keep = keep
 
     async def append(
-        self, messages: Sequence[Message], *, model: str, cost: Decimal | None, title: str = ""
+        self,
+        messages: Sequence[Message],
+        *,
+        model: str,
+        cost: Decimal | None,
+        title: str = "",
+        untrusted: bool = False,
     ) -> None:
         """Keep one turn: what was asked and what was answered. Files belong in as references.
 
         Without a title, the first turn's own words are it. A thread that was forgotten meanwhile
         stays forgotten.
         """
+        self.untrusted = self.untrusted or untrusted
         await self._keep(self, messages, model, cost or Decimal(0), title)
         self.messages += messages
 
@@ -103,8 +116,8 @@ class Threads:
         await self._row(thread_id)
         async with AsyncExitStack() as stack:
             await self._wait_for_turn(thread_id, stack)
-            _, messages = await self.show(thread_id)
-            yield Thread(thread_id, messages, self._append)
+            row, messages = await self.show(thread_id)
+            yield Thread(thread_id, messages, self._append, untrusted=row.untrusted)
 
     async def list(self) -> Sequence[ThreadRow]:
         """The conversations, the one that went on last first. Raises `INVALID_INPUT` when off."""
@@ -226,9 +239,9 @@ class Threads:
                     (thread.id, title, now),
                 )
             changed = connection.execute(
-                "UPDATE threads SET model = ?, updated = ?, cost = cost + ?, turns = turns + 1 "
-                "WHERE id = ?",
-                (model, now, nano, thread.id),
+                "UPDATE threads SET model = ?, updated = ?, cost = cost + ?, turns = turns + 1, "
+                "untrusted = ? WHERE id = ?",
+                (model, now, nano, thread.untrusted, thread.id),
             )
             if not changed.rowcount:
                 return
@@ -273,5 +286,6 @@ def _first_words(messages: Sequence[Message]) -> str:
 
 
 def _thread_row(values: tuple[Any, ...]) -> ThreadRow:
-    thread_id, title, model, created, updated, cost, turns = values
-    return ThreadRow(thread_id, title, model, created, updated, Decimal(cost) / NANO, turns)
+    thread_id, title, model, created, updated, cost, turns, untrusted = values
+    cost, untrusted = Decimal(cost) / NANO, bool(untrusted)
+    return ThreadRow(thread_id, title, model, created, updated, cost, turns, untrusted)
