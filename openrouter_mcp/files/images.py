@@ -39,8 +39,10 @@ from openrouter_mcp.settings import Settings
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_PIXELS = 100_000_000
-"""Pixels in memory above which an image is taken for a decompression bomb."""
+MOST_MEMORY = 400_000_000
+"""Bytes of an image in memory, as it is and as colours, above which it is taken for a bomb."""
+BYTES_OF_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
+"""Bytes of a pixel in Pillow's memory; it has four in all other modes."""
 FORMATS = {
     PNG: "PNG",
     JPEG: "JPEG",
@@ -155,7 +157,7 @@ def _fitted(
         if larger:
             # JPEG can be read at a fraction of its size.
             image.draft("RGB", _scaled(size, bound))
-        if image.width * image.height > MOST_PIXELS:
+        if _memory(image) > MOST_MEMORY:
             raise _too_many_pixels()
         image.load()
         tags = _exif_tags(image)
@@ -240,9 +242,9 @@ def preview(data: bytes) -> ImageContent | None:
 
     # Whatever the library does not like has no preview.
     with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as image:
-        if image.width * image.height > MOST_PIXELS:
-            return None
         image.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
+        if _memory(image) > MOST_MEMORY:
+            return None
         upright, _ = _upright(image, LARGEST_SIDE)
         upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
         encoded, mime = _encoded_preview(upright)
@@ -436,10 +438,15 @@ def _read_heic() -> None:
     register_heif_opener()
 
 
+def _memory(image: Image) -> int:
+    """Bytes of an image before it is decoded: with its own channels, and as RGB or RGBA."""
+    return image.width * image.height * (BYTES_OF_MODES.get(image.mode, 4) + 4)
+
+
 def _too_many_pixels() -> OpenRouterError:
     return OpenRouterError(
         Code.TOO_LARGE,
-        f"unpacks to more than {MOST_PIXELS:,} pixels. Give a smaller image.",
+        f"unpacks to more than {MOST_MEMORY // 1_000_000} MB of pixels. Give a smaller image.",
     )
 
 

@@ -9,7 +9,9 @@ import zlib
 import pytest
 from PIL import ExifTags, Image
 
-from openrouter_mcp.files import images
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import images, kinds
+from openrouter_mcp.settings import Settings
 
 
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
@@ -88,4 +90,28 @@ def test_a_preview_is_upright_and_tells_nothing_of_the_camera() -> None:
     ids=["empty", "text", "truncated", "bomb", "svg"],
 )
 def test_what_cannot_be_shown_has_no_preview(data: bytes) -> None:
+    assert images.preview(data) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "side", "fits"),
+    [("L", 8_900, True), ("L", 9_900, False), ("RGB", 7_000, True), ("RGB", 7_200, False)],
+)
+def test_an_image_is_bounded_by_the_memory_that_it_takes(mode: str, side: int, fits: bool) -> None:
+    image = Image.new(mode, (1, 1))
+    image._size = (side, side)
+    assert (images._memory(image) <= images.MOST_MEMORY) is fits
+
+
+def test_a_large_grey_image_is_refused_before_it_is_decoded(monkeypatch) -> None:
+    header = struct.pack(">IIBBBBB", 9_900, 9_900, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(99)))]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(OpenRouterError, match="400 MB") as caught:
+        images.fitted(io.BytesIO(data), kinds.PNG, Settings(), images.Fit.SEEN)
+    assert caught.value.code is Code.TOO_LARGE
     assert images.preview(data) is None
