@@ -22,6 +22,7 @@ from openrouter_mcp.api.responses import (
     EventStream,
     OnHeaders,
     ignore_headers,
+    no_such_id,
     read_json,
     read_reply,
     redirected,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 10.0
 LOOK_UP_TIMEOUT = 60.0
+LONGEST_ADDRESS = 8_000
+"""Characters of what is looked up, more than any id has."""
 MEDIA_READ_TIMEOUT = 300.0
 """Seconds without a byte where none comes until all is done: an image may take two minutes."""
 MAX_REDIRECTS = 3
@@ -173,6 +176,8 @@ class OpenRouter:
         `management` says that the management key is to be used where there is one.
         """
         headers = self._headers.management if management else {}
+        if sum(map(len, (path, *(params or {}).values()))) > LONGEST_ADDRESS:
+            raise no_such_id()
 
         async def attempt() -> Any:
             response = await self._follow(path, params or {}, headers)

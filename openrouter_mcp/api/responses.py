@@ -261,6 +261,13 @@ def _field(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
+def no_such_id() -> OpenRouterError:
+    """The failure of a look-up by what cannot stand in an address."""
+    return OpenRouterError(
+        Code.NOT_FOUND, "OpenRouter cannot be asked for such an id. Give another one."
+    )
+
+
 async def translating_errors(attempt: Callable[[], Awaitable[T]], *, look_up: bool = False) -> T:
     """Run `attempt`; failures of the SDK and of the transport come out as `OpenRouterError`.
 
@@ -281,9 +288,7 @@ async def translating_errors(attempt: Callable[[], Awaitable[T]], *, look_up: bo
         raise connection_failure(error) from error
     except httpx2.InvalidURL as error:
         # An id that a reply made up can be too long, or too odd, to be asked for.
-        raise OpenRouterError(
-            Code.NOT_FOUND, "OpenRouter cannot be asked for such an id. Give another one."
-        ) from error
+        raise no_such_id() from error
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class Providers(TypedDict):
 
     providers: list[dict[str, Any]]
     total: int
+    next: NotRequired[str]
     missing: NotRequired[dict[str, str]]
 
 

@@ -37,6 +37,7 @@ FILTERS = (
 POLICIES = ("privacy_policy_url", "terms_of_service_url", "status_page_url")
 LINKED = 5
 MOST_PLACES = 50
+MOST_PROVIDERS = 200
 
 T = TypeVar("T")
 
@@ -221,16 +222,22 @@ def _policy(
 
 def _seat(provider: Mapping[str, Any]) -> dict[str, Any]:
     """Where a provider is, and where its machines are."""
-    seat = {"headquarters": text(provider, "headquarters"), "datacenters": _places(provider)}
+    places = [clean(each, LONGEST_NAME) for each in texts(provider, "datacenters")[:MOST_PLACES]]
+    seat = {"headquarters": _short(provider, "headquarters"), "datacenters": places}
     return {name: value for name, value in seat.items() if value}
 
 
-def _places(provider: Mapping[str, Any]) -> list[str]:
-    return texts(provider, "datacenters")[:MOST_PLACES]
+def _short(row: Mapping[str, Any], name: str) -> str:
+    return clean(text(row, name), LONGEST_NAME)
 
 
-async def provider_table(market: Market, query: str) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Providers whose name, slug or country fits, and what could not be had; links when few fit."""
+async def provider_table(
+    market: Market, query: str
+) -> tuple[list[dict[str, Any]], int, dict[str, str]]:
+    """The first providers whose name, slug or country fits, how many do, and what is missing.
+
+    With links where few fit.
+    """
     missing: dict[str, str] = {}
     rows, zdr = await asyncio.gather(
         market.providers(), _or_missing("zero data retention", market.zdr_tags(), None, missing)
@@ -240,17 +247,19 @@ async def provider_table(market: Market, query: str) -> tuple[list[dict[str, Any
         slug = tag.partition("/")[0]
         endpoints[slug] = endpoints.get(slug, 0) + 1
     found = _matching(rows, query.strip())
+    shown = found[:MOST_PROVIDERS]
     table = [
         {
-            "slug": text(row, "slug"),
-            "name": text(row, "name"),
+            "slug": _short(row, "slug"),
+            "name": _short(row, "name"),
             **_seat(row),
             "zdr_endpoints": None if zdr is None else endpoints.get(text(row, "slug"), 0),
-            **({name: text(row, name) for name in POLICIES} if len(found) <= LINKED else {}),
+            **({name: _short(row, name) for name in POLICIES} if len(found) <= LINKED else {}),
         }
-        for row in found
+        for row in shown
     ]
-    return [{k: v for k, v in row.items() if v not in (None, "")} for row in table], missing
+    table = [{k: v for k, v in row.items() if v not in (None, "")} for row in table]
+    return table, len(found), missing
 
 
 def _matching(rows: Sequence[Mapping[str, Any]], query: str) -> list[Mapping[str, Any]]:

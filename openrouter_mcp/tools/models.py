@@ -152,8 +152,10 @@ async def list_providers(
     """Who runs the models: slugs for routing, seat, datacenters, data policy."""
     from openrouter_mcp.models import search
 
-    rows, missing = await search.provider_table(app.market, query)
-    answer: Providers = {"providers": rows, "total": len(rows)}
+    rows, total, missing = await search.provider_table(app.market, query)
+    answer: Providers = {"providers": rows, "total": total}
+    if len(rows) < total:
+        answer["next"] = f"{total - len(rows)} more: name a part of one with query"
     if missing:
         answer["missing"] = missing
     return answer

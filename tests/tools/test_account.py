@@ -12,6 +12,7 @@ from openrouter_mcp.account.generation import generation
 from openrouter_mcp.account.overview import overview
 from openrouter_mcp.account.usage import usage
 from openrouter_mcp.app import App
+from openrouter_mcp.results import ERROR_META
 from openrouter_mcp.simulator.state import MANAGEMENT_KEY, Script
 from tests.api.test_client import OK, replying
 from tests.support.eras import both_eras
@@ -221,3 +222,11 @@ async def test_usage_of_many_models_is_a_page(configure, connect, simulator) -> 
     assert [row["name"] for row in shown] == [*(f"m{n}" for n in range(199, 189, -1)), "190 others"]
     assert shown[-1]["requests"] == 190
     assert sum(row["usd"] for row in shown) == sum(range(200))
+
+
+@pytest.mark.parametrize("character", ["x", "é"])
+async def test_an_id_that_no_address_holds_is_not_asked_for(client, simulator, character):
+    arguments = {"generation_id": character * 10_000, "content": True}
+    result = await client.call_tool("get_generation", arguments, raise_on_error=False)
+    assert result.meta[ERROR_META]["code"] == "NOT_FOUND"
+    assert simulator.requests == []

@@ -385,6 +385,18 @@ async def test_providers_tell_where_they_are_and_what_they_retain(app):
     assert "privacy_policy_url" not in by_slug["azure"]
 
 
+async def test_the_list_of_providers_is_bounded(app, simulator):
+    rows = [
+        {"slug": f"p{n}", "name": "P" * 10_000, "datacenters": ["DE"] * 999} for n in range(300)
+    ]
+    body = json.dumps({"data": rows})
+    simulator.answer_raw(body, path="/providers", media_type="application/json")
+    answer = await list_providers(app=app)
+    assert (len(answer["providers"]), answer["total"]) == (200, 300)
+    assert answer["next"] == "100 more: name a part of one with query"
+    assert len(json.dumps(answer)) < 200_000
+
+
 async def test_a_query_finds_by_name_or_by_country_with_the_policies(app):
     named = await list_providers("goog", app=app)
     assert [row["slug"] for row in named["providers"]] == ["google-vertex", "google-ai-studio"]
