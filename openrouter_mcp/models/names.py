@@ -55,6 +55,16 @@ PASSING = re.compile(r"(?:~[\w.-]+|openrouter)/[\w.-]+")
 SITE = re.compile(r"(?:https?://)?(?:www\.)?openrouter\.ai/", re.I)
 # us.vendor.model-20310203-v1:0, as Amazon Bedrock spells it
 BEDROCK = re.compile(r"(?:[a-z]{2,6}\.)?([a-z\d-]+)\.([a-z][\w.-]*)-v\d:\d")
+# What other programs put before a name to say where it is sent; no author is called so.
+PROGRAMS = frozenset(
+    {"azure", "azure_ai", "vertex_ai", "vertex", "bedrock", "converse", "amazon-bedrock"}
+    | {"litellm", "litellm_proxy", "models", "gemini", "github", "github_copilot", "together_ai"}
+    | {"fireworks_ai", "groq", "deepinfra", "replicate", "huggingface"}
+)
+# 5mini, 4omini (which is 4o mini)
+JOINED = re.compile(r"(\d+(?:\.\d+)*)([a-z]{3,})")
+OWN = ("openrouter/", "openrouter:")
+MOST_PLACES = 3
 LONGEST_NAME = 200
 SHOWN_NAME = 100
 SHORTEST_TYPO = 4
@@ -83,7 +93,8 @@ class Names:
         members = [Member.of(model) for model in self._ids.values()]
         self._members = [member for member in members if not member.model.is_alias]
         self._aliases = [member for member in members if member.model.is_alias]
-        self._words = {word for member in members for word in member.every if word.isalpha()}
+        self._known_words = {word for member in members for word in member.every}
+        self._words = {word for word in self._known_words if word.isalpha()}
         self._authors = {member.model.author for member in members}
         self._spellings = _spellings(self._members, self._aliases)
         self._displayed = _unique(
@@ -100,7 +111,9 @@ class Names:
         there is never replaced. Raises `OpenRouterError` with MODEL_NOT_FOUND and the nearest ids.
         """
         name = name.strip()
-        rest, at, preset = plain(name).partition("@preset/")
+        own = plain(name)
+        sent = _without_program(own)
+        rest, at, preset = plain(sent).partition("@preset/")
         if at and not PRESET.fullmatch(preset):
             raise _error(
                 f"{clean(preset, SHOWN_NAME)!r} is no name of a preset: those are letters, digits, "
@@ -116,7 +129,7 @@ class Names:
             found = model.id
         elif PASSING.fullmatch(base) or (at and not rest):
             found = base + static
-        elif ID.fullmatch(base):
+        elif ID.fullmatch(base) or sent != own:
             raise self._no_such_id(name, base, output)
         else:
             model = self._guess(name, f"{base} {static}", output)
@@ -150,7 +163,7 @@ class Names:
         raise _no_variant(paid, static)
 
     def _spelled(self, text: str) -> Model | None:
-        words = tokens(text)
+        words = self._apart(tokens(text))
         found = self._spellings.get(text.lower()) or self._spellings.get(" ".join(words))
         if found or not words or not RELEASE.fullmatch(words[-1]):
             return found
@@ -228,13 +241,26 @@ class Names:
     def _asked(self, text: str) -> list[str]:
         """Return the words of a loose name, no stop words, spelled as the catalogue does."""
         joined: list[str] = []
-        for word in tokens(text[:LONGEST_NAME]):
+        for word in self._apart(tokens(text[:LONGEST_NAME])):
             if joined and joined[-1] + word in self._words:
                 joined[-1] += word
             else:
                 joined.append(word)
         asked = [word for word in joined if word not in STOP_WORDS]
         return [spelled for word in asked for spelled in self._corrected(word)]
+
+    def _apart(self, words: Iterable[str]) -> tuple[str, ...]:
+        """The words, with a version and a word that stand together ("5mini") taken apart."""
+        found: list[str] = []
+        for word in words:
+            pair = JOINED.fullmatch(word)
+            if pair and word not in self._known_words and pair[2] in self._words:
+                found += pair.groups()
+            elif pair and word not in self._known_words and pair[2][1:] in self._words:
+                found += [pair[1] + pair[2][0], pair[2][1:]]
+            else:
+                found.append(word)
+        return tuple(found)
 
     def _corrected(self, word: str) -> Sequence[str]:
         if word in self._words or not word.isalpha():
@@ -259,12 +285,23 @@ def plain(name: str) -> str:
         path = unquote(re.split(r"[?#]", name[address.end() :], maxsplit=1)[0]).strip("/")
         path = path.removeprefix("api/v1/").removeprefix("models/")
         name = "/".join(path.split("/")[:2])
-    for prefix in ("openrouter/", "openrouter:"):
-        rest = name[len(prefix) :]
-        if name.lower().startswith(prefix) and "/" in rest and not rest.startswith("@preset/"):
-            return plain(rest)
+    for _ in range(MOST_PLACES):
+        rest = name[len(OWN[0]) :]
+        if name[: len(OWN[0])].lower() not in OWN or "/" not in rest or rest.startswith("@preset/"):
+            break
+        name = rest
     bedrock = BEDROCK.fullmatch(name)
     return f"{bedrock[1]} {bedrock[2]}" if bedrock else name
+
+
+def _without_program(name: str) -> str:
+    """The name without the places that other programs put before it, as `azure/` or `models/`."""
+    for _ in range(MOST_PLACES):
+        place, _, rest = name.partition("/")
+        if not rest or place.lower() not in PROGRAMS:
+            break
+        name = rest
+    return name
 
 
 def _spellings(members: Sequence[Member], aliases: Sequence[Member]) -> dict[str, Model]:
@@ -279,6 +316,7 @@ def _spellings(members: Sequence[Member], aliases: Sequence[Member]) -> dict[str
     for member in plain_first:
         spellings.setdefault(member.model.canonical_slug.lower(), member.model)
     for member in aliases:
+        spellings.setdefault(member.model.id.lower(), member.model)
         spellings.setdefault(member.model.id.removeprefix("~").lower(), member.model)
     shorter = [(_slug(member.model.id).lower(), member.model) for member in members]
     for member in members:

@@ -328,8 +328,9 @@ def test_a_version_with_another_digit_is_never_replaced(data):
     place = data.draw(st.sampled_from(places))
     digit = data.draw(st.sampled_from(sorted({*"0123456789"} - {spelling[place]})))
     changed = f"{spelling[:place]}{digit}{spelling[place + 1 :]}"
+    program = data.draw(st.sampled_from(["", "azure/", "models/", "bedrock/"]))
     try:
-        found = OFFERED.resolve(changed, output="").model
+        found = OFFERED.resolve(program + changed, output="").model
     except OpenRouterError as error:
         event(str(error.code))
         return
@@ -338,6 +339,44 @@ def test_a_version_with_another_digit_is_never_replaced(data):
     named = {*tokens(found.id), *tokens(found.name)}
     assert all(any(answers(number, word) for word in named) for number in numbers)
     assert found.id == row.id or "/" not in changed or changed.lower() in KNOWN
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("~ACME/SAGE-OWL-LATEST", "~acme/sage-owl-latest"),
+        ("oak-5mini", "birch-ai/oak-5-mini"),
+        ("birch-ai/oak-5.4mini", "birch-ai/oak-5.4-mini"),
+        ("azure/oak-5-mini", "birch-ai/oak-5-mini"),
+        ("Azure/birch-ai/Oak-5.5:floor", "birch-ai/oak-5.5:floor"),
+        ("vertex_ai/sage-robin-4-5", "acme/sage-robin-4.5"),
+        ("litellm_proxy/openrouter/acme/sage-owl-5", "acme/sage-owl-5"),
+        ("bedrock/acme.sage-owl-5", "acme/sage-owl-5"),
+        ("models/wood/wren-3", "wood/wren-3"),
+        ("models/openrouter/auto", "openrouter/auto"),
+    ],
+)
+def test_the_spellings_of_other_programs_are_understood(name, found):
+    resolution = NAMES.resolve(name)
+    assert resolution.id == found
+    assert resolution.how
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # The version is another one, or no model has exactly this name.
+        *("azure/oak-9", "vertex_ai/sage-owl-4-7", "azure/oak", "azure/my-deployment", "oak-9mini"),
+        *("models/", "nobody/oak-5-mini"),
+        *("azure/" * 100_000 + "oak-5", "openrouter/" * 100_000 + "oak-5"),
+    ],
+    ids=lambda name: name[:30],
+)
+def test_a_place_before_a_name_makes_it_no_looser(name):
+    with pytest.raises(OpenRouterError) as caught:
+        NAMES.resolve(name)
+    assert caught.value.code is Code.MODEL_NOT_FOUND
+    assert caught.value.suggestions
 
 
 def test_the_nearest_ids_share_what_was_right_about_the_name():
