@@ -14,6 +14,8 @@ from openrouter_mcp.text import DAY
 
 CONDITIONS = ("min_", "max_", "utc_")
 """How the names of conditions begin in OpenRouter's conditional prices."""
+CLOCK = frozenset(range(2401))
+"""Times of day as HHMM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ class PriceOverride:
         }
         rest = {name: value for name, value in entry.items() if name not in prices}
         tokens, window, days = -1, None, ()
-        if isinstance(rest.get("min_prompt_tokens"), int):
+        if type(rest.get("min_prompt_tokens")) is int:
             tokens = rest.pop("min_prompt_tokens")
         match rest:
-            case {"utc_start": int(start), "utc_end": int(end)}:
+            case {"utc_start": int(start), "utc_end": int(end)} if {start, end} <= CLOCK:
                 window = start, end
                 del rest["utc_start"], rest["utc_end"]
         listed = rest.get("utc_days")

@@ -71,6 +71,8 @@ def test_a_window_may_wrap_midnight_and_name_its_days() -> None:
         {"per": {"tokens": 1}},
         {"min_prompt_tokens": "many"},
         {"utc_start": "dusk", "utc_end": "dawn"},
+        {"utc_start": -100, "utc_end": 10**30},
+        {"min_prompt_tokens": True},
         {"utc_start": 100},
         {"utc_days": 6},
         {"completion": "dear"},
