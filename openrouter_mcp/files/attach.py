@@ -35,7 +35,7 @@ from openrouter_mcp.files.kinds import (
     other_kind,
 )
 from openrouter_mcp.files.parts import Part, Purpose
-from openrouter_mcp.files.sandbox import Guard, is_folder, open_file
+from openrouter_mcp.files.sandbox import Guard, display, is_folder, open_file
 from openrouter_mcp.files.walk import Pattern, Skipped, Walk, short
 from openrouter_mcp.settings import Settings, variable
 
@@ -69,6 +69,8 @@ class Attachments:
     """Sentences for the reply: what was skipped, is empty or was guessed."""
     paths: list[Path | str]
     """For each part the real path of its file, or its address."""
+    found: frozenset[Path | str] = frozenset()
+    """Those of them that were not named, but found in a folder."""
 
     @property
     def untrusted(self) -> bool:
@@ -137,7 +139,7 @@ class Files:
             content, sources = await asyncio.to_thread(selection.read)
         finally:
             stop.set()
-        return Attachments(content, selection.notes, sources)
+        return Attachments(content, selection.notes, sources, selection.found)
 
     async def _received(self, address: str, image_detail: str) -> Part | Spool:
         """The part of an address that OpenRouter reads by itself, else its bytes."""
@@ -294,6 +296,11 @@ class FileSelection:
         return [source for source in self._order if isinstance(source, str)]
 
     @property
+    def found(self) -> frozenset[Source]:
+        """What was not named, but found in a folder."""
+        return frozenset(source for source, file in self._files.items() if not file.named)
+
+    @property
     def notes(self) -> list[str]:
         """Sentences for the reply: what was skipped, is empty or was guessed."""
         return [note for note in [self._skipped.sentence(), *self._remarks] if note]
@@ -336,7 +343,7 @@ class FileSelection:
 
     def _find_alternatives(self, name: str) -> None:
         """Find what a name with braces means: it fails only if none of its alternatives matches."""
-        names = walk.alternatives(name)
+        names = self._alternatives(name)
         self._count_names(len(names) - 1)
         if names == [name] or self._is_there(name):
             self._find(name)
@@ -352,6 +359,16 @@ class FileSelection:
         if len(unmatched) == len(names):
             raise unmatched[0]
 
+    def _alternatives(self, name: str) -> list[str]:
+        """What a name with braces means; those of folders that are there stand for themselves."""
+        parts = name.split("/")
+        for end in range(len(parts) - 1, 0, -1):
+            head = "/".join(parts[:end])
+            if "{" in head and self._is_there(head):
+                rest = walk.alternatives("/".join(parts[end:]))
+                return [f"{head}/{each}" for each in rest]
+        return walk.alternatives(name)
+
     def _count_names(self, count: int) -> None:
         self._names += count
         check_names(self._settings, self._names)
@@ -366,6 +383,8 @@ class FileSelection:
         path = sandbox.absolute(name)
         # Before anything is looked up: a refusal must not tell what exists.
         real = self._guard.resolve(path)
+        if (meant := walk.meant(path, self._guard)) != path:
+            path, real = meant, self._guard.resolve(meant)
         folder, pattern = walk.split(path)
         if not pattern or os.path.lexists(path):
             folder, pattern = path, walk.ALL_INSIDE
@@ -390,7 +409,10 @@ class FileSelection:
             self._weights.check_total()
         self._skipped.update(folder.skipped)
         if not files:
-            raise self._oversized or walk.missing(path, self._guard, folder.skipped.sentence())
+            left = folder.skipped.sentence()
+            if folder.otherwise_cased:
+                left += f" Capitals count: {display(min(folder.otherwise_cased))} is there."
+            raise self._oversized or walk.missing(path, self._guard, left.strip())
         self._add(sorted(files, key=lambda file: file.path.parts))
 
     def _add(self, files: Sequence[File]) -> None:

@@ -120,6 +120,8 @@ def home() -> Path:
 def display(path: str | Path) -> str:
     """A path as text that can be printed and sent on one line."""
     text = os.fsencode(path).decode("utf-8", "replace") if _encodable(str(path)) else repr(path)
+    # A space of any kind can be typed as a plain one.
+    text = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text)
     text = "".join(character if character.isprintable() else "\ufffd" for character in text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 

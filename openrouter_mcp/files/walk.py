@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 import threading
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,9 @@ MOST_RULES = 2000
 """Rules that one walk reads: matching a name takes a millisecond with so many."""
 SHOWN = 3
 COMPARED = 5000  # names of a folder
+
+CLASS = re.compile(r"\[([^\[\]]+)\]")
+INVISIBLE = frozenset("\u200b\u200e\u200f\u202a\u202c\ufeff")
 
 Pattern = tuple[str, ...]
 """The segments of a glob that are still to be matched; none when a file matches."""
@@ -88,18 +92,57 @@ def _braces(name: str) -> tuple[int, int]:
 
 
 def _has_wildcard(part: str) -> bool:
-    return "*" in part or "?" in part or 0 <= part.find("[") < part.rfind("]") - 1
+    return "*" in part or "?" in part or any(map(_is_class, CLASS.findall(part)))
+
+
+def _is_class(inside: str) -> bool:
+    """Whether brackets around this are a choice of letters, and not a number or one letter."""
+    return len(inside) > 1 and not inside.isdecimal()
+
+
+def _literal(part: str) -> str:
+    """A segment in which brackets around a number or one letter stand for themselves."""
+    return CLASS.sub(lambda m: m[0] if _is_class(m[1]) else f"[[]{m[1]}]", part)
 
 
 def split(path: Path) -> tuple[Path, Pattern]:
-    """The folder before a glob's first wildcard, and the rest of the glob."""
-    parts = path.parts
-    first = next((i for i, part in enumerate(parts) if _has_wildcard(part)), len(parts))
-    rest = parts[first:]
+    """The folder before a glob's first wildcard, and the rest of the glob.
+
+    Folders that really are called so have none.
+    """
+    parts, first = path.parts, 1
+    while first < len(parts) and (
+        not _has_wildcard(parts[first]) or os.path.lexists(Path(*parts[: first + 1]))
+    ):
+        first += 1
+    rest = tuple(map(_literal, parts[first:]))
     pattern = tuple(part for i, part in enumerate(rest) if rest[i : i + 2] != ("**", "**"))
     if pattern and pattern[-1] == "**":
         pattern = (*pattern, "*")
     return Path(*parts[:first]), pattern
+
+
+def meant(path: Path, guard: Guard) -> Path:
+    """The path itself, or the only one there is that it can mean.
+
+    Some systems put spaces and accents into names that nobody can type. Blocks.
+    """
+    found = Path(path.anchor)
+    for part in path.parts[1:]:
+        here = found / part
+        if not os.path.lexists(here) and not _has_wildcard(part):
+            real = real_path(found)
+            alike = [] if guard.refusal(real) else _names(real)
+            alike = [name for name in alike if _typed(name) == _typed(part)]
+            here = found / alike[0] if len(alike) == 1 else here
+        found = here
+    return found
+
+
+def _typed(name: str) -> str:
+    """A name as people type it: with plain spaces, and each letter in one piece."""
+    plain = ("" if c in INVISIBLE else " " if c.isspace() else c for c in name)
+    return unicodedata.normalize("NFC", "".join(plain))
 
 
 def check(stop: threading.Event) -> None:
@@ -223,6 +266,8 @@ class Walk:
         self._stop = stop
         self._rules_left = MOST_RULES
         self.skipped = Skipped()
+        self.otherwise_cased: list[str] = []
+        """Names of files that would match if capitals did not count."""
 
     def files(self, pattern: Pattern) -> Iterator[tuple[Path, Path]]:
         """Each matching file as its path in the folder as it was spelled, and its real path.
@@ -269,6 +314,9 @@ class Walk:
             matching = [rest for rest in matching if rest[0] == "**" or rest[1:]]
         else:
             matching = [rest for rest in matching if len(rest) == 1]
+            ends = [rest[0] for rest in patterns if len(rest) == 1]
+            if not matching and any(_matches(entry.name.lower(), end.lower()) for end in ends):
+                self.otherwise_cased.append(entry.name)
         spelled = [rest for rest in matching if _spells(entry.name, rest[0])]
         if matching and not spelled:
             kind = "ignored" if entry.name in GENERATED else "hidden"
@@ -334,12 +382,16 @@ def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
     return OpenRouterError(Code.NOT_FOUND, message.replace("  ", " "), suggestions=near)
 
 
-def _similar(sought: str, folder: Path, guard: Guard) -> list[str]:
-    real = real_path(folder)
+def _names(folder: Path) -> list[str]:
     try:
-        names = [entry.name for entry in itertools.islice(contents(real), COMPARED)]
+        return [entry.name for entry in itertools.islice(contents(folder), COMPARED)]
     except OSError:
         return []
+
+
+def _similar(sought: str, folder: Path, guard: Guard) -> list[str]:
+    real = real_path(folder)
+    names = _names(real)
     plain = re.sub(r"[*?\[\]]", "", sought)
     similar = nearest(plain, [n for n in names if not n.startswith(".")], likeness=0.6)
     return [name for name in similar if not guard.refusal(real / name)]

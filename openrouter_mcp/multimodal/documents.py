@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.attach import Files
+from openrouter_mcp.files.sandbox import display
 from openrouter_mcp.models.prices import BYTES_PER_TOKEN
 
+SHOWN = 3
 FIRST_WORDS = 160
 """Characters shown of each document."""
 
@@ -49,14 +52,18 @@ async def read(
     Raises `INVALID_INPUT` where there is none or one is empty, and what `Files.parts` raises.
     """
     attached = await files.parts(names)
-    items = [Document(text) for text in texts]
+    items, empty = [Document(text) for text in texts], []
     for part, path in zip(attached.parts, attached.paths, strict=True):
         if part["type"] != "text":
             raise OpenRouterError(
                 Code.UNSUPPORTED_FORMAT, f"{path} is no text. Name text files here."
             )
         # The part's first line names its file for a model.
-        items.append(Document(part["text"].partition("\n")[2], str(path)))
+        document = Document(part["text"].partition("\n")[2], str(path))
+        if path in attached.found and not document.text.strip():
+            empty.append(Path(path).name)
+        else:
+            items.append(document)
     if not items:
         raise OpenRouterError(
             Code.INVALID_INPUT, f"There is nothing to work on. Give {argument}, files, or both."
@@ -67,7 +74,14 @@ async def read(
             raise OpenRouterError(
                 Code.INVALID_INPUT, f"{which} is empty. Leave it out and call again."
             )
-    return Documents(items, attached.notes)
+    return Documents(items, [*attached.notes, *_skipped(empty)])
+
+
+def _skipped(empty: Sequence[str]) -> list[str]:
+    if not empty:
+        return []
+    shown = ", ".join(map(display, empty[:SHOWN])) + (", ..." if len(empty) > SHOWN else "")
+    return [f"Skipped {len(empty):,} empty file{'s' if len(empty) > 1 else ''} ({shown})."]
 
 
 def count_tokens(text: str) -> int:

@@ -8,6 +8,7 @@ import json
 import math
 import operator
 import sys
+import threading
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,10 +22,11 @@ from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import sandbox, save
+from openrouter_mcp.files import fetch, sandbox, save, walk
 from openrouter_mcp.files.attach import check_names
 from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.files.walk import Walk
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import prices
 from openrouter_mcp.models.catalogue import unreadable
@@ -313,6 +315,7 @@ async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None
     found: list[tuple[str, Vectors]] = []
     rest: list[str] = []
     check_names(settings, len(names))
+    names = await asyncio.to_thread(lambda: [n for name in names for n in _files(settings, name)])
     each_loaded = await asyncio.to_thread(lambda: [_load(settings, name) for name in names])
     for name, loaded in zip(names, each_loaded, strict=True):
         if loaded:
@@ -334,8 +337,24 @@ async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None
     return Vectors(found[0][1].model, rows, documents), rest
 
 
+def _files(settings: Settings, name: str) -> list[str]:
+    """The files that a glob of vectors means; else the name itself. Blocks."""
+    if fetch.is_address(name) or not name.strip().strip("\"'`").lower().endswith(JSONL):
+        return [name]
+    path, guard = sandbox.absolute(name), Guard(settings)
+    guard.resolve(path)
+    folder, pattern = walk.split(path)
+    if not pattern or not sandbox.is_folder(folder):
+        return [name]
+    found = Walk(folder, guard.resolve(folder), guard, threading.Event()).files(pattern)
+    paths = sorted(str(path) for path, _ in found)
+    return paths if any(_load(settings, each) for each in paths) else [name]
+
+
 def _load(settings: Settings, name: str) -> Vectors | None:
     """The vectors in one file; None if it is a file of another kind. Blocks."""
+    if fetch.is_address(name) or walk.split(sandbox.absolute(name))[1]:
+        return None
     suffix = Path(name.strip().strip("\"'`")).suffix.lower()
     if suffix not in {NPY, JSONL}:
         return None

@@ -1096,3 +1096,38 @@ async def test_the_cost_of_a_reply_that_broke_on_its_way_is_found_out(
     (row,) = usage.structured_content["here"]
     assert row["usd"] > 0
     assert "usd_not_settled" not in row
+
+
+async def test_empty_files_that_were_found_are_skipped_and_named_ones_refused(
+    client, simulator, tmp_path
+) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a fox")
+    (folder / "b.txt").write_text(" \n")
+    for tool, known in (
+        ("embed_texts", {"query": "fox"}),
+        ("rerank_documents", {"query": "fox"}),
+    ):
+        result = await call(client, tool, files=[str(folder)], **known)
+        assert not result.is_error, text(result)
+        assert len(result.structured_content["results"]) == 1
+        assert "Skipped 1 empty file (b.txt)." in text(result)
+        result = await call(client, tool, files=[str(folder / "b.txt")], **known)
+        assert result.is_error
+        assert "is empty" in text(result)
+
+
+async def test_globs_of_vectors_and_of_lines_are_read(client, output, tmp_path) -> None:
+    await call(client, "embed_texts", texts=["a red fox"], save_to="one.jsonl")
+    await call(client, "embed_texts", texts=["snow"], save_to="two.jsonl")
+    result = await call(client, "embed_texts", files=[str(output / "*.jsonl")], query="fox")
+    assert not result.is_error, text(result)
+    assert len(result.structured_content["results"]) == 2
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.jsonl").write_text('{"event": "fox seen"}\n')
+    for name in (str(logs / "*.jsonl"), "data:application/jsonl,%7B%22event%22%3A1%7D"):
+        result = await call(client, "embed_texts", files=[name], query="fox")
+        assert not result.is_error, text(result)
+        assert len(result.structured_content["results"]) == 1
