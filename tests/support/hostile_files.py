@@ -17,7 +17,7 @@ from openrouter_mcp.api import failures, responses
 from openrouter_mcp.completions import json_output
 from openrouter_mcp.docs import index, pages
 from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.files import fetch, kinds, sound, walk
+from openrouter_mcp.files import encodings, fetch, kinds, sound, walk
 from openrouter_mcp.mcp_client import config, session
 from openrouter_mcp.models import names
 from openrouter_mcp.models.recommend import tasks
@@ -222,7 +222,7 @@ REPLIES = [
 READERS: dict[str, Reader] = {
     "signatures of media": _bytes(kinds.media_type),
     "kinds of files": _bytes(lambda head: (kinds.kind_of(head), kinds.other_kind(head, sure=True))),
-    "encodings": _bytes(kinds.decode),
+    "encodings": _bytes(encodings.decode),
     "braces": _texts(walk.alternatives),
     "globs": _texts(lambda name: walk._matches("a" * 255, name[:4000])),
     "wildcards": _texts(lambda name: walk.split(Path(name.replace("\0", "")))),

@@ -64,24 +64,24 @@ def uses() -> list[Use]:
         )
 
     for name, module, tree in modules():
-        compiled = set()
+        applied = set()
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             function, owner = node.func.attr, node.func.value
-            if isinstance(owner, ast.Name) and owner.id == "re" and function == "compile":
-                compiled.add(node.lineno)
-            elif isinstance(owner, ast.Name) and owner.id == "re" and function in FUNCTIONS:
+            if isinstance(owner, ast.Name) and owner.id == "re" and function in FUNCTIONS:
                 for pattern in _written(module, node, f"{name}:{node.lineno}"):
                     add(f"{name}:{node.lineno}", pattern, function)
             elif function in FUNCTIONS and isinstance(owner, ast.Name):
                 value = getattr(module, owner.id, None)
                 if isinstance(value, re.Pattern):
                     add(f"{name}.{owner.id}", value, function)
+                elif value is None:
+                    applied.add(function)
         for attribute, value in vars(module).items():
-            # Those in tables are applied by names that no reader of the source can follow.
+            # Those in tables are applied under some name of a function.
             for pattern in [] if isinstance(value, re.Pattern) else _held(value):
-                for function in ("match", "search"):
+                for function in applied & {"match", "fullmatch", "search"}:
                     add(f"{name}.{attribute}", pattern, function)
     return [*found.values()]
 
