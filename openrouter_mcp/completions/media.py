@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from openrouter_mcp.api import responses
+from openrouter_mcp.files.kinds import media_type
 
 PLACES = (
     "image_url",
@@ -20,6 +22,14 @@ PLACES = (
     "audio",
 )
 """Where the parts of an answer have an address or base64, some of them one within another."""
+
+
+URL = r"data:image/[\w.+-]{1,40};base64,[\w+/=%-]+"
+DATA_URL = re.compile(rf"!\[[^\]\n]{{0,200}}\]\((?P<linked>{URL})[^)\n]{{0,200}}\)|(?P<bare>{URL})")
+"""An image in a text, as Markdown shows it or alone."""
+LONG = 1000
+"""Characters of a data URL that is no text to read, even if it is damaged."""
+IN_TEXT = "[image]"
 
 
 @dataclass
@@ -40,8 +50,9 @@ class Media:
 
     def add(self, said: Mapping[str, Any], *, whole: bool = False) -> None:
         """Take in a `delta`, which adds to what came before, or the `whole` message."""
-        for image in responses.mappings(said, "images"):
-            self._add_image(image)
+        images = said.get("images")
+        for image in images if isinstance(images, list) else [images]:
+            self._add_image({"url": image} if isinstance(image, str) else image)
         self._add_sound(responses.mapping(said, "audio"), whole=whole)
         for part in (responses.mapping(said, "content"), *responses.mappings(said, "content")):
             kind = responses.text(part, "type")
@@ -72,8 +83,21 @@ class Media:
         told += ["sound"] if self._sound else []
         return f"[{' and '.join(told)}]" if told else ""
 
-    def _add_image(self, image: Mapping[str, Any]) -> None:
-        address = next(_texts(image), "")
+    def take_out(self, text: str) -> str:
+        """The text with a mark for each image that stands in it as a data URL; that is kept."""
+
+        def keep(found: re.Match[str]) -> str:
+            url = found["linked"] or found["bare"]
+            kind = media_type(responses.base64_bytes(url))
+            if len(url) < LONG and not (kind and kind.mime.startswith("image/")):
+                return found[0]
+            self.images[url] = None
+            return IN_TEXT
+
+        return DATA_URL.sub(keep, text) if "data:image/" in text else text
+
+    def _add_image(self, image: object) -> None:
+        address = next(_texts(image), "") if isinstance(image, Mapping) else ""
         if address:
             self.images[address] = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ TEXT_FIELDS = ("text", "summary")
 SEALED = "reasoning.encrypted"
 """Reasoning that only its provider can read: two of them are never one."""
 MOST_SOURCES = 1000
+WEB = re.compile(r"https?://\w", re.IGNORECASE)
 
 
 def merged_usage(before: Mapping[str, Any], now: Mapping[str, Any]) -> Json:
@@ -88,21 +90,21 @@ def add_once(sources: list[Json], found: Iterable[Mapping[str, Any]]) -> None:
 
 def cited(annotation: Mapping[str, Any]) -> Json:
     """The page that an annotation cites, nested or flat; empty if it cites none."""
-    citation = responses.mapping(annotation, "url_citation") or annotation
-    url = responses.text(citation, "url")
-    return {"url": url, "title": responses.text(citation, "title")} if url else {}
+    return _page(responses.mapping(annotation, "url_citation") or annotation)
 
 
 def citations(said: Mapping[str, Any]) -> list[Json]:
     """The sources that stand outside of annotations, each as `url` and `title`."""
-    found = []
-    for name in ("citations", "search_results"):
-        listed = said.get(name)
-        for item in listed if isinstance(listed, list) else []:
-            source = {"url": item} if isinstance(item, str) else item
-            if url := responses.text(source, "url"):
-                found.append({"url": url, "title": responses.text(source, "title")})
-    return found
+    listed = [said.get(name) for name in ("citations", "search_results")]
+    items = [item for each in listed if isinstance(each, list) for item in each]
+    pages = (_page({"url": item} if isinstance(item, str) else item) for item in items)
+    return [page for page in pages if page]
+
+
+def _page(source: object) -> Json:
+    """A source as `url` and `title`; empty if its address is none of the web."""
+    url = "%20".join(responses.text(source, "url").split())
+    return {"url": url, "title": responses.text(source, "title")} if WEB.match(url) else {}
 
 
 def _continued(details: list[Json], piece: Mapping[str, Any]) -> Json | None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from openrouter_mcp.api.responses import cut_stream
+from openrouter_mcp.api.responses import cut_stream, perhaps_billed
 from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.completions.answer import Answer
@@ -81,11 +81,12 @@ async def receive(purchase: Purchase, paid: PaidRequest) -> Answer:
             if size := answer.media.sound_size:
                 await purchase.report(f"{paid.model.id}: {size:,} bytes of sound")
         whole = stream.done
+    answer.text = answer.media.take_out(answer.text)
     if answer.media.images:
         # What broke off behind them takes nothing from them.
         return answer
     if answer.error:
-        raise answer.error
+        raise perhaps_billed(answer.error) if answer.has_come and not answer.usage else answer.error
     if not (whole or answer.finish_reason):
         raise cut_stream()
     if not answer.media:

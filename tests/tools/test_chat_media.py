@@ -59,11 +59,15 @@ def ended(*pieces, finish: str = "stop") -> list:
         ended(chunk(content=[{"type": "output_image", "image_url": RED_URL}])),
         ended(chunk(content=[{"type": "image", "source": {"type": "base64", "data": RED}}])),
         ended(chunk(content=IMAGE)),
+        ended(chunk(images=[RED_URL])),
+        ended(chunk(images=[RED])),
+        ended(chunk(images=IMAGE)),
+        [message(content=None, images=[RED_URL])],
         [message(content=None, images=[IMAGE])],
         [message(content=[{"type": "text", "text": ""}, IMAGE])],
         ended(chunk(images=[IMAGE]), message(content=None, images=[IMAGE])),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 async def test_an_image_is_a_file_with_a_preview(client, simulator: Simulator, pieces: list):
     simulator.answer_raw(*pieces)
@@ -194,3 +198,19 @@ async def test_previews_of_one_reply_are_few_bytes_together(client, simulator: S
     previews = [block.data for block in result.content if isinstance(block, ImageContent)]
     assert 0 < sum(map(len, previews)) <= 800_000
     assert len(saved(result)) == 8
+
+
+@pytest.mark.parametrize("shown", [f"![A fox]({RED_URL})", RED_URL, f'![]({RED_URL} "Red")'])
+async def test_an_image_in_the_text_is_a_file_too(client, simulator: Simulator, shown: str):
+    text = f"Here: {shown} That is all."
+    simulator.answer_raw(*ended(*(chunk(content=piece) for piece in cut_up(text, 50))))
+    result = await ask(client, thread_id="new")
+    assert [path.read_bytes() for path in saved(result)] == [picture()]
+    assert texts(result).startswith("Here: [image] That is all.\n\n/")
+    assert RED not in texts(result)
+
+
+async def test_an_address_that_holds_no_image_stays_in_the_text(client, simulator: Simulator):
+    text = "Write it as data:image/png;base64,AAAA in a style sheet."
+    simulator.answer_raw(*ended(chunk(content=text)))
+    assert texts(await ask(client)).startswith(text)
