@@ -3,7 +3,8 @@
 Providers agree on little. An index may be missing, null, the same for all calls or another one for
 each fragment; an id may come once, with every fragment, or never; arguments may come in pieces,
 whole, or again. So a fragment belongs to the call whose id it repeats, else to the one at its
-index, else to the last one, unless it begins a call of its own.
+index, else to the last one, unless it begins a call of its own. A name may come in pieces as long
+as no arguments have come.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ class ToolCall:
     def add(self, fragment: ToolCall) -> None:
         """Take in a fragment; what only repeats the call changes nothing."""
         self.id = self.id or fragment.id
-        self.name = self.name or fragment.name
+        if not (self.name and self.size):
+            # A name may come in pieces, and may come again.
+            again = fragment.name.startswith(self.name)
+            self.name = fragment.name if again else self.name + fragment.name
         self.extra |= fragment.extra
         repeats = fragment.size == self.size and fragment.pieces == ["".join(self.pieces)]
         if not (repeats and self.complete):
@@ -133,7 +137,12 @@ def _begins(fragment: ToolCall, call: ToolCall, *, known: bool) -> bool:
     if not call.name:
         # The call's id or arguments came first.
         return elsewhere
-    if fragment.name != call.name or (fragment.id and call.id) or call.complete:
+    another = bool(fragment.id and call.id)
+    if fragment.name != call.name:
+        # Before its arguments, what stands in the call's own place is the rest of its name.
+        own = known or (call.id and not fragment.id)
+        return another or bool(call.size) or not own
+    if another or call.complete:
         return True
     if call.id:
         # The name comes with every piece of the arguments, the id only once.

@@ -146,6 +146,36 @@ WHOLE = '{"city": "Paris"}'
             [("", "f", WHOLE)],
             id="an object of arguments",
         ),
+        pytest.param(
+            [
+                fragment(0, "a", "get_", ""),
+                fragment(0, ..., "wea", ""),
+                fragment(0, "a", "ther", '{"city":'),
+                fragment(0, ..., "get_weather", ' "Paris"}'),
+            ],
+            [("a", "get_weather", WHOLE)],
+            id="a name in pieces",
+        ),
+        pytest.param(
+            [fragment(0, ..., "get_"), fragment(0, ..., "weather"), fragment(0, "a", ..., WHOLE)],
+            [("a", "get_weather", WHOLE)],
+            id="a name in pieces before the id",
+        ),
+        pytest.param(
+            [fragment(..., "a", "get_"), fragment(..., ..., "weather"), fragment(arguments=WHOLE)],
+            [("a", "get_weather", WHOLE)],
+            id="a name in pieces without an index",
+        ),
+        pytest.param(
+            [fragment(0, "a", "get_weather"), fragment(0, "a", "get_weather", WHOLE)],
+            [("a", "get_weather", WHOLE)],
+            id="a whole name again",
+        ),
+        pytest.param(
+            [fragment(0, "a", "f", ""), fragment(0, "b", "g", "")],
+            [("a", "f", ""), ("b", "g", "")],
+            id="another id is another call",
+        ),
         pytest.param([fragment(arguments="}")], [], id="a fragment of nothing"),
         pytest.param([{"function": None}, {"id": 3, "index": {}}], [], id="odd fields"),
     ],
