@@ -37,6 +37,8 @@ PROPERTIES = '{"type": "object", "properties": {...}}'
 MOST_ATTEMPTS = 50
 """Places in an answer at which JSON may begin."""
 THOUGHT_ENDS = "</think>"
+UNJUDGED = "the schema cannot be held against it"
+"""The problem of a value that another answer would have too."""
 
 
 def unwrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def _schema_problem(schema: Mapping[str, Any]) -> str:
     if schema and not schema.keys() & (Draft202012Validator.VALIDATORS.keys() | ANNOTATIONS):
         names = ", ".join(schema)[:80]
         return f"{names}: no keyword of it. Properties go into {PROPERTIES}"
-    return schemas.problem(schema)
+    return schemas.problem(schema) or schemas.impossible(schema)
 
 
 def _problem(schema: Mapping[str, Any], value: Any) -> str:
@@ -103,7 +105,7 @@ def _problem(schema: Mapping[str, Any], value: Any) -> str:
     try:
         problem = best_match(schemas.errors(schema, value))
     except schemas.UnjudgedError as error:
-        return f"the schema cannot be held against it ({error})"
+        return f"{UNJUDGED} ({error})"
     return f"at {problem.json_path}: {problem.message[:300]}" if problem else ""
 
 
@@ -160,7 +162,9 @@ def _closed(schema: Json) -> Json:
     """The schema closed, if it is of an object and not open on purpose."""
     properties = schema.get("properties")
     combined = not schema.keys().isdisjoint({*COMBINING_KEYWORDS, "anyOf", "oneOf", "$ref"})
-    if schema.get("type") == "object" and isinstance(properties, dict) and not combined:
+    if schema.get("type") != "object" or not isinstance(properties, dict) or combined:
+        return schema
+    if set(schema.get("required") or ()) <= properties.keys():
         schema.setdefault("additionalProperties", False)
         if schema["additionalProperties"] is False:
             schema["required"] = list(properties)

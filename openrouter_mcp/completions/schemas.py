@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,14 @@ MOST_PARTS = 10_000
 MOST_FOLLOWED = 10_000
 """References that are followed for one value: a few lines of schema can ask for any number."""
 MOST_ERRORS = 50
+BOUNDS = (
+    ("string", "minLength", "maxLength"),
+    ("array", "minItems", "maxItems"),
+    ("object", "minProperties", "maxProperties"),
+    ("number", "minimum", "maximum"),
+    ("integer", "minimum", "maximum"),
+)
+KINDS = frozenset({"null", "boolean", "object", "array", "number", "integer", "string"})
 
 
 class UnjudgedError(Exception):
@@ -54,10 +63,103 @@ def problem(schema: Mapping[str, Any], draft: type[Validator] | None = None) -> 
     judge = _tamed(draft)(draft.META_SCHEMA)
     if error := best_match(itertools.islice(judge.iter_errors(schema), MOST_ERRORS)):
         return error.message[:200]
+    find = _lookup(_without_identifiers(schema))
     for keyword, reference in _references(schema):
-        if not _resolves(reference, schema):
+        if find(reference) is None:
             return f"{keyword} {reference[:80]} names nothing inside it"
     return ""
+
+
+def impossible(schema: Mapping[str, Any]) -> str:
+    """Why nothing can ever fit a schema; empty if something may, as far as that is easily told."""
+    whole = _without_identifiers(schema)
+    lookup, targets = _lookup(whole), {}
+    parts: list[Json] = [whole]
+    for part in parts:
+        for value in part.values():
+            inner = value if isinstance(value, list) else [value]
+            parts += (each for each in inner if isinstance(each, dict))
+    possible: set[int] = set()
+
+    def fits(part: object) -> bool:
+        return id(part) in possible if isinstance(part, dict) else part is not False
+
+    def leads_to_one(reference: str) -> bool:
+        if reference not in targets:
+            targets[reference] = lookup(reference)
+        return fits(targets[reference])
+
+    for _ in range(DEEPEST):
+        known = len(possible)
+        for part in reversed(parts):
+            references = (str(part[name]) for name in REFERENCES if name in part)
+            if _is_possible(part, fits) and all(map(leads_to_one, references)):
+                possible.add(id(part))
+        if len(possible) == known:
+            break
+    else:
+        return ""
+    return "" if fits(whole) else "no value can ever fit it"
+
+
+def _is_possible(part: Json, fits: Callable[[object], bool]) -> bool:
+    """Whether a value fits a part of a schema, where it is known what `fits` the parts of it."""
+    both, any_of, one_of = (_listed(part, name) for name in ("allOf", "anyOf", "oneOf"))
+    if not all(map(fits, both)) or part.get("not") in ({}, True):
+        return False
+    if not all(any(map(fits, several)) for several in (any_of, one_of) if several):
+        return False
+    kinds = frozenset.intersection(*map(_kinds, (part, *both)))
+    kinds -= {of for of, low, high in BOUNDS if _number(part, low) > _number(part, high)}
+    if "object" in kinds and not all(
+        fits(_property(part, name)) for name in _listed(part, "required")
+    ):
+        kinds -= {"object"}
+    if "array" in kinds and _number(part, "minItems") > 0 and "prefixItems" not in part:
+        kinds -= set() if fits(part.get("items")) else {"array"}
+    return bool(kinds)
+
+
+def _kinds(part: object) -> frozenset[str]:
+    """The kinds of values that a part of a schema allows by its type and by its values."""
+    if not isinstance(part, dict):
+        return KINDS
+    kinds = KINDS
+    if named := _listed(part, "type") or (
+        [part["type"]] if isinstance(part.get("type"), str) else []
+    ):
+        kinds = frozenset(filter(lambda name: isinstance(name, str), named))
+        kinds |= {"integer"} if "number" in kinds else set()
+    if "enum" in part or "const" in part:
+        values = [part["const"]] if "const" in part else _listed(part, "enum")
+        kinds &= {_kind(value) for value in values}
+    return kinds
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, float):
+        return "integer" if value.is_integer() else "number"
+    names = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+def _property(part: Json, name: object) -> object:
+    """The schema of a property; False if there can be none of that name."""
+    properties = part.get("properties")
+    if isinstance(properties, dict) and isinstance(name, str) and name in properties:
+        return properties[name]
+    return True if part.get("patternProperties") else part.get("additionalProperties")
+
+
+def _listed(part: Json, name: str) -> list[Any]:
+    value = part.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _number(part: Json, name: str) -> float:
+    value = part.get(name)
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if known else math.inf * (-1 if name.startswith("min") else 1)
 
 
 def errors(
@@ -122,20 +224,27 @@ def _references(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def _resolves(reference: str, schema: Mapping[str, Any]) -> bool:
-    """Whether a reference leads to a place in the schema; nothing is fetched."""
+def _lookup(schema: Json) -> Callable[[str], Any]:
+    """What finds the part of a schema that a reference names; None where it names none.
+
+    Nothing is fetched.
+    """
     from referencing import Registry
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012
 
-    if not reference.startswith("#"):
-        return False
-    resource = DRAFT202012.create_resource(_without_identifiers(schema))
-    try:
-        Registry().with_resource("", resource).resolver("").lookup(reference)
-    except (Unresolvable, ValueError, TypeError):
-        return False
-    return True
+    resource = DRAFT202012.create_resource(schema)
+    resolver = Registry().with_resource("", resource).resolver("")
+
+    def find(reference: str) -> Any:
+        if not reference.startswith("#"):
+            return None
+        try:
+            return resolver.lookup(reference).contents
+        except (Unresolvable, ValueError, TypeError):
+            return None
+
+    return find
 
 
 def _without_identifiers(schema: Mapping[str, Any]) -> Json:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from openrouter_mcp.simulator.state import Simulator
+from openrouter_mcp.text import DEEPEST_JSON
 from tests.support.upstream import chats
 from tests.support.wire import DONE, ask, chunk, cost, said, usage
 
@@ -46,7 +47,7 @@ async def test_a_wrapping_around_no_schema_is_refused_before_paying(client, simu
         ("null", {"type": "null"}, None),
         ('{"city": "\\ud83d"}', CITY, {"city": "?"}),
         ('{"city": "\ufeffParis"}', CITY, {"city": "\ufeffParis"}),
-        ("[" * 200 + "]" * 200, {"type": "array"}, ...),
+        ("[" * DEEPEST_JSON + "]" * DEEPEST_JSON, {"type": "array"}, ...),
     ],
     ids=lambda value: repr(value)[:20],
 )
@@ -74,7 +75,7 @@ async def test_an_answer_that_holds_the_value_costs_one_request(
         ('{"a": ' * 900 + "1" + "}" * 900, {"type": "object"}),
         ("9" * 5_000, CITY),
         ("[1]", {"items": {"multipleOf": 1e-320}}),
-        ("{}", {"allOf": [{"$ref": "#"}]}),
+        ("{}", {"anyOf": [{"$ref": "#"}, {"type": "string"}]}),
         ("no JSON", CITY),
     ],
     ids=lambda value: f"{str(value)[:20]}, {len(str(value))}",
@@ -100,3 +101,62 @@ async def test_neither_of_two_answers_that_do_not_fit_is_lost(client, simulator:
     assert "Paris, I think." in said(result)
     assert "As JSON: Paris." in said(result)
     assert str(cost(result)) == "0.0024"
+
+
+LINKED = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"allOf": [{"$ref": "#"}]},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+        LINKED,
+        {"type": "array", "items": {"$ref": "#"}, "minItems": 1},
+        {"not": {}},
+        {"enum": []},
+        {"type": "string", "enum": [1, 2]},
+        {"type": "string", "const": 5},
+        {"type": "integer", "minimum": 5, "maximum": 1},
+        {"allOf": [{"type": "string"}, {"type": "integer"}]},
+        {"type": "object", "properties": {"a": False}, "required": ["a"]},
+        {"type": "object", "additionalProperties": False, "required": ["a"]},
+    ],
+    ids=lambda schema: str(schema)[:50],
+)
+async def test_a_schema_that_nothing_can_fit_is_refused_before_paying(
+    client, simulator: Simulator, schema: dict
+):
+    result = await ask(client, schema=schema)
+    assert result.meta["openrouter/error"]["code"] == "INVALID_INPUT"
+    assert "no value can ever fit it" in result.content[0].text
+    assert chats(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({**LINKED, "required": []}, '{"next": {}}'),
+        ({**LINKED, "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}}, None),
+        ({"type": "array", "items": {"$ref": "#"}}, "[[], [[]]]"),
+        ({"type": ["string", "null"], "enum": ["a", None]}, "null"),
+        ({"type": "object", "properties": {"a": {"not": {}}}}, "{}"),
+        ({"const": {"$ref": "#"}}, '{"$ref": "#"}'),
+        ({"type": "number", "enum": [1, 2.5]}, "1"),
+        ({"allOf": [{"type": "number"}, {"type": "integer"}]}, "3"),
+        ({"type": "object", "properties": {"a": {}}, "required": ["b"]}, '{"b": 1}'),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_a_schema_that_something_fits_is_sent(client, simulator: Simulator, schema, text):
+    simulator.answer_raw(*answered(text or '{"next": {"next": null}}'))
+    assert not (await ask(client, schema=schema)).is_error
+
+
+async def test_a_schema_that_cannot_be_judged_is_not_paid_twice(client, simulator: Simulator):
+    simulator.answer_raw(*answered("{}"), times=None)
+    result = await ask(client, schema={"anyOf": [{"$ref": "#"}, {"type": "string"}]})
+    assert result.is_error
+    assert said(result).startswith("{}")
+    assert len(chats(simulator)) == 1
