@@ -59,6 +59,14 @@ RETRY_WAIT = 0.5
 """Seconds before the second attempt; doubled each time."""
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
 ENDED = {"completed", "failed", "cancelled", "expired"}
+OTHER_WORDS = {
+    **dict.fromkeys(("succeeded", "success", "successful", "complete", "done"), "completed"),
+    **dict.fromkeys(("finished", "ready"), "completed"),
+    **dict.fromkeys(("error", "errored", "failure"), "failed"),
+    **dict.fromkeys(("canceled", "aborted"), "cancelled"),
+    "timed_out": "expired",
+}
+"""How others than OpenRouter call the ends of a video."""
 FIRST_WAIT = 0.125
 """The first wait for a video, as a share of the longest."""
 SLOWER = 1.5
@@ -282,6 +290,7 @@ async def _submit(app: App, paid: PaidRequest, handle: Handle) -> str:
     except BaseException:
         handle.lasting = False
         raise
+    reply = _job(reply)
     job_id = responses.identifier(reply, "id") or _in_address(reply)
     if not job_id:
         handle.lasting = False
@@ -292,6 +301,13 @@ async def _submit(app: App, paid: PaidRequest, handle: Handle) -> str:
     paid.goes_on = True
     await handle.upstream(job_id)
     return job_id
+
+
+def _job(reply: object) -> dict[str, Any]:
+    """The job in a reply, which may wrap it, its status in OpenRouter's word; empty if none."""
+    job = {**reply, **responses.mapping(reply, "data")} if isinstance(reply, dict) else {}
+    status = responses.text(job, "status").strip().lower()
+    return {**job, "status": OTHER_WORDS.get(status, status)}
 
 
 def _in_address(reply: object) -> str:
@@ -339,8 +355,7 @@ async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
     while True:
         status: Mapping[str, Any] = {}
         try:
-            reply = await app.client.get(f"{PATH}/{quote(job_id, safe='')}")
-            status = reply if isinstance(reply, dict) else {}
+            status = _job(await app.client.get(f"{PATH}/{quote(job_id, safe='')}"))
             unknown, trouble = 0, ""
             if not responses.text(status, "status"):
                 trouble = _said(unreadable("the video"))
@@ -380,7 +395,7 @@ def _to_go_on(handle: Handle) -> Generator[None]:
             raise OpenRouterError(
                 Code.NOT_FOUND,
                 f"OpenRouter does not have the video {handle.upstream_id} any more. Call "
-                "generate_video again if it is still wanted.",
+                "generate_video again if it is still wanted; another one is paid again.",
                 http_status=error.http_status,
             ) from error
         raise OpenRouterError(

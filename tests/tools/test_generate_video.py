@@ -534,3 +534,35 @@ async def test_the_failure_of_a_video_is_told_in_words(client, simulator, error)
     result = await call(client, prompt="x")
     assert result.meta[ERROR]["code"] == "JOB_FAILED"
     assert "failed at OpenRouter (Too violent)." in text(result)
+
+
+@pytest.mark.parametrize(
+    "status", ["COMPLETED", "succeeded", "Success", "done", "finished", " complete "]
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_the_end_of_a_video_is_known_by_other_words(
+    client, simulator, output, status: str, wrapped
+) -> None:
+    kind = "application/json"
+    film = {"status": status, "unsigned_urls": ["https://a/0"], "usage": {"cost": 0.5}}
+    order = {"id": "gen-vid-1", "status": "PENDING"}
+    order, film = ({"data": each} if wrapped else each for each in (order, film))
+    simulator.answer_raw(json.dumps(order), path="/videos", media_type=kind)
+    simulator.answer_raw(json.dumps(film), path="/videos/gen-vid-1", media_type=kind)
+    simulator.answer_raw(media.VIDEO, path="/videos/gen-vid-1/content*", media_type="video/mp4")
+    result = await call(client, prompt="x")
+    assert not result.is_error
+    assert result.meta[RECEIPT]["cost"] == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("canceled", "was cancelled"), ("CANCELLED", "was cancelled"), ("error", "failed")],
+)
+async def test_so_is_that_of_one_which_is_not_made(client, simulator, output, status, told) -> None:
+    kind = "application/json"
+    film = {"data": {"status": status, "error": {"message": "Too hot"}}, "usage": {"cost": 0}}
+    simulator.answer_raw('{"id": "gen-vid-1"}', path="/videos", media_type=kind)
+    simulator.answer_raw(json.dumps(film), path="/videos/gen-vid-1", media_type=kind)
+    result = await call(client, prompt="x")
+    assert f"The video {told} at OpenRouter (Too hot). Nothing was billed" in text(result)
