@@ -33,6 +33,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -44,6 +45,8 @@ from openrouter_mcp.text import without_middle
 LONGEST_MESSAGE = 2000
 """Characters: a message may quote what callers and others wrote, who write at any length."""
 MOST_SUGGESTIONS = 20
+OR_ELSE = re.compile(r"Call again\b[^,;]*?(?:, or|,|;) (\w)")
+CALL_AGAIN = re.compile(r" ?Call again\b.*?\.(?= |$)")
 
 
 class Code(StrEnum):
@@ -129,9 +132,19 @@ class OpenRouterError(ToolError):
 
     def advised(self, step: str) -> OpenRouterError:
         """The same failure with one more next step."""
+        return self._saying(f"{self.message} {step}")
+
+    @property
+    def once_paid(self) -> OpenRouterError:
+        """The same failure without the advice to call again, which would be paid again."""
+        said = OR_ELSE.sub(lambda found: found[1].upper(), self.message)
+        said = CALL_AGAIN.sub("", said)
+        return self if said == self.message else self._saying(said)
+
+    def _saying(self, message: str) -> OpenRouterError:
         return OpenRouterError(
             self.code,
-            f"{self.message} {step}",
+            message,
             retryable=self.retryable,
             retry_after=self.retry_after,
             http_status=self.http_status,

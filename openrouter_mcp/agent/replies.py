@@ -12,6 +12,7 @@ from mcp.types import ContentBlock
 from openrouter_mcp import results
 from openrouter_mcp.agent.loop import Ending, Limits, Run
 from openrouter_mcp.chat.replies import with_receipt
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending.receipts import Receipt, after_paying
@@ -35,7 +36,9 @@ def finished(
 ) -> ToolResult:
     """The answer, how the run ended, one line for each step, what was withheld, the receipt."""
     given = results.paragraphs([text.strip(), "\n".join(results.file_lines(files))])
-    parts = [given or "[The model gave no answer.]", _ending(run, limits, thread_id)]
+    error = _error(run, receipt)
+    said = error.message if error else ""
+    parts = [given or "[The model gave no answer.]", _ending(run, limits, thread_id, said)]
     parts.append(_trace(run))
     parts += [f"Note: {note}" for note in (*run.request.notes, *_unsettled(run), *notes)]
     going_on = f'; to go on: thread_id="{thread_id}"' if thread_id else ""
@@ -57,13 +60,22 @@ def finished(
         content = with_receipt([results.paragraphs(parts)], files, receipt)
         meta[results.RECEIPT_META] = receipt.meta()
     failed = run.ending is Ending.FAILED
-    if failed and run.error:
-        error = after_paying(run.error, receipt) if receipt else run.error
+    if failed and error:
         meta[results.ERROR_META] = error.meta()
     return results.tool_result(content, meta=meta, is_error=failed)
 
 
-def _ending(run: Run, limits: Limits, thread_id: str) -> str:
+def _error(run: Run, receipt: Receipt | None) -> OpenRouterError | None:
+    """Why the run ended, beside what it has cost."""
+    if not (run.error and receipt):
+        return run.error
+    answers = (answer for exchange in run.exchanges for answer in exchange.answers)
+    return after_paying(
+        run.error, receipt, nothing_came=not any(answer.has_come for answer in answers)
+    )
+
+
+def _ending(run: Run, limits: Limits, thread_id: str, error: str) -> str:
     """How the run ended, when not with an answer of its own accord, and how to go on."""
     if run.ending is Ending.ANSWERED:
         last = run.exchanges[-1].last
@@ -76,7 +88,6 @@ def _ending(run: Run, limits: Limits, thread_id: str) -> str:
         how = f'Continue with run_agent(thread_id="{thread_id}", task="go on")'
     else:
         how = f"It cannot be continued, since {variable('threads')} is off"
-    error = run.error.message if run.error else ""
     reasons = {
         Ending.STEPS: f"The limit of {limits.steps} steps ended this run. {how}, or raise "
         "max_steps.",

@@ -32,6 +32,8 @@ WORDS = (
     "code",
 )
 """Where the words of an error stand, the best first."""
+LISTS = ("errors", "details", "detail", "error")
+"""Where each thing that is wrong has words of its own, in a list or under the names of fields."""
 MILLISECONDS = 1e11
 LONGEST_LIMIT = 86_400.0
 
@@ -239,7 +241,7 @@ def _what(
     availability: Mapping[str, Any],
 ) -> str:
     """What happened, in one sentence of OpenRouter's own words where there are any."""
-    said = clean(words(error.get("message")) or words(error))
+    said = clean(words(error))
     if not said:
         return f"OpenRouter answered HTTP {status} without saying why."
     provider = clean(metadata.get("provider_name") or "", 40)
@@ -271,11 +273,24 @@ def words(value: object, depth: int = 0) -> str:
         said = (words(item, depth + 1) for item in value[:REASONS_LIMIT])
         return "; ".join(filter(None, said))
     fields = _mapping(value)
-    each = (words(fields[name], depth + 1) for name in WORDS if fields.get(name))
-    said = next(filter(None, each), "")
+    told = {name: words(fields[name], depth + 1) for name in WORDS if fields.get(name)}
+    for name in LISTS:
+        if isinstance(fields.get(name), Mapping) and not told.get(name):
+            told[name] = _by_field(fields[name], depth + 1)
+    said = next(filter(None, told.values()), "")
+    more = next((told[name] for name in LISTS if told.get(name)), "")
+    if more and more not in said:
+        said = f"{said.rstrip('.')}: {more}"
     place = fields.get("path") or fields.get("loc")
     path = ".".join(map(str, place)) if isinstance(place, list) else ""
     return f"{path}: {said}" if path and said else said
+
+
+def _by_field(fields: Mapping[str, Any], depth: int) -> str:
+    """What is wrong with each field, under its name."""
+    said = {name: words(wrong, depth) for name, wrong in fields.items()}
+    told = [f"{name}: {wrong}" for name, wrong in said.items() if wrong]
+    return "; ".join(told[:REASONS_LIMIT])
 
 
 def _decoded(text: str) -> object:

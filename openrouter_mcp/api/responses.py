@@ -180,9 +180,15 @@ def parsed(content: bytes, headers: Mapping[str, str]) -> Any:
     if isinstance(body, str):
         raise unreadable(headers)
     # With a status it is the state of a job, which was told as it should be.
-    if isinstance(body, dict) and body.get("error") and "status" not in body:
+    if isinstance(body, dict) and tells_error(body) and "status" not in body:
         raise failure(200, body, headers)
     return body
+
+
+def tells_error(body: Mapping[str, Any]) -> bool:
+    """Whether a reply, or an event of one, is an error, alone or beside what has come."""
+    listed = body.get("errors") and body.keys().isdisjoint(("data", "choices", "results", "text"))
+    return bool(body.get("error") or body.get("type") == "error" or listed)
 
 
 def _json_or_text(content: bytes) -> Any:
@@ -304,7 +310,7 @@ def warning_of_billing() -> Generator[None]:
 
 def perhaps_billed(error: OpenRouterError) -> OpenRouterError:
     """The failure of a paid request that may have been served: another one might be paid twice."""
-    return OpenRouterError(error.code, f"{error.message} {PERHAPS_BILLED}")
+    return OpenRouterError(error.code, f"{error.once_paid.message} {PERHAPS_BILLED}")
 
 
 def cut_stream() -> OpenRouterError:

@@ -88,6 +88,11 @@ class Candidate:
         """What it answered, as far as it did."""
         return self.exchange.text if self.exchange else ""
 
+    @property
+    def failed(self) -> OpenRouterError | None:
+        """Why it gave no answer, or broke off; None if it did neither."""
+        return self.error or (self.exchange.error if self.exchange else None)
+
     def listen(self, text: str) -> None:
         """Take what it has said so far."""
         self.so_far = text
@@ -189,9 +194,8 @@ def answers(candidates: Sequence[Candidate]) -> str:
     parts = []
     for candidate in candidates:
         said = paragraphs([candidate.text or candidate.so_far, *file_lines(candidate.files)])
-        failed = candidate.error or (candidate.exchange.error if candidate.exchange else None)
-        if failed:
-            said = f"{said}\n\n[{failed.message}]".strip()
+        if failed := candidate.failed:
+            said = f"{said}\n\n[{failed.once_paid.message}]".strip()
         parts.append(f"## {candidate.model}\n\n{said or '[no answer yet]'}")
     return "\n\n".join(parts)
 
@@ -340,7 +344,7 @@ class Comparison(PaidCall):
         self, purchase: Purchase, candidates: Sequence[Candidate], handle: Handle
     ) -> Verdict | None:
         """The ranking by a model that does not know who wrote what; None where nobody judges."""
-        if self._judging is None:
+        if self._judging is None or all(each.failed for each in candidates):
             return None
         judge = self._judging.model
         answered = shuffled(candidates, random.SystemRandom())
@@ -353,7 +357,7 @@ class Comparison(PaidCall):
             await handle.report(f"{request.model.id} judges the answers")
             exchange = await ask(own, request, conversation.written_to(handle))
         except OpenRouterError as error:
-            return Verdict(judge, error=error.message)
+            return Verdict(judge, error=error.once_paid.message)
         own.audit(exchange.receipt, "judge")
         if exchange.error:
             return Verdict(judge, exchange=exchange, error=exchange.error.message)
@@ -372,8 +376,10 @@ class Comparison(PaidCall):
         paid: list[Exchange] = [each.exchange for each in candidates if each.exchange]
         if verdict and verdict.exchange:
             paid.append(verdict.exchange)
-        if not paid:
-            raise _none_answered([each.error for each in candidates if each.error])
+        failures = [each.failed for each in candidates if each.failed]
+        error = _none_answered(failures) if len(failures) == len(candidates) else None
+        if error and not paid:
+            raise error
         receipt: Receipt = receipts.together([exchange.receipt for exchange in paid])
         total = replace(
             receipt,
@@ -394,10 +400,11 @@ class Comparison(PaidCall):
         text = answers(candidates)
         body, saved = await save.shown_text(settings, text, receipt.generation_id)
         head = [table(candidates), *([told(verdict)] if verdict else [])]
+        head = [f"[{error.message}]", *head] if error else head
         notes = [*self._notes, *attached.notes, *unsaved, *saved, *self._app.warnings()]
         each = [exchange.receipt for exchange in paid]
         files = [file for candidate in candidates for file in candidate.files]
-        result = replies.compared([*head, body], notes, total, each, files)
+        result = replies.compared([*head, body], notes, total, each, files, error)
         untrusted = attached.untrusted or any(map(replies.is_untrusted, paid))
         if untrusted and result.meta is not None:
             result.meta[UNTRUSTED_META] = True

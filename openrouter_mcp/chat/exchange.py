@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.spending import estimate, receipts
 from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.text import clean
 
 CONTINUE = (
     "Your last message was cut off. Go on exactly where it stops, in the middle of the word if "
@@ -31,6 +33,21 @@ BEGAN_AGAIN = (
     "The answer was cut off, and the model began again instead of going on: the longer of both is "
     "shown."
 )
+COMMENTED = "The model began its continuation with a comment, which was left out: {comment}"
+GOES_ON = "\n\n[Asked to go on, it said:]\n\n"
+COMMENT = re.compile(
+    r"\s*(?:(?:i(?:'m| am)? )?(?:sorry|apologi[sz]e|apologies)|continuing|resuming|picking up|"
+    r"here(?:'s| is) the|(?:let me|i(?:'ll| will)) (?:continue|go on))\b"
+    r"(?:(?P<line>[^\n]{0,200}[:.!…][ \t]*\n\s*)|[^\n]{0,200})",
+    re.IGNORECASE,
+)
+"""How a model may begin that says something of its own before it goes on."""
+ABOUT_ITSELF = re.compile(
+    r"left off|cut.?off|interrupt|incomplete|(?:last|previous) (?:message|response|answer)|"
+    r"the (?:rest|remain|continuation|confusion)|continuing[:.…]",
+    re.IGNORECASE,
+)
+FENCE = re.compile(r"\s*```(?P<language>[\w+#.-]*)[ \t]*\n")
 EFFORTS = get_args(Effort)[1:]
 LONGEST_OVERLAP = 200
 SHORTEST_OVERLAP = 12
@@ -134,7 +151,11 @@ async def converse(request: ChatRequest, send: Send, *, continuations: int) -> E
     if request.schema and not exchange.error and not exchange.last.tool_calls:
         await _fit(exchange, send)
     if exchange.error:
-        exchange.error = receipts.after_paying(exchange.error, exchange.receipt)
+        exchange.error = receipts.after_paying(
+            exchange.error,
+            exchange.receipt,
+            nothing_came=not any(answer.has_come for answer in exchange.answers),
+        )
     return exchange
 
 
@@ -165,7 +186,7 @@ async def _send_further(exchange: Exchange, request: ChatRequest, send: Send) ->
     try:
         await _send(exchange, request, send)
     except OpenRouterError as error:
-        exchange.notes.append(INCOMPLETE.format(why=error.message))
+        exchange.notes.append(INCOMPLETE.format(why=error.once_paid.message))
         return False
     return True
 
@@ -186,10 +207,13 @@ def _go_on(exchange: Exchange) -> bool:
     """Add the last answer to the reply. False if it adds nothing: asking again would not help."""
     cut, more, said = exchange.answers[-2], exchange.last, exchange.text
     exchange.text = _joined(said, more.text)
-    if said and _begins_again(said, more.text):
+    comment, rest = _commented(said, more.text)
+    if comment:
+        exchange.notes.append(COMMENTED.format(comment=clean(comment)))
+    if said and _begins_again(said, rest):
         exchange.notes.append(BEGAN_AGAIN)
     elif exchange.text == said and said and not more.tool_calls:
-        told = more.error.message if more.error else "the model added nothing."
+        told = more.error.once_paid.message if more.error else "the model added nothing."
         exchange.notes.append(INCOMPLETE.format(why=told))
     if exchange.text != said or not said or more.tool_calls:
         return True
@@ -227,7 +251,8 @@ async def _fit(exchange: Exchange, send: Send) -> None:
         return
     asked = MEND.format(problem=problem)
     again = _with_turn(exchange.request, exchange.text, asked)
-    if exchange.text and await _send_further(exchange, again, send):
+    judged = not problem.startswith(json_output.UNJUDGED)
+    if exchange.text and judged and await _send_further(exchange, again, send):
         mended = exchange.last.text
         value, problem = await asyncio.to_thread(json_output.parse, mended, schema)
         if not problem:
@@ -244,16 +269,42 @@ async def _fit(exchange: Exchange, send: Send) -> None:
 
 
 def _joined(said: str, more: str) -> str:
-    """Both texts without the words that the second repeats from the end of the first.
+    """Both texts without what the second repeats: words from the end of the first, or its fence.
 
     Where the second begins again, it is the longer one of both.
     """
+    _, more = _commented(said, more)
     if _begins_again(said, more):
         return max(said, more.lstrip(), key=len)
+    if said and _comment(more):
+        # It may be one, or a part of the answer.
+        return f"{said}{GOES_ON}{more.lstrip()}"
+    more = _without_fence(said, more)
     for length in range(min(LONGEST_OVERLAP, len(said), len(more)), SHORTEST_OVERLAP - 1, -1):
         if said.endswith(more[:length]):
             return said + more[length:]
     return said + more if more.strip() else said
+
+
+def _comment(more: str) -> re.Match[str] | None:
+    found = COMMENT.match(more)
+    return found if found and ABOUT_ITSELF.search(found[0]) else None
+
+
+def _commented(said: str, more: str) -> tuple[str, str]:
+    """The line of its own with which a model comments that it goes on, and the rest."""
+    found = _comment(more) if said else None
+    if not found or found["line"] is None:
+        return "", more
+    return found[0].strip(), more[found.end() :]
+
+
+def _without_fence(said: str, more: str) -> str:
+    """A text without the fence that opens the block of code again in which the other one ends."""
+    found = FENCE.match(more) if said.count("```") % 2 else None
+    # One without a language may close the block.
+    again = found and (found["language"] or more.count("```") % 2 == 0)
+    return more[found.end() :] if found and again else more
 
 
 def _begins_again(said: str, more: str) -> bool:

@@ -13,6 +13,7 @@ from mcp.types import ContentBlock
 
 from openrouter_mcp.chat.exchange import Exchange
 from openrouter_mcp.completions.request import ChatRequest
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.models import cards
 from openrouter_mcp.money import dollars
 from openrouter_mcp.results import (
@@ -82,12 +83,20 @@ def compared(
     total: Receipt,
     each: Sequence[Receipt],
     files: Sequence[SavedFile] = (),
+    error: OpenRouterError | None = None,
 ) -> ToolResult:
-    """Answers side by side; the receipt is of all of them together, `_meta` has each."""
+    """Answers side by side; the receipt is of all of them together, `_meta` has each.
+
+    `error` says why there is no answer among them.
+    """
     told = [*parts, *(f"Note: {note}" for note in notes)]
     content = with_receipt([paragraphs(told)], files, total)
-    meta = {RECEIPT_META: total.meta(), "openrouter/receipts": [one.meta() for one in each]}
-    return tool_result(content, meta=meta)
+    meta: dict[str, Any] = {
+        RECEIPT_META: total.meta(),
+        "openrouter/receipts": [one.meta() for one in each],
+    }
+    meta |= {ERROR_META: error.meta()} if error else {}
+    return tool_result(content, meta=meta, is_error=error is not None)
 
 
 def with_receipt(

@@ -93,7 +93,7 @@ class Answer:
             self._add_choice(choice)
             if choice.get("error"):
                 self.error = failure(200, choice)
-        if chunk.get("error") or chunk.get("type") == "error":
+        if responses.tells_error(chunk):
             self.error = failure(200, chunk)
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
@@ -133,6 +133,11 @@ class Answer:
         else:
             said = (f"[Choice {n + 1}]\n{self._texts[n]}" for n in sorted(self._texts))
             self.text = "\n\n".join(said)
+
+    @property
+    def has_come(self) -> bool:
+        """Whether any part of it has, thoughts too: a provider may bill it."""
+        return bool(self.text or self.reasoning or self.calls or self.media)
 
     @property
     def says_something(self) -> bool:
@@ -202,12 +207,15 @@ async def complete(
     try:
         whole = await _read(client, request, answer, listener)
     except OpenRouterError as error:
-        if not (answer.text or answer.reasoning or answer.calls or answer.media or answer.usage):
+        if not (answer.has_come or answer.usage):
             raise _of_chat(error) from error.__cause__
         if not answer.finish_reason:
             answer.error = answer.error or error
     finally:
         answer.seconds = time.monotonic() - begun
+    if not request.schema:
+        # JSON stays as it is.
+        answer.text = answer.media.take_out(answer.text)
     _conclude(answer, whole=whole)
     return answer
 

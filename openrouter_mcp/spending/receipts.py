@@ -118,16 +118,21 @@ def told(receipt: Receipt | None) -> dict[str, Any]:
     return {"line": receipt.line(), "meta": receipt.meta()} if receipt else {}
 
 
-def after_paying(error: OpenRouterError, receipt: Receipt) -> OpenRouterError:
+def after_paying(
+    error: OpenRouterError, receipt: Receipt, *, nothing_came: bool = False
+) -> OpenRouterError:
     """The failure beside its receipt: what was paid is not to be called again unasked.
 
-    OpenRouter bills nothing for an error of its own that comes without a cost.
+    OpenRouter bills nothing for an error of its own that comes without a cost, if `nothing_came`
+    before it.
     """
-    unknown = receipt.cost is None and error.http_status is None
-    if not error.retryable or not (receipt.cost or unknown):
+    free = nothing_came and error.http_status is not None
+    if not receipt.cost and (receipt.cost is not None or free):
         return error
+    if not error.retryable:
+        return error.once_paid
     told = PAID if receipt.cost else PERHAPS_BILLED
-    return OpenRouterError(error.code, f"{error.message} {told}")
+    return OpenRouterError(error.code, f"{error.once_paid.message} {told}")
 
 
 def of_chat(request: ChatRequest, answer: Answer) -> Receipt:

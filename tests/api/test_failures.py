@@ -541,3 +541,23 @@ def test_an_error_is_told_in_its_own_words_wherever_they_stand(body: object, sai
 )
 def test_an_error_without_words_is_told_by_its_status(body: object):
     assert failure(500, body).message.startswith("OpenRouter answered HTTP 500 without saying why")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"errors": {"prompt": ["is too long", "is odd"]}}, "prompt: is too long; is odd"),
+        (
+            {"errors": {"prompt": "is too long", "n": [{"message": "odd"}]}},
+            "prompt: is too long; n: odd",
+        ),
+        ({"errors": [{"message": "Too hot"}, {"message": "too cold"}]}, "Too hot; too cold"),
+        ({"error": {"errors": [{"message": "Too hot"}]}}, "Too hot"),
+        ({"error": {"errors": {"prompt": ["is too long"]}}}, "prompt: is too long"),
+        ({"error": {"message": "Invalid.", "errors": ["too hot"]}}, "Invalid: too hot"),
+        ({"message": "Invalid", "errors": {"n": ["is odd"]}}, "Invalid: n: is odd"),
+        ({"title": "Invalid", "errors": {"n": ["is odd"]}}, "n: is odd"),
+    ],
+)
+def test_what_is_wrong_with_each_field_is_told(body: dict, said: str):
+    assert failure(400, body).message.startswith(f"OpenRouter: {said}.")

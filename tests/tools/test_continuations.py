@@ -139,3 +139,63 @@ async def test_lines_that_begin_alike_are_no_second_beginning(client, simulator:
     simulator.answer_raw(*cut("".join(lines[:30])))
     simulator.answer_raw(*whole("".join(lines[30:])))
     assert said(await ask(client)) == "".join(lines).strip()
+
+
+BLOCK = '```json\n{"city": "Par'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        (BLOCK, '```json\nis"}\n```', '```json\n{"city": "Paris"}\n```'),
+        (BLOCK, '\n```json\nis"}', '```json\n{"city": "Paris"}'),
+        ("```\none two thr", "```\nee four\n```", "```\none two three four\n```"),
+        ("```py\nx = 1\n", "```\nThat is all.", "```py\nx = 1\n```\nThat is all."),
+        ("See the code:\n", "```py\nx = 1\n```", "See the code:\n```py\nx = 1\n```"),
+        ("He said: ", "I'm sorry, I was late.", "He said: I'm sorry, I was late."),
+        ("It lives by ", "continuing its work.", "It lives by continuing its work."),
+    ],
+    ids=range(7),
+)
+async def test_what_goes_on_is_joined_without_a_second_fence(
+    client, simulator: Simulator, first: str, second: str, text: str
+):
+    simulator.answer_raw(*cut(first))
+    simulator.answer_raw(*whole(second))
+    assert said(await ask(client)) == text
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "Continuing from where I left off:\n\n",
+        "I apologize for the interruption. Continuing from where I left off...\n\n",
+        "Sorry for the cut-off!\n",
+        "Here is the rest of the answer:\n",
+    ],
+)
+async def test_a_comment_in_a_line_of_its_own_is_no_part_of_the_answer(
+    client, simulator: Simulator, comment: str
+):
+    simulator.answer_raw(*cut("Paris is the capital of Fra"))
+    simulator.answer_raw(*whole(comment + "nce."))
+    text = said(await ask(client))
+    assert text.startswith("Paris is the capital of France.\n\nNote: ")
+    assert comment.strip() in text
+
+
+async def test_a_comment_within_a_line_is_marked(client, simulator: Simulator):
+    simulator.answer_raw(*cut("Paris is the capital of Fra"))
+    simulator.answer_raw(*whole("Sorry, I was cut off. France, as I said."))
+    assert said(await ask(client)) == (
+        "Paris is the capital of Fra\n\n[Asked to go on, it said:]\n\n"
+        "Sorry, I was cut off. France, as I said."
+    )
+
+
+async def test_a_comment_before_a_second_beginning_does_not_hide_it(client, simulator: Simulator):
+    simulator.answer_raw(*cut("Paris is the capital of Fra"))
+    simulator.answer_raw(
+        *whole("Sorry for the incomplete answer.\n\nParis is the capital of France.")
+    )
+    assert said(await ask(client)).startswith("Paris is the capital of France.\n\nNote: ")

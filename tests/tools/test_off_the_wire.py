@@ -159,3 +159,73 @@ async def test_calls_that_a_chat_hands_out_can_be_sent_back(client, simulator: S
     assert all(ids)
     assert len({*ids}) == 2
     assert result.meta["openrouter/message"]["tool_calls"] == handed
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "/a", "a.example", ""])
+async def test_what_has_no_address_on_the_web_is_no_source(client, simulator: Simulator, url: str):
+    nested = {"type": "url_citation", "url_citation": {"url": url, "title": "A"}}
+    simulator.answer_raw(
+        {**chunk(content="Hello.", annotations=[nested]), "citations": [url]}, *HELLO[2:]
+    )
+    assert said(await ask(client)) == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("pieces", "billed"),
+    [
+        ([chunk(content="Half an")], True),
+        ([chunk(reasoning="Hm")], True),
+        ([], False),
+    ],
+)
+async def test_an_error_after_a_part_of_the_answer_is_not_to_be_called_again(
+    client, simulator: Simulator, pieces: list, billed
+):
+    error = {"error": {"code": 429, "message": "Slow down", "metadata": {}}}
+    simulator.answer_raw(*pieces, error, DONE)
+    result = await ask(client)
+    assert result.meta["openrouter/error"]["retryable"] is not billed
+    assert ("Call again" in said(result)) is not billed
+    assert ("get_usage" in said(result)) is billed
+
+
+async def test_errors_in_a_list_are_an_error_too(client, simulator: Simulator):
+    simulator.answer_raw(json.dumps({"errors": [{"message": "Too hot"}]}), media_type="text/plain")
+    simulator.answer_raw({"errors": [{"message": "Too hot"}]}, DONE)
+    for _ in range(2):
+        assert "OpenRouter: Too hot." in (await ask(client)).content[0].text
+
+
+async def test_what_follows_a_paid_part_is_not_advised_to_be_called_again(
+    client, simulator: Simulator
+):
+    simulator.answer_raw(chunk(content="Half an"), chunk(finish="length"), usage(), DONE)
+    simulator.fail("rate_limited", times=None)
+    result = await ask(client)
+    assert "It could not be completed" in said(result)
+    assert "Call again" not in said(result)
+
+
+FAILS = {"error": {"code": 429, "message": "Slow down"}}
+COMPARED = {"prompt": "Hello", "models": ["openai/gpt-5-mini", "anthropic/claude-sonnet-5"]}
+
+
+@pytest.mark.parametrize("pieces", [[], [chunk(content="Half an")]], ids=["nothing", "a part"])
+@pytest.mark.parametrize("spent", [None, 0.0012])
+async def test_a_comparison_that_fails_within_its_streams_is_an_error(
+    client, simulator: Simulator, pieces, spent
+):
+    wait = {"error": {**FAILS["error"], "metadata": {"headers": {"Retry-After": "7"}}}}
+    told = [usage(cost=spent)] if spent else []
+    simulator.answer_raw(*pieces, FAILS, *told, DONE)
+    simulator.answer_raw(*pieces, wait, *told, DONE)
+    asked = {**COMPARED, "judge": "openai/gpt-5-mini"}
+    result = await client.call_tool("compare_models", asked, raise_on_error=False)
+    assert result.is_error
+    assert result.content[0].text.startswith("[None of the models answered.")
+    error = result.meta["openrouter/error"]
+    free = not (pieces or spent)
+    assert (error["code"], error["retryable"]) == ("RATE_LIMITED", free)
+    assert error.get("retry_after") == (7 if free else None)
+    assert str(result.meta["openrouter/receipt"].get("cost")) == ("0.0024" if spent else "None")
+    assert len([r for r in simulator.requests if r.method == "POST"]) == 2
