@@ -202,13 +202,34 @@ class StdioProcess(ClientTransport):
 
 
 def _message(line: bytes) -> mt.JSONRPCMessage:
-    """The message in a line; half a character, as JavaScript cuts them off, is replaced."""
+    """The message in a line, mended where its meaning is clear.
+
+    Half a character, as JavaScript cuts them off, is replaced.
+    """
     try:
         return mt.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValueError:
         value = parse_literally(line.decode("utf-8", "replace"))
-        whole = storable(json.dumps(value, ensure_ascii=False))
+        whole = storable(json.dumps(_answer(value), ensure_ascii=False))
         return mt.jsonrpc_message_adapter.validate_json(whole, by_name=False)
+
+
+def _answer(message: object) -> object:
+    """The message; if it answers, with a result or an error that are objects.
+
+    Else whoever has asked would wait in vain.
+    """
+    if not isinstance(message, dict) or "method" in message or message.get("id") is None:
+        return message
+    made = {"jsonrpc": "2.0", "id": message["id"]}
+    if error := message.get("error"):
+        fields = error if isinstance(error, dict) else {"message": error}
+        code, said = fields.get("code"), fields.get("message")
+        text = said if isinstance(said, str) else json.dumps(error, ensure_ascii=False)
+        code = code if type(code) is int else mt.INTERNAL_ERROR
+        return {**made, "error": {"code": code, "message": text}}
+    result = message.get("result")
+    return {**made, "result": result if isinstance(result, dict) else {"content": result}}
 
 
 def kill_all() -> None:

@@ -150,6 +150,8 @@ async def test_pages_without_an_end_give_what_they_have(start, kind, pages) -> N
 
 ODD_RESULTS = [
     ({}, [], False),
+    ("found", ["found"], False),
+    (["found", 7], ["found", "7"], False),
     ({"content": None}, [], False),
     ({"content": "found"}, ["found"], False),
     ({"content": {"type": "text", "text": "found"}}, ["found"], False),
@@ -179,6 +181,25 @@ async def test_a_result_not_quite_of_the_protocol_gives_what_it_has(
 ) -> None:
     result = await start("odd").call("absent", {"result": json.dumps(odd)}, 20)
     assert (texts_of(result), bool(result.is_error)) == (texts, failed)
+
+
+@pytest.mark.parametrize(
+    ("answer", "read"),
+    [
+        ({"result": None}, {"result": {"content": None}}),
+        ({}, {"result": {"content": None}}),
+        ({"result": "found", "error": None}, {"result": {"content": "found"}}),
+        ({"error": "No"}, {"error": {"code": -32603, "message": '"No"'}}),
+        ({"error": {"message": "No"}}, {"error": {"code": -32603, "message": "No"}}),
+        ({"error": {"code": "E"}}, {"error": {"code": -32603, "message": '{"code": "E"}'}}),
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_not_quite_one_is_no_silence(answer: dict, read: dict) -> None:
+    made = mcp_process._message(json.dumps({"id": 1, **answer}).encode()).model_dump(
+        exclude_unset=True
+    )
+    assert made == {"jsonrpc": "2.0", "id": 1, **read}
 
 
 async def test_structured_content_stands_alone(start) -> None:
