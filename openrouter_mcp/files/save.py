@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -160,7 +160,12 @@ def names(stem: str, suffix: str) -> Iterator[str]:
 def safe_stem(stem: str) -> str:
     """A file name, without its suffix, that every system takes."""
     readable = unicodedata.normalize("NFC", stem)
-    name = re.sub(r"[^\w.-]+", "-", readable).strip(".-")
+    # Many scripts write vowels as marks, which are no letters to regular expressions.
+    kept = (
+        c if c in ".-" or c == "_" or unicodedata.category(c)[0] in "LMN" else " " for c in readable
+    )
+    name = "-".join("".join(kept).split()).strip(".-")
+    name = re.sub("-{2,}", "-", name)
     name = name.encode()[:LONGEST_STEM].decode("utf-8", "ignore").strip(".-") or "file"
     return f"file-{name}" if DEVICE.match(name) else name
 
@@ -287,7 +292,8 @@ class Destination:
 
     def renaming(self, suffix: str) -> str:
         """What to tell of a file that ends with `suffix` here; empty if the caller expects that."""
-        if self.suffix in {"", suffix}:
+        asked = self.suffix or PurePath(self.stem).suffix.lower()
+        if asked == suffix or not ENDING.fullmatch(asked):
             return ""
         return f"Named {suffix}, because that is what it is."
 

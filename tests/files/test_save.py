@@ -10,6 +10,7 @@ import stat
 import sys
 import tempfile
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -385,3 +386,37 @@ def test_generated_names_are_plain(stem, suffix) -> None:
 def test_what_is_saved_cannot_be_run(root) -> None:
     path = save.save(b"#!/bin/sh", root / "deep" / "er", "run", ".md")
     assert path.stat().st_mode & 0o177 == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "नमस्ते-दुनिया",
+        "สวัสดีชาวโลก",
+        "வணக்கம்",
+        "שָׁלוֹם",
+        "مَرْحَبًا",
+        "日本語の写真",
+        "Ünïcödé",
+        "Việt-Nam",
+        "ঢাকা",
+    ],
+)
+def test_names_of_any_language_stay_whole(name: str) -> None:
+    assert save.safe_stem(unicodedata.normalize("NFD", name)) == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    ("asked", "suffix", "told"),
+    [
+        ("a.gif", ".png", True),
+        ("a.PNG", ".png", False),
+        ("a.png", ".jpg", True),
+        ("a", ".png", False),
+        ("v1.2", ".png", False),
+        ("", ".png", False),
+    ],
+)
+def test_another_suffix_than_was_asked_for_is_said(tmp_path, asked, suffix, told) -> None:
+    place = save.destination(Settings(output_dir=tmp_path), asked, "stem", ".png", ".jpg")
+    assert bool(place.save(b"data", suffix).note) is told
