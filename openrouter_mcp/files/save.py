@@ -161,13 +161,15 @@ def safe_stem(stem: str) -> str:
     """A file name, without its suffix, that every system takes."""
     readable = unicodedata.normalize("NFC", stem)
     # Many scripts write vowels as marks, which are no letters to regular expressions.
-    kept = (
-        c if c in ".-" or c == "_" or unicodedata.category(c)[0] in "LMN" else " " for c in readable
-    )
-    name = "-".join("".join(kept).split()).strip(".-")
-    name = re.sub("-{2,}", "-", name)
+    name = "".join(c if _belongs(c) else " " for c in readable)
+    name = "-".join(name.split()).strip(".-")
     name = name.encode()[:LONGEST_STEM].decode("utf-8", "ignore").strip(".-") or "file"
     return f"file-{name}" if DEVICE.match(name) else name
+
+
+def _belongs(character: str) -> bool:
+    """Whether it may stand in a file name: letters, marks and digits of all scripts."""
+    return character in "._-" or unicodedata.category(character)[0] in "LMN"
 
 
 def _clear_abandoned(directory: Path, descriptor: int | None) -> None:
