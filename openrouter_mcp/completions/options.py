@@ -12,6 +12,8 @@ from openrouter_mcp.text import clean, nearest
 
 Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
 """How long a model reasons, from the least to the most; empty means the model's own default."""
+MOST_DIGITS = 9
+"""Digits of an output limit: no model writes a billion tokens."""
 MOST_DOUBTS = 10
 """Notes on names that look mistyped."""
 LOCKED = {
@@ -88,6 +90,9 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
         listed = options.get(name) or []
         if not (isinstance(listed, list) and all(isinstance(item, Mapping) for item in listed)):
             raise _wrong(name, "a list of objects")
+    for name, kind in (("tools", "type"), ("plugins", "id")):
+        if any(not isinstance(each.get(kind) or "", str) for each in options.get(name) or []):
+            raise _wrong(name, f"objects whose {kind} is a name")
     for tool in options.get("tools") or []:
         if not isinstance(tool.get("parameters") or {}, Mapping):
             raise _wrong("tools", "tools whose parameters are an object")
@@ -112,7 +117,7 @@ def output_limit(options: dict[str, Any]) -> int:
     limit = 0
     for name in ("max_tokens", "max_completion_tokens"):
         given = str(options.pop(name, None) or 0)
-        if not given.isdecimal():
+        if not (given.isdecimal() and len(given) <= MOST_DIGITS):
             raise _wrong(name, "a whole number of tokens")
         limit = int(given) or limit
     return limit

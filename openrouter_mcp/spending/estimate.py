@@ -7,7 +7,7 @@ of a body cost beside its tokens stands in `price_table`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
@@ -248,8 +248,9 @@ def _demand(request: ChatRequest) -> Demand:
     body = request.body
     work = price_table.server_work(body, _names(request))
     # What was parsed is read like any other text.
-    named = ("tools", "response_format", "prediction", "suffix", "deferred_tools")
+    named = ("tools", "plugins", "response_format", "prediction", "suffix", "image_config")
     extra = {name: body[name] for name in named if body.get(name)}
+    extra |= {"options": own} if (own := (body.get("provider") or {}).get("options")) else {}
     size = len(json.dumps(extra, ensure_ascii=False, default=str).encode()) if extra else 0
     read = pricing.count_tokens(request.messages) + size // pricing.BYTES_PER_TOKEN
     read += TOOL_TOKENS if body.get("tools") else 0
@@ -262,7 +263,9 @@ def _demand(request: ChatRequest) -> Demand:
         steps=work.steps,
         result_tokens=work.result_tokens,
         copies=price_table.copies(body),
-        images=sum(part.get("type") == "image_url" for part in _parts(request)),
+        images=sum(
+            part.get("type") == "image_url" for part in price_table.parts_of(request.messages)
+        ),
         media_tokens=max(written, media_tokens(request)) if media else 0,
         fees=work.fees + price_table.PAGE_PRICE * _scanned_pages(request),
     )
@@ -291,13 +294,6 @@ def _names(request: ChatRequest) -> list[str]:
     return [candidate.id for candidate in _candidates(request)]
 
 
-def _parts(request: ChatRequest) -> Iterator[Mapping[str, Any]]:
-    """The parts of all messages."""
-    for message in request.messages:
-        content = message.get("content")
-        yield from content if isinstance(content, list) else []
-
-
 def _makes_media(request: ChatRequest) -> list[str]:
     """The kinds of prices for images or sound that the answer may hold."""
     asked = request.body.get("modalities")
@@ -321,7 +317,7 @@ def media_tokens(request: ChatRequest) -> int:
 def _own_searches(request: ChatRequest) -> int:
     """Searches of models that search by themselves, with or without options for that."""
     # Of a large context the fee is up to three times the listed one.
-    most = 3 if request.body.get(SEARCHING) else 0
+    most = 3 if request.body.get(SEARCHING) is not None else 0
     for candidate in _candidates(request):
         row = candidate.model
         if row and SEARCHING in row.supported_parameters and row.pricing.get("web_search"):
@@ -331,7 +327,7 @@ def _own_searches(request: ChatRequest) -> int:
 
 def _parses(request: ChatRequest) -> bool:
     """Whether there is a file to be parsed."""
-    return any(part.get("type") == "file" for part in _parts(request))
+    return any(part.get("type") == "file" for part in price_table.parts_of(request.messages))
 
 
 def _reads_files(request: ChatRequest) -> bool:
@@ -346,7 +342,7 @@ def _scanned_pages(request: ChatRequest) -> int:
     if engine != price_table.OCR and (engine or _reads_files(request)):
         return 0
     pages = 0
-    for part in _parts(request):
+    for part in price_table.parts_of(request.messages):
         content = part.get("file")
         if part.get("type") == "file" and isinstance(content, Mapping):
             size = parts.size_of(content)
@@ -356,7 +352,7 @@ def _scanned_pages(request: ChatRequest) -> int:
 
 def _price_kinds(request: ChatRequest) -> list[str]:
     """The kinds of prices that count beside those of text."""
-    sent = {str(part.get("type")) for part in _parts(request)}
+    sent = {str(part.get("type")) for part in price_table.parts_of(request.messages)}
     kinds = [*_makes_media(request)]
     kinds += ["image"] if "image_url" in sent else []
     kinds += ["audio"] if sent & {"input_audio", "video_url", "input_video"} else []
@@ -365,7 +361,12 @@ def _price_kinds(request: ChatRequest) -> list[str]:
 
 def _keeps_for_an_hour(request: ChatRequest) -> bool:
     """Whether the prompt may be written into a cache for an hour, which is dearer."""
-    marks = [request.body, *request.messages, *_parts(request), *(request.body.get("tools") or [])]
+    marks = [
+        request.body,
+        *request.messages,
+        *price_table.parts_of(request.messages),
+        *(request.body.get("tools") or []),
+    ]
     controls = [mark.get("cache_control") for mark in marks]
     controls.append(request.body.get("prompt_cache_options"))
     return any(

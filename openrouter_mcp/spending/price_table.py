@@ -8,13 +8,15 @@ passes, so that what OpenRouter invents works the day it appears. Source: the re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.completions.request import CHAT, COMPLETIONS
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.models.prices import BYTES_PER_TOKEN
+from openrouter_mcp.money import MILLION
 
 Json = dict[str, Any]
 
@@ -67,8 +69,20 @@ MOST_STEPS = 5
 """Turns in which OpenRouter runs tools, under a limit, where the request bounds them by nothing."""
 LONGEST_LOOP = 30
 """Tool calls at which OpenRouter stops by itself."""
-FREE_PLUGINS = frozenset({"response-healing", "context-compression", "moderation"})
-ROUTER_PLUGINS = frozenset({"auto-router", "auto-beta-router", "pareto-router"})
+FREE_PLUGINS: Mapping[str, frozenset[str]] = {
+    "context-compression": frozenset({"engine"}),
+    "moderation": frozenset(),
+    "response-healing": frozenset(),
+}
+"""Plugins without a fee, and what each of them takes."""
+AUTO_ROUTER = frozenset(
+    {"allowed_models", "excluded_models", "cost_quality_tradeoff", "cost_tier", "pin_model"}
+)
+ROUTER_PLUGINS: Mapping[str, frozenset[str]] = {
+    "auto-router": AUTO_ROUTER,
+    "auto-beta-router": AUTO_ROUTER,
+    "pareto-router": frozenset({"max_price", "min_coding_score", "price_source"}),
+}
 """What they choose is bounded by `provider.max_price`."""
 OCR = "mistral-ocr"
 FREE_PARSER = "cloudflare-ai"
@@ -85,6 +99,14 @@ IMAGE_SETTINGS = frozenset(
     }
 )
 """What `image_config` may hold under a limit: whatever changes an image, and not their number."""
+
+OBJECTS = (
+    *("audio", "cache_control", "image_config", "prompt_cache_options", "reasoning"),
+    "web_search_options",
+)
+"""Fields that are read as objects; in another form nobody knows what they cost."""
+MODALITIES = frozenset({"text", "image", "audio"})
+REASONING = frozenset({"context", "effort", "enabled", "exclude", "max_tokens", "mode", "summary"})
 
 ROUTING = frozenset(
     {
@@ -141,6 +163,7 @@ FIELDS: Mapping[str, frozenset[str]] = {
     },
 }
 """The fields that a body of each endpoint may have under a limit."""
+COUNTED = "It takes a whole number from 1 to a million."
 INSTEAD = {
     "fallbacks": "Give fallbacks beside model.",
     "preset": "Give what the preset holds as options of their own.",
@@ -176,25 +199,47 @@ def check(path: str, body: Mapping[str, Any]) -> None:
             raise unbounded(f"options.provider.{name}")
     for name in ("n", "best_of"):
         if body.get(name) is not None and whole(body[name]) is None:
-            raise unbounded(f"options.{name}", "It takes a whole number from 1 on.")
+            raise unbounded(f"options.{name}", COUNTED)
     if path in {CHAT, COMPLETIONS}:
         _check_chat(body)
 
 
 def _check_passthrough(options: object) -> None:
-    """Parameters of the provider's own: the harmless ones pass, however deep they lie."""
-    for provider in options.values() if isinstance(options, Mapping) else ():
-        for name, value in provider.items() if isinstance(provider, Mapping) else ():
-            if name not in HARMLESS_PASSTHROUGH:
-                raise unbounded(f"options.provider.options ({name})")
-            if isinstance(value, Mapping):
-                _check_passthrough({name: value})
+    """Parameters of the providers' own: the harmless ones pass, however deep they lie."""
+    for parameters in _object("options.provider.options", options).values():
+        _check_harmless(parameters)
+
+
+def _check_harmless(parameters: object) -> None:
+    name = "options.provider.options"
+    for parameter, value in _object(name, parameters).items():
+        if parameter not in HARMLESS_PASSTHROUGH:
+            raise unbounded(f"{name} ({parameter})")
+        if isinstance(value, Mapping):
+            _check_harmless(value)
+        elif isinstance(value, list) and parameter != "safety_settings":
+            raise unbounded(f"a list in {name} ({parameter})")
+
+
+def _object(name: str, value: object) -> Mapping[str, Any]:
+    """The value, empty for none. Raises `BUDGET_EXCEEDED` for anything else than an object."""
+    if value and not isinstance(value, Mapping):
+        raise unbounded(name, "It takes an object.")
+    return value if isinstance(value, Mapping) else {}
 
 
 def _check_chat(body: Mapping[str, Any]) -> None:
+    for name in OBJECTS:
+        _object(f"options.{name}", body.get(name))
     reasoning = body.get("reasoning") or {}
-    if isinstance(reasoning, Mapping) and reasoning.get("mode") not in (None, "standard"):
+    _check_names("options.reasoning", reasoning, REASONING)
+    if reasoning.get("mode") not in (None, "standard"):
         raise unbounded("options.reasoning.mode", "It takes standard.")
+    if reasoning.get("max_tokens") and whole(reasoning["max_tokens"]) is None:
+        raise unbounded("options.reasoning.max_tokens", COUNTED)
+    asked = body.get("modalities") or []
+    if not (isinstance(asked, list) and all(str(each) in MODALITIES for each in asked)):
+        raise unbounded("options.modalities", _one_of("The list", MODALITIES))
     if body.get("route") not in (None, "fallback", "sort"):
         raise unbounded("options.route", "Give fallbacks beside model.")
     for model in (body.get("model"), *(body.get("models") or ())):
@@ -205,14 +250,9 @@ def _check_chat(body: Mapping[str, Any]) -> None:
     conditions = body.get("stop_server_tools_when") or []
     if not (isinstance(conditions, list) and all(isinstance(c, Mapping) for c in conditions)):
         raise unbounded("options.stop_server_tools_when", "It takes a list of conditions.")
-    config = body.get("image_config")
-    _check_names(
-        "options.image_config", config if isinstance(config, Mapping) else {}, IMAGE_SETTINGS
-    )
-    for message in body.get("messages") or []:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else []:
-            _check_part(part)
+    _check_names("options.image_config", body.get("image_config") or {}, IMAGE_SETTINGS)
+    for part in parts_of(body.get("messages") or []):
+        _check_part(part)
     for tool in body.get("tools") or []:
         _check_tool(tool)
     for plugin in enabled(body):
@@ -238,7 +278,7 @@ def _check_tool(tool: Mapping[str, Any]) -> None:
     elif kind == WEB_FETCH:
         known = parameters(tool)
         _check_names(name, known, FETCH_PARAMETERS)
-        if (known.get("engine") or "auto") not in FETCH_ENGINES:
+        if str(known.get("engine") or "auto") not in FETCH_ENGINES:
             raise unbounded(f"the engine of {name}", _one_of("It", FETCH_ENGINES))
     else:
         raise unbounded(name, TOOLS_INSTEAD.get(kind, ""))
@@ -254,19 +294,22 @@ def _check_plugin(plugin: Mapping[str, Any]) -> None:
         _check_names(name, known, FETCH_PARAMETERS - {"engine"})
     elif kind == "file-parser":
         _check_names(name, known, frozenset({"pdf"}))
+        _check_names(name, _object(f"pdf in {name}", plugin.get("pdf")), frozenset({"engine"}))
         engine = parser_of(plugin)
         if engine and engine not in PARSERS:
             raise unbounded(f"the engine of {name}", _one_of("It", PARSERS))
-    elif kind not in FREE_PLUGINS | ROUTER_PLUGINS:
+    elif (takes := {**FREE_PLUGINS, **ROUTER_PLUGINS}.get(kind)) is not None:
+        _check_names(name, known, takes)
+    else:
         instead = TOOLS_INSTEAD.get(f"openrouter:{kind}", "")
         raise unbounded(name, instead or 'Leave it out, or give it "enabled": false.')
 
 
 def _check_search(name: str, known: Mapping[str, Any]) -> None:
     _check_names(name, known, SEARCH_PARAMETERS)
-    if (known.get("engine") or "auto") not in SEARCH_ENGINES | {"auto", "native"}:
+    if str(known.get("engine") or "auto") not in SEARCH_ENGINES | {"auto", "native"}:
         raise unbounded(f"the engine of {name}", _one_of("It", SEARCH_ENGINES))
-    if (known.get("mode") or "auto") not in MODES:
+    if str(known.get("mode") or "auto") not in MODES:
         raise unbounded(f"the mode of {name}", _one_of("It", MODES))
 
 
@@ -284,8 +327,17 @@ def _one_of(what: str, names: Iterable[str]) -> str:
 
 
 def whole(value: object) -> int | None:
-    """A whole number from 1 on; None for anything else, which bounds nothing."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    """A whole number from 1 to a million; None for anything else, which bounds nothing."""
+    counts = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MILLION
+    return value if counts else None
+
+
+def parts_of(messages: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The parts of all messages, and the images that a model has made in them."""
+    for message in messages:
+        for name in ("content", "images"):
+            inside = message.get(name)
+            yield from inside if isinstance(inside, list) else []
 
 
 def copies(body: Mapping[str, Any]) -> int:
@@ -323,9 +375,11 @@ def parser_of(plugin: Mapping[str, Any]) -> str:
 
 
 def parser(body: Mapping[str, Any]) -> str:
-    """What PDFs are read with; empty where the model decides."""
+    """What PDFs are read with, of several parsers the dearest; empty where the model decides."""
     engines = [parser_of(each) for each in enabled(body) if each.get("id") == "file-parser"]
-    return next(filter(None, engines), "")
+    if OCR in engines:
+        return OCR
+    return engines[0] if engines and all(engines) else ""
 
 
 def runs_tools(body: Mapping[str, Any]) -> bool:
@@ -394,9 +448,10 @@ def search_tokens(known: Mapping[str, Any]) -> int:
     size = str(known.get("search_context_size") or "medium")
     tokens = RESULT_TOKENS.get(size, max(RESULT_TOKENS.values()))
     results = whole(known.get("max_results")) or USUAL_RESULTS
+    said = len(str(known.get("search_prompt") or "").encode()) // BYTES_PER_TOKEN
     if "max_characters" in known:
         tokens = max(tokens, results * (whole(known["max_characters"]) or MOST_CHARACTERS) // 3)
-    return max(tokens, results * TOKENS_PER_RESULT)
+    return max(tokens, results * TOKENS_PER_RESULT) + said
 
 
 def steps(body: Mapping[str, Any]) -> int:

@@ -41,7 +41,7 @@ FILE = {
     },
 }
 
-FREE, PRICED, BOUNDED, REFUSED = "free", "priced", "bounded", "refused"
+FREE, PRICED, BOUNDED, REFUSED, TOO_DEAR = "free", "priced", "bounded", "refused", "too dear"
 Row = tuple[str, dict[str, Any], str]
 
 
@@ -78,11 +78,21 @@ COMPLETION: list[Row] = [
     ("user", {"user": "u"}, FREE),
     ("provider", {"provider": {"sort": "latency", "zdr": True}}, FREE),
     ("provider.options", {"provider": {"options": {"azure": {"n": 3}}}}, REFUSED),
+    ("provider.options: text", {"provider": {"options": '{"azure": {"n": 3}}'}}, REFUSED),
+    ("provider.options: a list", {"provider": {"options": {"azure": [{"n": 3}]}}}, REFUSED),
+    (
+        "provider.options: a list inside",
+        {"provider": {"options": {"azure": {"parameters": [{"n": 3}]}}}},
+        REFUSED,
+    ),
     ("max_tokens", {"max_tokens": 400}, PRICED),
     ("max_completion_tokens", {"max_completion_tokens": 400}, PRICED),
     ("models", {"models": [DEAR]}, PRICED),
     ("service_tier", {"service_tier": "priority"}, BOUNDED),
     ("reasoning.max_tokens", {"reasoning": {"max_tokens": 2000}}, PRICED),
+    ("reasoning.max_tokens: text", {"reasoning": {"max_tokens": "100000"}}, REFUSED),
+    ("reasoning.max_tokens: a fraction", {"reasoning": {"max_tokens": 100_000.0}}, REFUSED),
+    ("reasoning: an unknown name", {"reasoning": {"budget_tokens": 100_000}}, REFUSED),
     ("reasoning.mode", {"reasoning": {"mode": "pro"}}, REFUSED),
     ("route", {"route": "fallback"}, FREE),
     ("route: unknown", {"route": "panel"}, REFUSED),
@@ -94,7 +104,12 @@ CHAT: list[Row] = [
     *COMPLETION,
     ("cache_control", {"cache_control": {"type": "ephemeral", "ttl": "1h"}}, PRICED),
     ("web_search_options", {"web_search_options": {"search_context_size": "high"}}, PRICED),
+    ("web_search_options: text", {"web_search_options": "high"}, REFUSED),
     ("image_config: n", {"image_config": {"n": 4}}, REFUSED),
+    ("image_config: text", {"image_config": '{"n": 4}'}, REFUSED),
+    ("modalities: upper case", {"modalities": ["IMAGE"]}, REFUSED),
+    ("modalities: no list", {"modalities": "image"}, REFUSED),
+    ("cache_control: a list", {"cache_control": [{"ttl": "1h"}]}, REFUSED),
     ("debug", {"debug": {"echo_upstream_body": False}}, FREE),
     ("include_reasoning", {"include_reasoning": True}, FREE),
     ("parallel_tool_calls", {"parallel_tool_calls": True}, FREE),
@@ -150,6 +165,8 @@ CHAT: list[Row] = [
     ("plugins: web", plugin("web"), BOUNDED),
     ("plugins: web max_uses 0", plugin("web", max_uses=0), BOUNDED),
     ("plugins: web max_results", plugin("web", engine="exa", max_results=20), PRICED),
+    ("plugins: web mode in a list", plugin("web", mode=["deep"]), REFUSED),
+    ("plugins: web search_prompt", plugin("web", search_prompt="word " * 60_000), TOO_DEAR),
     ("plugins: web mode", plugin("web", engine="exa", mode="deep"), PRICED),
     ("plugins: web firecrawl", plugin("web", engine="firecrawl"), REFUSED),
     ("plugins: web-fetch", plugin("web-fetch"), BOUNDED),
@@ -160,18 +177,21 @@ CHAT: list[Row] = [
     ("plugins: armor", plugin("armor"), REFUSED),
     ("plugins: moderation", plugin("moderation"), FREE),
     ("plugins: healing", plugin("response-healing"), FREE),
+    ("plugins: healing by another", plugin("response-healing", model=DEAR), REFUSED),
     ("plugins: compression", plugin("context-compression", engine="middle-out"), FREE),
     ("plugins: auto-router", plugin("auto-router", cost_tier="max"), BOUNDED),
     ("plugins: pareto-router", plugin("pareto-router", max_price=99), BOUNDED),
     ("plugins: unknown", plugin("soothsayer"), REFUSED),
     ("plugins: file-parser", plugin("file-parser", pdf={"engine": "mistral-ocr"}), PRICED),
     ("plugins: file-parser free", plugin("file-parser", pdf={"engine": "native"}), FREE),
+    ("plugins: file-parser in a list", plugin("file-parser", pdf=[{"engine": "x"}]), REFUSED),
     ("plugins: file-parser unknown", plugin("file-parser", pdf={"engine": "x"}), REFUSED),
 ]
 TEXT: list[Row] = [
     *COMPLETION,
     ("n", {"n": 4}, PRICED),
     ("n: no number", {"n": True}, REFUSED),
+    ("n: huge", {"n": 10**30}, REFUSED),
     ("best_of", {"best_of": 5}, PRICED),
     ("best_of: text", {"best_of": "5"}, REFUSED),
     ("echo", {"echo": True}, PRICED),
@@ -181,7 +201,8 @@ COSTLY = [row for row in CHAT if row[2] is not FREE]
 TOO_LONG = {"max_tokens": 100_000}
 MEDIA_IN_CHAT: list[Row] = [
     ("max_tokens", TOO_LONG, REFUSED),
-    *(row for row in COSTLY if row[2] is REFUSED),
+    # What comes out, these tools say themselves.
+    *(row for row in COSTLY if row[2] is REFUSED and "modalities" not in row[1]),
     ("tools: function", {"tools": [{"type": "function", "function": {"name": "f"}}]}, PRICED),
     ("web_search: max_uses", search(max_uses=1), PRICED),
 ]
@@ -310,12 +331,12 @@ async def held(client, simulator, ledger, files, name: str, arguments: Any, rows
         own = {k: v for k, v in known.items() if k != "max_tokens" or not options.keys() & LENGTHS}
         result = await call(client, name, **own, options=options)
         said = f"{name}, {field}: {text(result)[:300]}"
-        if verdict is REFUSED:
+        if verdict in {REFUSED, TOO_DEAR}:
             assert result.is_error, said
             assert result.meta[ERROR]["code"] == "BUDGET_EXCEEDED", said
             assert len(paid(simulator)) == sent, said
             # What makes media in a chat can be too dear before it is looked at by name.
-            dear = rows is MEDIA_IN_CHAT and "can cost" in said
+            dear = (rows is MEDIA_IN_CHAT or verdict is TOO_DEAR) and "can cost" in said
             assert "Nothing bounds" in said or dear, said
         else:
             assert len(paid(simulator)) > sent, said
@@ -419,6 +440,22 @@ async def test_parts_that_nothing_prices_are_refused_by_name(client, simulator, 
     messages = [{"role": "user", "content": [{"type": "text", "text": "Hi"}, part]}]
     result = await call(client, "chat", model=GOOGLE, messages=messages)
     assert "Nothing bounds" in text(result)
+    assert paid(simulator) == []
+
+
+async def test_of_several_parsers_the_dearest_counts(client, simulator, ledger) -> None:
+    parsers = [{"id": "file-parser", "pdf": {"engine": name}} for name in ("native", "mistral-ocr")]
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Sum it up."}, FILE]}]
+    ask = {"model": BLIND, "messages": messages, "max_tokens": 50}
+    result = await call(client, "chat", **ask, options={"plugins": parsers})
+    assert not result.is_error, text(result)
+    assert ledger.reserved >= 20 * Decimal("0.002")
+
+
+async def test_a_name_that_is_no_text_is_refused(client, simulator) -> None:
+    for options in ({"tools": [{"type": ["x"]}]}, {"plugins": [{"id": {"x": 1}}]}):
+        result = await call(client, "chat", prompt="Hello", model=MODEL, options=options)
+        assert result.meta[ERROR]["code"] == "INVALID_INPUT", text(result)
     assert paid(simulator) == []
 
 
