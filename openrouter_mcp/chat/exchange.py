@@ -36,10 +36,9 @@ BEGAN_AGAIN = (
 COMMENTED = "The model began its continuation with a comment, which was left out: {comment}"
 GOES_ON = "\n\n[Asked to go on, it said:]\n\n"
 COMMENT = re.compile(
-    r"\s*(?:(?:i(?:'m| am)? )?(?:sorry|apologi[sz]e|apologies)|continuing|resuming|picking up|"
-    r"here(?:'s| is) the|(?:let me|i(?:'ll| will)) (?:continue|go on))\b"
-    r"(?:(?P<line>[^\n]{0,200}[:.!…][ \t]*\n\s*)|[^\n]{0,200})",
-    re.IGNORECASE,
+    r"\s*(?:I(?:.m| am)? (?:so )?(?:sorry|apologi[sz]e)|Sorry|(?:My a|A)pologies|Continuing|"
+    r"Resuming|Picking up|Here(?:.s| is) the|(?:Let me|I(?:.ll| will)) (?:continue|go on))\b"
+    r"(?:(?P<line>[^\n]{0,200}[:.!…][ \t]*\n(?:[ \t]*\n)*)|[^\n]{0,200})"
 )
 """How a model may begin that says something of its own before it goes on."""
 ABOUT_ITSELF = re.compile(
@@ -300,11 +299,18 @@ def _commented(said: str, more: str) -> tuple[str, str]:
 
 
 def _without_fence(said: str, more: str) -> str:
-    """A text without the fence that opens the block of code again in which the other one ends."""
-    found = FENCE.match(more) if said.count("```") % 2 else None
-    # One without a language may close the block.
-    again = found and (found["language"] or more.count("```") % 2 == 0)
-    return more[found.end() :] if found and again else more
+    """A text without the fence that opens the block again in which the other one ends.
+
+    JSON that began without one goes on without one.
+    """
+    found = FENCE.match(more)
+    if found and said.count("```") % 2:
+        # One without a language may close the block.
+        again = found["language"] or more.count("```") % 2 == 0
+        return more[found.end() :] if again else more
+    if found and said.lstrip().startswith(("{", "[")):
+        return more[found.end() :].rstrip().removesuffix("```").rstrip()
+    return more
 
 
 def _begins_again(said: str, more: str) -> bool:

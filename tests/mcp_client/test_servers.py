@@ -189,7 +189,7 @@ async def test_a_result_not_quite_of_the_protocol_gives_what_it_has(
         ({"result": None}, {"result": {"content": None}}),
         ({}, {"result": {"content": None}}),
         ({"result": "found", "error": None}, {"result": {"content": "found"}}),
-        ({"error": "No"}, {"error": {"code": -32603, "message": '"No"'}}),
+        ({"error": "No"}, {"error": {"code": -32603, "message": "No"}}),
         ({"error": {"message": "No"}}, {"error": {"code": -32603, "message": "No"}}),
         ({"error": {"code": "E"}}, {"error": {"code": -32603, "message": '{"code": "E"}'}}),
     ],

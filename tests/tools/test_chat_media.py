@@ -185,6 +185,15 @@ async def test_an_image_before_an_error_is_saved_by_its_own_tool_too(client, sim
     assert str(cost(result)) == "0.0012"
 
 
+async def test_an_image_in_the_text_is_saved_by_its_own_tool_too(client, simulator):
+    simulator.fail("not_found", path="/images/models/*", times=None)
+    simulator.answer_raw(*ended(chunk(content=f"![Red]({RED_URL})")))
+    asked = {"prompt": "Red", "model": "google/gemini-3.1-flash-image-preview"}
+    result = await client.call_tool("generate_image", asked, raise_on_error=False)
+    assert not result.is_error
+    assert [path.read_bytes() for path in saved(result)] == [picture()]
+
+
 async def test_previews_of_one_reply_are_few_bytes_together(client, simulator: Simulator):
     noise = [Image.effect_noise((800, 800), 100 + n).convert("RGB") for n in range(8)]
     images = []

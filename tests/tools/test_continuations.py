@@ -154,8 +154,10 @@ BLOCK = '```json\n{"city": "Par'
         ("See the code:\n", "```py\nx = 1\n```", "See the code:\n```py\nx = 1\n```"),
         ("He said: ", "I'm sorry, I was late.", "He said: I'm sorry, I was late."),
         ("It lives by ", "continuing its work.", "It lives by continuing its work."),
+        ("I am ", "sorry that I left off.\nBye.", "I am sorry that I left off.\nBye."),
+        ('{"city": "Par', '```json\nis"}\n```', '{"city": "Paris"}'),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 async def test_what_goes_on_is_joined_without_a_second_fence(
     client, simulator: Simulator, first: str, second: str, text: str
@@ -172,13 +174,14 @@ async def test_what_goes_on_is_joined_without_a_second_fence(
         "I apologize for the interruption. Continuing from where I left off...\n\n",
         "Sorry for the cut-off!\n",
         "Here is the rest of the answer:\n",
+        "I\u2019m sorry, the last message was cut off:\n \n",
     ],
 )
 async def test_a_comment_in_a_line_of_its_own_is_no_part_of_the_answer(
     client, simulator: Simulator, comment: str
 ):
-    simulator.answer_raw(*cut("Paris is the capital of Fra"))
-    simulator.answer_raw(*whole(comment + "nce."))
+    simulator.answer_raw(*cut("Paris is the capital"))
+    simulator.answer_raw(*whole(comment + " of France."))
     text = said(await ask(client))
     assert text.startswith("Paris is the capital of France.\n\nNote: ")
     assert comment.strip() in text

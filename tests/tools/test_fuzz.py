@@ -170,7 +170,7 @@ LOOK_UPS: dict[str, tuple[str, dict[str, Any], str]] = {
     "/datasets/session-cost": ("get_rankings", {"kind": "sessions"}, "/datasets/session-cost"),
     "/activity": ("get_usage", {}, "/activity"),
 }
-COUNT = int(os.environ.get("FUZZ", "300"))
+COUNT = int(os.environ.get("FUZZ", "200"))
 BEGIN = int(os.environ.get("FUZZ_FROM", "0"))
 
 
