@@ -20,7 +20,7 @@ from typing import BinaryIO
 from openrouter_mcp import credentials
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch, parts, sandbox, secrets, walk
-from openrouter_mcp.files.documents import Document, document_in, is_convertible, text_of
+from openrouter_mcp.files.documents import Converter, Document, document_in, is_convertible
 from openrouter_mcp.files.encodings import decode
 from openrouter_mcp.files.fetch import Fetcher, Spool
 from openrouter_mcp.files.images import Fit
@@ -283,6 +283,7 @@ class FileSelection:
         self._order: dict[Source, None] = {}
         self._files: dict[Source, File] = {}
         self._weights = FileWeights(settings, stop, purpose)
+        self._converter = Converter(stop, settings.max_file_bytes + 1)
         self._remarks: list[str] = []
         self._data_urls = 0
         self._names = 0
@@ -507,8 +508,7 @@ class FileSelection:
     def _converted(self, file: File, document: Document) -> str:
         """The text of a document, without its pictures and how it is laid out."""
         with file.open() as opened:
-            data = opened.read(self._weights.of(file).size)
-        text = text_of(file.label, document, data)
+            text = self._converter.text_of(file.label, document, opened)
         self._weights.check_size(file, None, len(text.encode("utf-8", "replace")))
         # Markdown may have marked the signs that a secret consists of.
         self._check_secrets(file, text.replace("\\", ""))

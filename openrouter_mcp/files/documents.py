@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
 import zipfile
-from collections.abc import Mapping
+import zlib
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
-from openrouter_mcp.api import responses
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import converter
 from openrouter_mcp.files.kinds import HEAD
-from openrouter_mcp.text import parse_json
+from openrouter_mcp.settings import PREFIX, environment
 
-SECONDS = 60
+SECONDS = 30
 """How long a conversion may take."""
+SECONDS_OF_ALL = 120
+"""How long those of one call may take together."""
+LOOK_EVERY = 0.1
+"""Seconds after which a conversion is looked at again."""
+LARGEST_LISTING = 4_000_000
+"""Bytes of the list of what is in an archive."""
 LARGEST_UNPACKED = 500_000_000
 """Bytes that a document may unpack to."""
 MOST_ENTRIES = 20_000
+LONGEST_MIMETYPE = 100
+UNPACKED_BY_PIECES = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+BROKEN = (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError)
+"""What archives that are none, or damaged, raise."""
+PROGRAM = converter.__name__
+PACKAGE = str(Path(converter.__file__).parents[2])
+"""The directory that our package is in."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +59,7 @@ EPUB = Document("an EPUB book", "application/epub+zip")
 TEXT = Document("an OpenDocument text", f"{OPEN}.text")
 SHEET = Document("an OpenDocument spreadsheet", f"{OPEN}.spreadsheet")
 RTF = Document("an RTF document", "application/rtf")
-NOTEBOOK = Document("a Jupyter notebook", "application/x-ipynb+json")
+NOTEBOOK = Document("a Jupyter notebook", converter.NOTEBOOK)
 MEMBERS = {
     "word/document.xml": WORD,
     "xl/workbook.xml": EXCEL,
@@ -58,12 +79,15 @@ def document_in(head: bytes, file: BinaryIO) -> Document | None:
     if not head.startswith(b"PK\x03\x04"):
         return None
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = {entry.filename for entry in archive.infolist()[:MOST_ENTRIES]}
-            named = archive.read("mimetype")[:100].strip() if "mimetype" in names else b""
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        with zipfile.ZipFile(_Archive(file)) as archive:
+            entries = {entry.filename: entry for entry in archive.infolist()[:MOST_ENTRIES]}
+            named = b""
+            # Other methods than these unpack all that there is at once.
+            if (entry := entries.get("mimetype")) and entry.compress_type in UNPACKED_BY_PIECES:
+                named = archive.open(entry).read(LONGEST_MIMETYPE).strip()
+    except BROKEN:
         return None
-    found = (document for member, document in MEMBERS.items() if member in names)
+    found = (document for member, document in MEMBERS.items() if member in entries)
     return next(found, TYPES.get(named))
 
 
@@ -72,64 +96,107 @@ def is_convertible(document: Document) -> bool:
     return document is not RTF or find_spec("kreuzberg") is not None
 
 
-def text_of(label: str, document: Document, data: bytes) -> str:
-    """The text of a document as Markdown. Blocks. Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`."""
-    if document is NOTEBOOK:
-        return _of_notebook(data)
-    if document is not RTF:
-        _check_size(label, data)
+class Converter:
+    """Makes texts of the documents of one call, each in a process of its own. Blocks."""
+
+    def __init__(self, stop: threading.Event, most: int) -> None:
+        self._stop = stop
+        self._most = most
+        self._ends = 0.0
+
+    def text_of(self, label: str, document: Document, file: BinaryIO) -> str:
+        """The text of a document as Markdown, cut behind `most` bytes.
+
+        Raises `UNSUPPORTED_FORMAT`, `TOO_LARGE`, and `CANCELLED` when `stop` is set meanwhile.
+        """
+        if document is not NOTEBOOK and find_spec("kreuzberg") is None:
+            raise OpenRouterError(
+                Code.UNSUPPORTED_FORMAT,
+                f"{label} is {document.words}, which takes a converter to read. Install "
+                "openrouter-mcp[documents], or save it as PDF or as text.",
+            )
+        if document not in {NOTEBOOK, RTF}:
+            _check_size(label, file)
+        text = self._run(label, document, file)
+        if text is None:
+            raise OpenRouterError(
+                Code.UNSUPPORTED_FORMAT,
+                f"{label} is {document.words} that cannot be read: it is damaged, locked, or too "
+                "large for its converter. Save it anew, or as PDF.",
+            )
+        return text
+
+    def _run(self, label: str, document: Document, file: BinaryIO) -> str | None:
+        """What the converter makes of a document; None if it fails."""
+        now = time.monotonic()
+        self._ends = self._ends or now + SECONDS_OF_ALL
+        ends = min(self._ends, now + SECONDS)
+        file.seek(0)
+        with tempfile.TemporaryFile() as made:
+            process = subprocess.Popen(  # noqa: S603 - this very Python
+                (sys.executable, "-P", "-m", PROGRAM, document.mime, str(self._most)),
+                stdin=file.fileno(),
+                stdout=made.fileno(),
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+            try:
+                while process.poll() is None:
+                    self._check(label, ends)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(LOOK_EVERY)
+            finally:
+                process.kill()
+                process.wait()
+            made.seek(0)
+            return None if process.returncode else made.read(self._most).decode("utf-8", "replace")
+
+    def _check(self, label: str, ends: float) -> None:
+        if self._stop.is_set():
+            raise OpenRouterError(Code.CANCELLED, "Reading files was cancelled. Call again.")
+        if time.monotonic() > ends:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"{label} takes longer to convert than {SECONDS} seconds (all documents of a call: "
+                f"{SECONDS_OF_ALL}). Save a part of it, or save it as text.",
+            )
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the converter, which needs none of our variables."""
+    inherited = {k: v for k, v in environment().items() if not k.startswith(PREFIX)}
+    places = [PACKAGE, *filter(None, [inherited.get("PYTHONPATH")])]
+    return {**inherited, "PYTHONPATH": os.pathsep.join(places), "PYTHONIOENCODING": "utf-8"}
+
+
+class _Archive(io.BufferedIOBase):
+    """A file for `zipfile`, which reads the list of what is inside at once, however long it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = LARGEST_LISTING) -> bytes:
+        if size is None or not 0 <= size <= LARGEST_LISTING:
+            raise zipfile.BadZipFile("its list of contents is too long")
+        return self._file.read(size)
+
+
+def _check_size(label: str, file: BinaryIO) -> None:
     try:
-        from kreuzberg import ExtractionConfig, extract_bytes_sync
-    except ImportError:
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT,
-            f"{label} is {document.words}, which takes a converter to read. Install "
-            "openrouter-mcp[documents], or save it as PDF or as text.",
-        ) from None
-    config = ExtractionConfig(
-        output_format="markdown", use_cache=False, extraction_timeout_secs=SECONDS
-    )
-    try:
-        return str(extract_bytes_sync(data, document.mime, config).content)
-    except BaseException as error:
-        # A library written in Rust may raise what is no `Exception`.
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT,
-            f"{label} is {document.words} that cannot be read: it is damaged or locked. Save it "
-            "anew, or as PDF.",
-        ) from None
-
-
-def _of_notebook(data: bytes) -> str:
-    """The cells of a notebook and what they put out, pictures left out."""
-    try:
-        cells = responses.mappings(parse_json(data), "cells")
-    except ValueError:
-        return data.decode(errors="replace")
-    return "\n\n".join(filter(None, map(_of_cell, cells)))
-
-
-def _of_cell(cell: Mapping[str, Any]) -> str:
-    source = _lines(cell.get("source"))
-    if cell.get("cell_type") != "code":
-        return source
-    shown = [f"```\n{source}\n```"]
-    for output in responses.mappings(cell, "outputs"):
-        plain = _lines(responses.mapping(output, "data").get("text/plain"))
-        failed = ": ".join(filter(None, (responses.text(output, n) for n in ("ename", "evalue"))))
-        shown.append(_lines(output.get("text")) or plain or failed)
-    return "\n".join(filter(None, shown))
-
-
-def _lines(source: object) -> str:
-    return "".join(map(str, source)) if isinstance(source, list) else str(source or "")
-
-
-def _check_size(label: str, data: bytes) -> None:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
+        with zipfile.ZipFile(_Archive(file)) as archive:
+            entries = archive.infolist()
+    except BROKEN:
+        return
     if len(entries) > MOST_ENTRIES or sum(e.file_size for e in entries) > LARGEST_UNPACKED:
         raise OpenRouterError(
             Code.TOO_LARGE,

@@ -3,7 +3,9 @@
 import io
 import json
 import sys
+import tracemalloc
 import zipfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -91,7 +93,7 @@ def pptx() -> bytes:
     return office("ppt/presentation.xml", "presentationml.presentation", **members)
 
 
-def epub() -> bytes:
+def epub(inside: str = "<h1>Grüße</h1>") -> bytes:
     container = (
         '<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
         '<rootfiles><rootfile full-path="c.opf" media-type="application/oebps-package+xml"/>'
@@ -102,7 +104,7 @@ def epub() -> bytes:
         'href="a.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="a"/>'
         "</spine></package>"
     )
-    page = '<html xmlns="http://www.w3.org/1999/xhtml"><body><h1>Grüße</h1></body></html>'
+    page = f'<html xmlns="http://www.w3.org/1999/xhtml"><body>{inside}</body></html>'
     return archive(
         {
             "mimetype": "application/epub+zip",
@@ -214,6 +216,81 @@ async def test_what_unpacks_without_end_is_not_unpacked(
     path = tmp_path / "file.docx"
     path.write_bytes(docx("words " * 20_000))
     assert (await refused(path)).code is Code.TOO_LARGE
+
+
+def zipped(name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def grown(function: Callable[[], object]) -> int:
+    """Bytes that Python took at most while a function ran."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_looking_at_an_archive_unpacks_little(method: int) -> None:
+    data = zipped("mimetype", bytes(20_000_000), method)
+    assert grown(lambda: documents.document_in(data[:8192], io.BytesIO(data))) < 2_000_000
+
+
+def test_looking_at_an_archive_reads_no_endless_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "LARGEST_LISTING", 30_000)
+    data = archive({f"{number}": "" for number in range(2_000)} | {"word/document.xml": ""})
+    assert documents.document_in(data[:8192], io.BytesIO(data)) is None
+
+
+def test_a_damaged_mimetype_is_no_failure() -> None:
+    data = bytearray(zipped("mimetype", b"application/epub+zip"))
+    data[38:50] = b"\xff" * 12
+    assert documents.document_in(bytes(data), io.BytesIO(data)) is None
+
+
+@CONVERTED
+async def test_what_breaks_the_converter_breaks_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "book.epub"
+    path.write_bytes(epub("<div>" * 300_000))
+    assert (await refused(path)).code is Code.UNSUPPORTED_FORMAT
+
+
+async def test_what_takes_long_to_convert_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "SECONDS", 0)
+    path = tmp_path / "file.ipynb"
+    path.write_bytes(notebook())
+    error = await refused(path)
+    assert error.code is Code.TOO_LARGE
+    assert "longer to convert" in error.message
+
+
+async def test_a_damaged_notebook_is_sent_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "file.ipynb"
+    path.write_bytes(notebook().replace(b'"cells"', b'<<<<<<< "cells"'))
+    assert "<<<<<<<" in (await attach(path)).parts[0]["text"]
+
+
+async def test_the_converter_knows_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-secret")
+    assert "sk-or-v1-secret" not in documents._environment().values()
+
+
+async def test_nothing_beside_the_server_is_taken_for_the_converter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "openrouter_mcp", "kreuzberg"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "file.ipynb"
+    path.write_bytes(notebook())
+    assert "Grüße" in (await attach(path)).parts[0]["text"]
 
 
 @CONVERTED
