@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def of_notebook(data: bytes) -> str:
-    """The cells of a notebook and what they put out, pictures left out; damaged ones as they are."""
+    """The cells of a notebook and what they put out, without pictures; as it is if damaged."""
     try:
         notebook = _mapping(parse_json(data))
     except ValueError:
