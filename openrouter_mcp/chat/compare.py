@@ -360,7 +360,7 @@ class Comparison(PaidCall):
             return Verdict(judge, error=error.once_paid.message)
         own.audit(exchange.receipt, "judge")
         if exchange.error:
-            return Verdict(judge, exchange=exchange, error=exchange.error.message)
+            return Verdict(judge, exchange=exchange, error=exchange.error.once_paid.message)
         ranked = ranking(exchange.value, answered)
         if not ranked:
             return Verdict(judge, exchange=exchange, error="It ranked none of the answers.")

@@ -126,9 +126,8 @@ class EmbedPlan(MediaPlan):
             results, more = await save.shown_rows(purchase.settings, results, receipt.generation_id)
             notes = [*own, *more, *(file.note for file in saved if file.note)]
             if error:
-                notes.append(
-                    f"Only {len(made.rows)} of {len(self.documents)} texts: {error.message}"
-                )
+                told = error.once_paid.message
+                notes.append(f"Only {len(made.rows)} of {len(self.documents)} texts: {told}")
             found = {"results": results, "documents": count}
             if saved:
                 found["saved"] = [str(file.path) for file in saved]

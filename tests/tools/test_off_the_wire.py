@@ -229,3 +229,14 @@ async def test_a_comparison_that_fails_within_its_streams_is_an_error(
     assert error.get("retry_after") == (7 if free else None)
     assert str(result.meta["openrouter/receipt"].get("cost")) == ("0.0024" if spent else "None")
     assert len([r for r in simulator.requests if r.method == "POST"]) == 2
+
+
+async def test_a_judge_that_fails_after_paid_answers_is_not_to_be_called_again(
+    client, simulator: Simulator
+):
+    for _ in COMPARED["models"]:
+        simulator.answer_raw(*HELLO)
+    simulator.answer_raw(FAILS, DONE)
+    result = await client.call_tool("compare_models", {**COMPARED, "judge": "openai/gpt-5-mini"})
+    assert "could not judge: OpenRouter: Slow down." in result.content[0].text
+    assert "Call again" not in result.content[0].text
