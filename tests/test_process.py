@@ -194,14 +194,17 @@ async def test_a_killed_server_leaves_the_truth_and_the_money_to_the_next_one(
     async with stdio.server(environment) as second:
         await second.initialize()
         lost = (await second.reply(second.call("get_job", job_id=job_id)))["result"]
-        used = (await second.reply(second.call("get_usage", by="tool")))["result"]
+        row = {"usd_not_settled": ...}
+        async with asyncio.timeout(stdio.PATIENCE):
+            # It waits a moment for costs that come late, and then leaves them to the next call.
+            while "usd_not_settled" in row:
+                used = (await second.reply(second.call("get_usage", by="tool")))["result"]
+                (row,) = used["structuredContent"]["here"]
         answer = (await second.reply(second.call("chat", **ask)))["result"]
     assert lost["isError"]
     assert lost["_meta"]["openrouter/error"]["code"] == "JOB_FAILED"
     assert "one two" in lost["content"][0]["text"]
-    (row,) = used["structuredContent"]["here"]
     assert (row["name"], row["calls"]) == ("chat", 1)
     assert row["usd"] > 0
-    assert "usd_not_settled" not in row
     # The first call had reserved all that the day allows.
     assert not answer.get("isError"), answer

@@ -123,7 +123,8 @@ def _event(kind: str, data: str) -> Json | None:
 
 
 def _without_mark(content: bytes) -> bytes:
-    return content.removeprefix(codecs.BOM_UTF8)
+    """What comes after a byte order mark, which may itself come in pieces."""
+    return b"" if codecs.BOM_UTF8.startswith(content) else content.removeprefix(codecs.BOM_UTF8)
 
 
 async def read_bounded(response: httpx2.Response) -> AsyncGenerator[bytes]:

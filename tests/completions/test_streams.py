@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,9 +57,13 @@ def _odd(data: Any) -> dict[str, Any]:
     return data.draw(st.dictionaries(names, st.sampled_from([None, "", [], {}]), max_size=2))
 
 
-async def read(data: Any, content: bytes, media_type: str) -> Answer:
-    """The answer in these bytes, which come in pieces of their own."""
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=6)))
+def cuts_of(data: Any, content: bytes) -> list[int]:
+    """Random places to cut these bytes at."""
+    return sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=6)))
+
+
+async def read(content: bytes, media_type: str, cuts: list[int]) -> Answer:
+    """The answer in these bytes, which come cut at these places."""
 
     async def body() -> AsyncIterator[bytes]:
         for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True):
@@ -106,7 +111,7 @@ async def test_a_stream_gives_what_was_put_into_it(data, text, reasoning, calls,
     mark = data.draw(st.sampled_from(["", "\ufeff"]))
     media_type = data.draw(st.sampled_from(["text/event-stream", "application/json"]))
     content = (mark + "".join(lines) + "data: [DONE]\n\n").encode()
-    answer = await read(data, content, media_type)
+    answer = await read(content, media_type, cuts_of(data, content))
     assert (answer.text, answer.reasoning) == (text, reasoning)
     found = [(call["id"], call["function"]["name"]) for call in answer.tool_calls]
     assert found == [(f"call_{number}", name) for number, (name, _) in enumerate(calls)]
@@ -126,5 +131,17 @@ async def test_one_piece_gives_what_was_put_into_it(data, text):
     body = {"id": "gen-1", "choices": [{"message": message, "finish_reason": "stop"}]}
     before = data.draw(st.sampled_from(["", "\n \n", "\ufeff"]))
     media_type = data.draw(st.sampled_from(["text/event-stream", "application/json", "text/plain"]))
-    answer = await read(data, (before + json.dumps(body)).encode(), media_type)
+    content = (before + json.dumps(body)).encode()
+    answer = await read(content, media_type, cuts_of(data, content))
     assert answer.text == text
+
+
+@pytest.mark.parametrize("form", ["data: {}\n\ndata: [DONE]\n\n", "{}", " \n{}"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+async def test_the_first_bytes_may_come_one_by_one(mark, form):
+    said = json.dumps({"choices": [{"message": {"content": "é"}}]}, ensure_ascii=False)
+    content = (mark + form.replace("{}", said)).encode()
+    for cut in range(1, 9):
+        for cuts in ([cut], list(range(1, cut))):
+            answer = await read(content, "text/event-stream", cuts)
+            assert answer.text == "é", cuts
