@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from fastmcp import FastMCP
 
+    from openrouter_mcp.settings import Settings
+
 
 def main() -> None:
     """Entry point of `openrouter-mcp` and of `python -m openrouter_mcp`."""
@@ -52,10 +54,13 @@ def _serve() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     pipe = handshake.begin(_variable("OPENROUTER_TOOLS"))
+    # Nothing of what is imported is ever garbage, so looking for it only delays the start.
+    gc.disable()
     try:
-        from openrouter_mcp import stdio
+        from openrouter_mcp import settings, stdio
 
-        server = _build()
+        configuration = settings.load()
+        server = _build(configuration)
     except Exception as error:  # noqa: BLE001 - a broken installation can raise anything
         import traceback
 
@@ -64,22 +69,18 @@ def _serve() -> None:
             f"openrouter-mcp could not start: {error!r}. Install it again, then restart it."
         )
         sys.exit(1)
-    stdio.serve_on(pipe)
+    gc.freeze()
+    gc.enable()
+    stdio.serve_on(pipe, configuration.own_keys)
     server.run(transport="stdio", show_banner=False)
 
 
-def _build() -> FastMCP:
-    """The server for the variables that are set."""
-    # Nothing of what is imported is ever garbage, so looking for it only delays the start.
-    gc.disable()
-    from openrouter_mcp import server, settings
+def _build(configuration: Settings) -> FastMCP:
+    """The server for these settings, which logs to stderr."""
+    from openrouter_mcp import server
 
-    configuration = settings.load()
-    _log_to_stderr(configuration.log_level)
-    built = server.build(configuration)
-    gc.freeze()
-    gc.enable()
-    return built
+    _log_to_stderr(configuration)
+    return server.build(configuration)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -125,13 +126,26 @@ def _shield_fastmcp() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
 
-def _log_to_stderr(level: str) -> None:
+def _log_to_stderr(settings: Settings) -> None:
+    """Write what is logged to stderr: without keys, and fit for a terminal."""
     import logging
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("openrouter_mcp").setLevel(level)
+    from openrouter_mcp import credentials
+    from openrouter_mcp.text import plain_lines
+
+    class Formatter(logging.Formatter):
+        def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+            return super().formatMessage(record).replace("\n", " ")
+
+        def format(self, record: logging.LogRecord) -> str:
+            return credentials.hidden(plain_lines(super().format(record)), settings.own_keys)
+
+    logging.basicConfig(level=logging.WARNING)
+    logging.root.handlers[0].setFormatter(Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.captureWarnings(True)
+    logging.getLogger("openrouter_mcp").setLevel(settings.log_level)
     plain = logging.StreamHandler()
-    plain.setFormatter(logging.Formatter("%(message)s"))
+    plain.setFormatter(Formatter("%(message)s"))
     audit = logging.getLogger("openrouter_mcp.audit")
     audit.setLevel(logging.INFO)
     audit.addHandler(plain)

@@ -10,8 +10,10 @@ import io
 import json
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+from openrouter_mcp import credentials
 from openrouter_mcp.text import parse_json
 
 PARSE_ERROR = -32700
@@ -31,17 +33,21 @@ class Pipe(Protocol):
         """One line to the client, whole, whichever thread writes it."""
 
 
-def serve_on(pipe: Pipe) -> None:
-    """Give the MCP SDK, which speaks over `sys.stdin` and `sys.stdout`, this pipe."""
+def serve_on(pipe: Pipe, own_keys: Sequence[str] = ()) -> None:
+    """Give the MCP SDK, which speaks over `sys.stdin` and `sys.stdout`, this pipe.
+
+    `own_keys` are in nothing that goes to the client.
+    """
     sys.stdin = io.TextIOWrapper(io.BufferedReader(_Input(pipe)), encoding="utf-8")
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Output(pipe)), encoding="utf-8")
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Output(pipe, own_keys)), encoding="utf-8")
 
 
 class _Output(io.RawIOBase):
     """Lines to the client, written when they are complete."""
 
-    def __init__(self, pipe: Pipe) -> None:
+    def __init__(self, pipe: Pipe, own_keys: Sequence[str] = ()) -> None:
         self._pipe = pipe
+        self._own_keys = own_keys
         self._begun = bytearray()
 
     def writable(self) -> bool:
@@ -53,7 +59,8 @@ class _Output(io.RawIOBase):
         size = len(memoryview(data))
         self._begun += data
         while end := self._begun.find(b"\n") + 1:
-            self._pipe.write(bytes(self._begun[:end]))
+            line = bytes(self._begun[:end])
+            self._pipe.write(credentials.hidden_in_line(line, self._own_keys))
             del self._begun[:end]
         return size
 

@@ -52,7 +52,7 @@ def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
     out: with them a text can look like another one.
     """
     line = " ".join(str(text).split())
-    line = "".join(each for each in line if each.isprintable() and each not in BLANK)
+    line = "".join(filter(_is_seen, line))
     line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", line).split())
     line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)
     line = re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
@@ -115,6 +115,16 @@ def showable(text: str) -> str:
     What languages and emoji need stays: joiners, letters from right to left, line ends.
     """
     return CONTROLS.sub("", storable(text).replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def plain_lines(text: str) -> str:
+    """Text for a log: of what nobody sees, only ends of lines stay."""
+    lines = showable(text).split("\n")
+    return "\n".join("".join(filter(_is_seen, line)) for line in lines)
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() and character not in BLANK
 
 
 def showable_json(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 from mcp.types import Tool
 
+from openrouter_mcp import credentials
 from openrouter_mcp.simulator.state import Script
 from tests.support import stdio
 from tests.support.processes import runs, until
@@ -39,6 +41,40 @@ async def test_stdout_carries_nothing_but_json_rpc_and_the_log_no_key(
         assert key.encode() not in line
     assert '"tool": "chat"' in log
     assert key not in log
+
+
+async def test_nothing_that_goes_to_the_client_holds_a_key(environment, simulator) -> None:
+    key = environment["OPENROUTER_API_KEY"]
+    simulator.answer(f"Your key is {key}.")
+    async with stdio.server(environment) as server:
+        await server.initialize()
+        asked = server.call("chat", prompt="Hi", model="opus", thread_id="new")
+        told = json.dumps(await server.reply(asked))
+        (thread_id,) = re.findall(r"thread_\w+|thr_\w+", told.partition("thread_id=")[2])[:1]
+        kept = {"uri": f"openrouter://threads/{thread_id}"}
+        shown = await server.request("resources/read", kept)
+        assert credentials.HIDDEN in shown["result"]["contents"][0]["text"]
+        prompted = {"name": "pick_model", "arguments": {"task": key}}
+        shown = await server.request("prompts/get", prompted)
+        assert credentials.HIDDEN in shown["result"]["messages"][0]["content"]["text"]
+        assert "error" in await server.request("resources/read", {"uri": f"openrouter://x/{key}"})
+    assert not any(key.encode() in line for line in server.lines)
+
+
+async def test_the_log_is_fit_for_a_terminal(environment, simulator) -> None:
+    hostile = "a\x1b[2Jb\u202ec\u200bd\U000e0041e"
+    simulator.answer("Hi")
+    async with stdio.server({**environment, "OPENROUTER_TOOLS": f"chat,{hostile}"}) as server:
+        await server.initialize()
+        await server.reply(server.call("get_account"))
+        _, log = await server.close()
+    assert "no module or tool is named abcde" in log
+    async with stdio.server(environment) as server:
+        await server.initialize()
+        await server.reply(server.call("chat", prompt=hostile, model="opus"))
+        _, log = await server.close()
+    (line,) = [line for line in log.splitlines() if line.startswith("{")]
+    assert json.loads(line)["prompt"] == "abcde"
 
 
 async def test_every_start_lists_the_same_tools_whatever_lies_about(

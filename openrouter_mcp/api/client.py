@@ -21,6 +21,7 @@ from openrouter_mcp.api.request_body import StreamedBody, streamed
 from openrouter_mcp.api.responses import (
     EventStream,
     OnHeaders,
+    bound_failure,
     ignore_headers,
     no_such_id,
     read_json,
@@ -149,7 +150,7 @@ class OpenRouter:
                 timeout=timeout,
                 event_hooks={
                     "request": [self._headers.apply, watch_request],
-                    "response": [watch_response],
+                    "response": [watch_response, bound_failure],
                 },
             ),
         )

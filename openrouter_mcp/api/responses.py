@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DRAIN_TIMEOUT = 0.1
 MOST_BYTES = 64_000_000
 """Of one reply, decompressed."""
+MOST_ERROR_BYTES = 1_000_000
+"""Of the body of a failure, decompressed: what comes after them is not read."""
 LONGEST_ID = 200
 LARGEST_NUMBER = 10**15
 """Characters of an id that a reply can name."""
@@ -139,6 +141,32 @@ async def read_bounded(response: httpx2.Response) -> AsyncGenerator[bytes]:
                 "read of one. Ask for less at once.",
             )
         yield piece
+
+
+async def bound_failure(response: httpx2.Response) -> None:
+    """Keep the beginning of a failure's body alone. A hook of the HTTP client.
+
+    The SDK reads such a body whole before it raises, of whatever size.
+    """
+    import httpx2
+
+    if response.is_success:
+        return
+    headers, request = response.headers.copy(), response.request
+    whole = httpx2.Response(
+        response.status_code, headers=headers, stream=response.stream, request=request
+    )
+    content = bytearray()
+    # Where it breaks off, the status says enough.
+    with suppress(httpx2.TransportError, httpx2.DecodingError):
+        async for piece in whole.aiter_bytes():
+            content += piece
+            if len(content) > MOST_ERROR_BYTES:
+                break
+    await whole.aclose()
+    for name in ("content-encoding", "content-length", "transfer-encoding"):
+        response.headers.pop(name, None)
+    response.stream = httpx2.ByteStream(bytes(content[:MOST_ERROR_BYTES]))
 
 
 async def _drain(events: AsyncIterator[Any]) -> None:

@@ -32,6 +32,7 @@ from openrouter_mcp.spending.cost import Cost
 from openrouter_mcp.spending.estimate import Bound
 from openrouter_mcp.spending.ledger import Prices, State
 from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.text import showable_json
 
 MAY_BILL = "The provider may bill the whole answer."
 """What to tell of a request that was cancelled: not every provider stops billing then."""
@@ -345,7 +346,7 @@ def audit(settings: Settings, tool: str, receipt: Receipt, prompt: str) -> None:
     }
     if settings.audit_prompts:
         line["prompt"] = prompt[:PREVIEW]
-    audit_log.info(json.dumps(line, ensure_ascii=False))
+    audit_log.info(json.dumps(showable_json(line), ensure_ascii=False))
 
 
 async def settle_leftovers(client: OpenRouter, budget: Budget) -> int:

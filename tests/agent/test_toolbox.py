@@ -314,6 +314,11 @@ async def test_our_own_keys_go_to_no_server_and_come_from_none(box, tmp_path) ->
     assert outcome.failed
     assert "a key of this server" in outcome.text
     assert not (tmp_path / key).exists()
+    escaped = write.replace("sk-or", r"\u0073k-o\u0072")
+    assert key not in escaped
+    assert key in json.loads(escaped)["path"]
+    assert (await made.call("peer__write", escaped, 10, set())).failed
+    assert not (tmp_path / key).exists()
 
 
 async def test_a_result_that_holds_a_secret_is_kept_back(box, tmp_path) -> None:

@@ -1,19 +1,21 @@
 """The client against a real (simulated) OpenRouter on loopback: keys, retries, time, endings."""
 
 import asyncio
+import gzip
 import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx2
 import pytest
 
 from openrouter_mcp import settings
 from openrouter_mcp.api import client as client_module
 from openrouter_mcp.api import retry
 from openrouter_mcp.api.client import OpenRouter
-from openrouter_mcp.api.responses import PERHAPS_BILLED
+from openrouter_mcp.api.responses import MOST_ERROR_BYTES, PERHAPS_BILLED, bound_failure
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, MANAGEMENT_KEY, Recorded, Simulator
@@ -61,6 +63,44 @@ async def arrival(simulator: Simulator) -> Recorded:
     """The first request, once it is there."""
     await until(lambda: simulator.requests)
     return simulator.requests[0]
+
+
+# How much is read.
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 502])
+@pytest.mark.parametrize("path", ["/models", CHAT])
+async def test_of_a_failure_only_the_beginning_is_read(
+    simulator: Simulator, connect, path: str, status: int
+):
+    pieces = [b'{"error":{"message":"No', *[b" " * 1_000_000] * 5]
+    simulator.answer_raw(*pieces, status=status, media_type="text/html", path=path, times=None)
+    client = connect()
+    error = await failing(chat(client) if path == CHAT else client.get(path))
+    while not hasattr(error, "response"):
+        error = error.__cause__
+    assert len(error.response.content) == MOST_ERROR_BYTES
+
+
+@pytest.mark.parametrize("codings", ["gzip", "gzip, gzip"])
+async def test_a_failure_is_not_unpacked_whole(codings: str):
+    packed = bytes(20_000_000)
+    for _ in codings.split(", "):
+        packed = gzip.compress(packed)
+    headers = {"content-encoding": codings}
+    request = httpx2.Request("GET", "http://example.org")
+    response = httpx2.Response(500, headers=headers, stream=httpx2.ByteStream(packed))
+    response.request = request
+    await bound_failure(response)
+    assert len(await response.aread()) == MOST_ERROR_BYTES
+
+
+async def test_a_failure_that_breaks_off_is_told_by_its_status():
+    headers = {"content-encoding": "gzip"}
+    response = httpx2.Response(429, headers=headers, stream=httpx2.ByteStream(b"no gzip"))
+    response.request = httpx2.Request("GET", "http://example.org")
+    await bound_failure(response)
+    assert await response.aread() == b""
 
 
 # What is sent, and to whom.

@@ -1,7 +1,10 @@
 """Every hostile input through the tools themselves: refused by its code, nothing sent or paid."""
 
+import base64
 import io
+import json
 import os
+import re
 import struct
 import tempfile
 import zlib
@@ -69,7 +72,6 @@ FILES: dict[str, tuple[bytes, str]] = {
     "pixels.png": (png_of(size=60_000), "TOO_LARGE"),
     "pixels.gif": (gif_of(65_000, 65_000), "TOO_LARGE"),
     "pixels.tiff": (tiff_of(60_000), "TOO_LARGE"),
-    "comment.png": (text_bomb(), "UNSUPPORTED_FORMAT"),
 }
 """What a file holds, and how it is refused as an image to draw from."""
 READ_AS_TEXT = {"text.png", "page.png", "script.svg"}
@@ -222,6 +224,20 @@ async def test_a_hostile_file_is_refused_or_read_as_text(
         return
     (request,) = paid(simulator)
     assert request.body["messages"][0]["content"][1]["type"] == "text"
+
+
+async def test_a_comment_that_becomes_huge_is_not_sent(client, simulator, work: Path) -> None:
+    (work / "comment.png").write_bytes(text_bomb())
+    await looked_at(client, "comment.png")
+    await drawn_from(client, "comment.png")
+    sent = [json.dumps(request.body) for request in paid(simulator)]
+    assert len(sent) == 2
+    for body in sent:
+        (encoded,) = re.findall(r"data:image/png;base64,([^\"]+)", body)
+        picture = base64.b64decode(encoded)
+        assert b"IDAT" in picture
+        assert b"Comment" not in picture
+        assert len(picture) < 1000
 
 
 # What only shows once a host has answered.

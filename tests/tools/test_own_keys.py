@@ -91,3 +91,26 @@ def test_a_result_is_freed_of_keys_in_all_its_parts() -> None:
     assert key not in str(results.without_keys(result, [key]))
     assert results.without_keys(result, ["short"]) is result
     assert results.without_keys(result, []) is result
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        r"\u0073k-or-v1-0123456789",
+        r"sk\u002Dor-v1-0123456789",
+        json.dumps(json.dumps({"a": ["sk-or-v1-0123456789"]})),
+        json.dumps(r"sk-\u006fr-v1-0123456789"),
+        "sk%2Dor-v1-0123456789",
+    ],
+)
+def test_a_key_is_found_however_it_is_spelled(spelled: str) -> None:
+    assert credentials.held_in({"a": [spelled]}, ["sk-or-v1-0123456789"])
+    assert not credentials.held_in({"a": [spelled]}, ["sk-or-v1-9876543210"])
+
+
+def test_a_line_is_freed_of_keys_that_json_escapes() -> None:
+    keys = ['q"uoted\\key-', "schl\u00fcssel-1234"]
+    for as_ascii in (False, True):
+        line = json.dumps({"a": keys}, ensure_ascii=as_ascii).encode()
+        shown = json.loads(credentials.hidden_in_line(line, keys))
+        assert shown == {"a": [credentials.HIDDEN] * 2}
