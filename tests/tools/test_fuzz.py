@@ -254,7 +254,8 @@ def faults_of_film(result: Any, name: str, content: bytes) -> Iterator[str]:
     code = (result.meta or {}).get(ERROR_META, {}).get("code")
     receipt, reported = receipt_of(result), {Decimal(str(COST))}
     if name == "status of a video":
-        reported |= costs(content)
+        # What is no UTF-8 in it costs none of the rest.
+        reported |= costs(content.decode("utf-8", "replace").encode())
     if name == "order of a video" and code and not receipt:
         yield from faults_of_paid(result, content, 1)
     elif (result.meta or {}).get(ERROR_META, {}).get("retryable"):
