@@ -258,6 +258,44 @@ def test_only_results_makes_results() -> None:
         assert not made or module == "results", source
 
 
+def calls(source: Path, *names: str) -> list[ast.Call]:
+    """The calls of functions or methods with these names, wherever in a file."""
+    nodes = ast.walk(ast.parse(source.read_text("utf-8")))
+    called = [node for node in nodes if isinstance(node, ast.Call)]
+    return [call for call in called if re.split(r"\W", ast.unparse(call.func))[-1] in names]
+
+
+def sent_and_paid(source: Path) -> list[str]:
+    """The bodies of the requests that a file sends through the client and that cost money."""
+    bodies = []
+    for call in calls(source, "post", "stream", "open"):
+        arguments = [ast.unparse(argument) for argument in call.args]
+        free = any(each.arg == "management" for each in call.keywords) or "'get'" in arguments
+        if re.search(r"\bclient\.\w+$", ast.unparse(call.func)) and not free:
+            bodies.append([*arguments, *(ast.unparse(each.value) for each in call.keywords)])
+    return [next((each for each in body if ".body" in each), str(body)) for body in bodies]
+
+
+def test_nothing_is_paid_but_through_the_one_paid_request() -> None:
+    sending = {module: sent_and_paid(source) for module, source in MODULES.items()}
+    # A chat is sent by `complete`, which gets it from `pay`.
+    assert sending.pop("completions.answer") == ["request.body"]
+    house = {name: each for name, each in MODULES.items() if package_of(name) != "simulator"}
+    completing = [name for name, source in house.items() if calls(source, "complete")]
+    assert completing == ["chat.exchange"]
+    assert "bounded = replace(request, body=dict(paid.body))" in ast.unparse(
+        ast.parse(MODULES["chat.exchange"].read_text("utf-8"))
+    )
+    sending = {module: bodies for module, bodies in sending.items() if bodies}
+    assert sending.keys() >= {"multimodal.image", "multimodal.speech", "multimodal.video_job"}
+    for module, bodies in sending.items():
+        assert set(bodies) <= {"paid.body", "{**paid.body, 'stream': True}"}, module
+        assert re.search(r"\bas paid:|paid: PaidRequest\b", MODULES[module].read_text("utf-8"))
+    for only in ("PaidRequest", "reserve"):
+        where = [module for module, source in MODULES.items() if calls(source, only)]
+        assert where == ["spending.paid_request"], only
+
+
 def test_no_dated_model_slug_stands_in_the_source() -> None:
     for source in [*SOURCES, ROOT / "README.md"]:
         assert DATED_SLUG.findall(source.read_text("utf-8")) == [], source
