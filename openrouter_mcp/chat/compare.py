@@ -293,9 +293,14 @@ class Comparison(PaidCall):
         each = [conversation.most_of(self._app, request) for request in self._requests]
         known = [most for most in each if most is not None]
         bounded = len(known) == len(each) and not self._judging
-        most = self.at_most(sum(known, Decimal(0)) if bounded else None)
+        # Each has an equal share of what the user agrees to.
+        most = self.at_most(len(known) * max(known) if bounded else None)
         models = ", ".join(request.model.id for request in self._requests)
         return Expense(self.tool, models, most, self._asked.prompt)
+
+    async def agreed(self, most: Decimal) -> None:
+        """Each of them may cost an equal share of it."""
+        await self.share_out(most)
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Ask them all, have the answers judged, and reply. Raises when not one has answered."""

@@ -17,6 +17,7 @@ from openrouter_mcp.settings import Settings
 from openrouter_mcp.spending import consent
 from openrouter_mcp.spending.budget import ASK_FOR_LESS, Budget
 from openrouter_mcp.spending.consent import Expense
+from openrouter_mcp.spending.estimate import MARGIN
 from openrouter_mcp.spending.paid_request import Listed, Purchase
 from openrouter_mcp.spending.receipts import Receipt, after_paying
 
@@ -50,7 +51,15 @@ class PaidCall(ABC):
         """
         if not await self.exceeds(settings.confirm_above):
             return None
-        return await consent.ask(progress, await self.expense())
+        expense = await self.expense()
+        question = await consent.ask(progress, expense)
+        if expense.most is not None and not question:
+            await self.agreed(expense.most)
+        return question
+
+    async def agreed(self, most: Decimal) -> None:
+        """The user has agreed to so many USD, which nothing may exceed from now on."""
+        self.limit = most
 
     async def exceeds(self, threshold: Decimal) -> bool:
         """Whether it can cost more than that and cannot be kept below it; 0 means no threshold."""
@@ -79,8 +88,12 @@ class PaidCall(ABC):
         return Expense(self.tool, self.title, self.at_most(self.most), self.subject)
 
     def at_most(self, most: Decimal | None) -> Decimal | None:
-        """The highest cost in USD, within the limit of the call; None where nothing bounds it."""
-        return min((each for each in (most, self.limit) if each is not None), default=None)
+        """The highest cost in USD, within the limit of the call; None where nothing bounds it.
+
+        It has room for an endpoint that is dearer than the catalogue says.
+        """
+        amounts = (None if most is None else most * MARGIN, self.limit)
+        return min((each for each in amounts if each is not None), default=None)
 
     @abstractmethod
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:

@@ -121,6 +121,7 @@ def _estimate(request: ChatRequest, demand: Demand, now: datetime) -> Estimate:
     rates = _rates(request, demand, now)
     least = pricing.cost(Demand(demand.input_tokens), rates) if rates else Decimal(0)
     bounded = rates and (demand.output_tokens or rates.completion == 0)
+    bounded = bounded and price_table.bounds(request.path, request.body)
     most = pricing.cost(demand, rates) if rates and bounded else None
     return Estimate(demand, rates, least, most)
 

@@ -204,6 +204,15 @@ def check(path: str, body: Mapping[str, Any]) -> None:
         _check_chat(body)
 
 
+def bounds(path: str, body: Mapping[str, Any]) -> bool:
+    """Whether the table knows what everything in the body of a request to `path` can cost."""
+    try:
+        check(path, body)
+    except OpenRouterError:
+        return False
+    return True
+
+
 def _check_passthrough(options: object) -> None:
     """Parameters of the providers' own: the harmless ones pass, however deep they lie."""
     for parameters in _object("options.provider.options", options).values():

@@ -132,6 +132,50 @@ async def test_a_yes_pays_for_what_was_asked(threshold, connect, simulator, cont
     assert question.endswith('Go on? The request: "Hello"')
 
 
+AGREED: list[tuple[str, dict[str, Any]]] = [
+    ("chat", {**DEAR, "web": True}),
+    ("chat", TOO_LONG),
+    ("complete_text", {**DEAR, "options": {"n": 4}}),
+    ("compare_models", {**TOO_LONG, "model": "", "models": [DEAR["model"], "openai/gpt-5.4"]}),
+]
+
+
+@both_eras
+@pytest.mark.parametrize(("tool", "arguments"), AGREED, ids=repr)
+async def test_what_the_user_agreed_to_is_a_limit(
+    threshold, connect, simulator, tool, arguments
+) -> None:
+    """Without any cap, and before models that take all they are given."""
+    simulator.greedy = True
+    questions: list[Any] = []
+    asked = {name: value for name, value in arguments.items() if value != ""}
+    async with connect(elicitation_handler=answering("accept", None, questions)) as client:
+        result = await call(client, tool, **asked)
+    assert not result.is_error, text(result)
+    ((question, _),) = questions
+    most = question.partition(" can cost up to $")[2].partition(". Go on?")[0]
+    assert 0 < simulator.spent <= Decimal(most) * Decimal("1.01")
+    assert all(request.body["provider"]["max_price"] for request in paid(simulator))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tools": [{"type": "openrouter:image_generation"}]}, {"plugins": [{"id": "fusion"}]}],
+)
+async def test_the_user_is_told_when_nothing_bounds_it(
+    threshold, connect, simulator, options
+) -> None:
+    questions: list[Any] = []
+    ask = {"prompt": "Hello", "model": "openai/gpt-5-mini", "max_tokens": 20, "options": options}
+    async with connect(elicitation_handler=answering("decline", None, questions)) as client:
+        shown = await call(client, "chat", **ask, dry_run=True)
+        await call(client, "chat", **ask)
+    ((question, _),) = questions
+    assert question.startswith("chat with openai/gpt-5-mini can cost an amount that nothing bounds")
+    assert "no limit known" in text(shown)
+    assert paid(simulator) == []
+
+
 BELOW: list[tuple[str, dict[str, Any]]] = [
     ("chat", {"prompt": "Hello", "model": "anthropic/claude-opus-5"}),
     ("chat", {"prompt": "Hello", "model": "anthropic/claude-opus-5", "max_cost": 5}),
