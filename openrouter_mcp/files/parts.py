@@ -107,6 +107,13 @@ def tokens(part: Mapping[str, Any]) -> int:
     return size // BYTES_PER_TOKEN[kind] + 1_000 if size else UNSEEN_TOKENS.get(kind, 0)
 
 
+def has_no_known_length(part: Mapping[str, Any]) -> bool:
+    """Whether it is a video or a document of which only the address or the id is known."""
+    kind = {"input_video": "video_url"}.get(str(part.get("type")), str(part.get("type")))
+    content = part.get(kind)
+    return kind in {"video_url", "file"} and isinstance(content, Mapping) and not size_of(content)
+
+
 def size_of(content: Mapping[str, Any]) -> int:
     """Bytes of what a media part holds; 0 for what is only known by its address or its id."""
     where = content.get("url") or content.get("data") or content.get("file_data") or ""

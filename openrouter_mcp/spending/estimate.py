@@ -255,6 +255,10 @@ def _demand(request: ChatRequest) -> Demand:
     size = len(json.dumps(extra, ensure_ascii=False, default=str).encode()) if extra else 0
     read = pricing.count_tokens(request.messages) + size // pricing.BYTES_PER_TOKEN
     read += TOOL_TOKENS if body.get("tools") else 0
+    if any(map(parts.has_no_known_length, price_table.parts_of(request.messages))):
+        # It may fill the context, and nothing is longer than that.
+        rows = [candidate.model for candidate in _candidates(request)]
+        read = max([read, *(row.context_length for row in rows if row)])
     written = _written(request, read)
     media = _makes_media(request)
     return Demand(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, FailFast, Field
+from pydantic import AfterValidator, BeforeValidator, FailFast, Field
 
 from openrouter_mcp.text import parse_json
+
+MOST_TOKENS = 1_000_000_000
 
 
 def _list(value: object) -> object:
@@ -38,9 +40,16 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _countable(tokens: int) -> int:
+    """Fewer tokens than a billion; a maximum in the schema would cost words."""
+    if tokens >= MOST_TOKENS:
+        raise ValueError("no model has so many tokens")
+    return tokens
+
+
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[list[Text], FailFast(), BeforeValidator(_list)]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_object)]
 Messages = Annotated[list[JsonObject], FailFast(), BeforeValidator(_list)]
-Tokens = Annotated[int, Field(ge=0)]
+Tokens = Annotated[int, Field(ge=0), AfterValidator(_countable)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -445,7 +445,7 @@ async def test_a_dear_call_asks_the_user_first(configure, connect, simulator, ac
         result = await ask(client, **dear)
         await ask(client, model="openai/gpt-5-mini", max_tokens=20)
     assert len(asked) == 1
-    assert "can cost up to $0.025" in asked[0]
+    assert "can cost up to $0.0301" in asked[0]
     assert result.is_error is (action == "decline")
 
 

@@ -452,6 +452,31 @@ async def test_of_several_parsers_the_dearest_counts(client, simulator, ledger) 
     assert ledger.reserved >= 20 * Decimal("0.002")
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "video_url", "video_url": {"url": "https://x.example/hours.mp4"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "https://x.example/a.pdf"}},
+    ],
+    ids=["video", "document"],
+)
+async def test_what_has_only_an_address_may_fill_the_context(client, simulator, part) -> None:
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Sum it up."}, part]}]
+    ask = {"model": GOOGLE, "messages": messages, "max_tokens": 20, "max_cost": 0.1}
+    result = await call(client, "chat", **ask)
+    assert result.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
+    assert "1,048,576 tokens in" in text(result)
+    assert paid(simulator) == []
+
+
+@pytest.mark.parametrize("name", ["chat", "complete_text"])
+async def test_an_output_limit_that_no_model_has_is_refused(client, simulator, name) -> None:
+    for arguments in ({"max_tokens": 10**40}, {"options": {"max_tokens": 10**40}}):
+        result = await call(client, name, prompt="Hello", model=MODEL, **arguments)
+        assert result.meta[ERROR]["code"] == "INVALID_INPUT", text(result)
+    assert paid(simulator) == []
+
+
 async def test_a_name_that_is_no_text_is_refused(client, simulator) -> None:
     for options in ({"tools": [{"type": ["x"]}]}, {"plugins": [{"id": {"x": 1}}]}):
         result = await call(client, "chat", prompt="Hello", model=MODEL, options=options)
