@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from typing import Any
 
 MESSAGE_LIMIT = 300
+LOOKED_AT = 20_000
+"""Characters of a foreign text of which one line is made."""
 LONGEST_NAME = 200
 """Characters of a name that others are compared with; nobody means a longer one."""
 DAY = 86_400
@@ -51,7 +53,7 @@ def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
     Characters that control a terminal or the direction of reading, or that nobody sees, are left
     out: with them a text can look like another one.
     """
-    line = " ".join(str(text).split())
+    line = " ".join(str(text)[:LOOKED_AT].split())
     line = "".join(filter(_is_seen, line))
     line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", line).split())
     line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import re
@@ -36,6 +37,12 @@ from openrouter_mcp.timing import Timing
 
 LONGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message of the server; one that sends more is stopped."""
+TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{,]', re.DOTALL)
+"""A string of JSON, to the end of the line if it never ends, or what begins a value beside one."""
+MOST_TOKENS = 200_000
+"""Of one message: each costs memory and time far beyond its bytes."""
+MOST_QUESTIONS = 5_000
+"""Requests of the server without an answer of its own between them."""
 STDERR_TAIL = 2000
 ERROR_LINE = re.compile(r"^(?:npm (?:error|ERR!) .+|[\w.]*(?:Error|Exception)\b.*)$", re.MULTILINE)
 """Lines of stderr that say why a program failed; npm and Node.js print others after them."""
@@ -77,8 +84,9 @@ class StdioProcess(ClientTransport):
         """Whether it is over without having been stopped."""
         self.stray_lines = 0
         """Lines on stdout that were no messages."""
-        self.oversized = False
-        """Whether it was stopped for sending more than `LONGEST_MESSAGE`."""
+        self.flood = ""
+        """What it sent too much of, and was stopped for."""
+        self._questions = 0
         self.exit_code: int | None = None
         self._stopping = False
 
@@ -108,8 +116,8 @@ class StdioProcess(ClientTransport):
 
     def end_reason(self) -> str:
         """Why the connection ended, as far as that is known."""
-        if self.oversized:
-            return f"it sent a message of more than {LONGEST_MESSAGE // 1024**2} MiB"
+        if self.flood:
+            return f"it sent {self.flood}"
         words = self._stderr_tail.decode("utf-8", "replace").strip()
         said = "; ".join(ERROR_LINE.findall(words)[:2]) or words.rpartition("\n")[2]
         code = "" if self.exit_code is None else f" with exit code {self.exit_code}"
@@ -136,28 +144,40 @@ class StdioProcess(ClientTransport):
         lines = BufferedByteReceiveStream(process.stdout)
         async with incoming:
             try:
-                while True:
+                while not self.flood:
                     line = await lines.receive_until(b"\n", LONGEST_MESSAGE)
                     if message := self._parse(line):
                         await incoming.send(message)
             except anyio.DelimiterNotFound:
-                self.oversized = True
+                self.flood = f"a message of more than {LONGEST_MESSAGE // 1024**2} MiB"
             except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass
             finally:
                 self.ended = not self._stopping
-        if self.oversized:
+        if self.flood:
             _kill(process)
 
     def _parse(self, line: bytes) -> SessionMessage | None:
         if not line.lstrip().startswith(b"{"):
             self.stray_lines += bool(line.strip())
             return None
+        if _is_crowded(line):
+            self.flood = f"a message of more than {MOST_TOKENS:,} values"
+            return None
         try:
-            return SessionMessage(_message(line))
+            message = _message(line)
         except (ValueError, RecursionError):
             self.stray_lines += 1
             return None
+        # Each question begins a task, for as long as its answer is not read.
+        if isinstance(message, mt.JSONRPCRequest):
+            self._questions += 1
+        elif not isinstance(message, mt.JSONRPCNotification):
+            self._questions = 0
+        if self._questions > MOST_QUESTIONS:
+            self.flood = f"more than {MOST_QUESTIONS:,} requests of its own"
+            return None
+        return SessionMessage(message)
 
     async def _write(self, process: Process | FallbackProcess, outgoing: Outgoing) -> None:
         if process.stdin is None:
@@ -199,6 +219,12 @@ class StdioProcess(ClientTransport):
         with anyio.move_on_after(KILL_LIMIT):
             await _exited(process)
         self.exit_code = process.returncode
+
+
+def _is_crowded(line: bytes) -> bool:
+    """Whether a line has more values than can be handled while others wait."""
+    tokens = TOKEN.finditer(line) if len(line) > MOST_TOKENS else ()
+    return any(True for _ in itertools.islice(tokens, MOST_TOKENS, None))
 
 
 def _message(line: bytes) -> mt.JSONRPCMessage:

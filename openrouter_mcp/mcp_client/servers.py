@@ -49,6 +49,8 @@ REQUEST_ERRORS = {mt.INVALID_PARAMS, mt.METHOD_NOT_FOUND, mt.INTERNAL_ERROR, mt.
 
 MOST_PAGES = 100
 """Of one list of tools."""
+MOST_TOOLS = 2000
+"""Of one server; those after them are not looked at."""
 ADDRESS = re.compile(r"(https?://)(?:[^/\s@]*@)?([^\s?'\"]*)(?:\?[^\s'\"]*)?")
 T = TypeVar("T")
 
@@ -212,9 +214,9 @@ async def _every_tool(client: Client) -> list[mt.Tool]:
         new = {tool.name: tool for tool in page.tools if tool.name not in found}
         found |= new
         cursor = page.next_cursor
-        if not cursor or (page.tools and not new):
+        if not cursor or (page.tools and not new) or len(found) >= MOST_TOOLS:
             break
-    return [*found.values()]
+    return [*found.values()][:MOST_TOOLS]
 
 
 async def _result_of_task(

@@ -15,6 +15,7 @@ from fastmcp import FastMCP
 from fastmcp.server.dependencies import get_http_headers
 
 from openrouter_mcp.mcp_client import process as mcp_process
+from openrouter_mcp.mcp_client import servers
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer, ServerError
 from openrouter_mcp.timing import Timing
@@ -244,6 +245,29 @@ async def test_a_flood_ends_the_server_and_not_us(start, monkeypatch, kind) -> N
     server = start(kind)
     with pytest.raises(ServerError, match="more than 1 MiB"):
         await said(server, "flood")
+
+
+async def test_a_crowd_of_values_ends_the_server_and_not_us(start, monkeypatch) -> None:
+    monkeypatch.setattr(mcp_process, "MOST_TOKENS", 3_000)
+    server = start()
+    assert len(await said(server, "flood")) == 2_000_000
+    assert await said(server, "commas") == "[,{" * 5_000
+    with pytest.raises(ServerError, match="more than 3,000 values"):
+        await said(server, "crowd")
+
+
+async def test_a_crowd_of_questions_ends_the_server_and_not_us(start, monkeypatch) -> None:
+    monkeypatch.setattr(mcp_process, "MOST_QUESTIONS", 20)
+    server = start()
+    for _ in range(3):
+        assert "not supported" in await said(server, "ask")
+    with pytest.raises(ServerError, match="more than 20 requests"):
+        await said(server, "nag")
+
+
+async def test_no_more_tools_are_taken_than_anyone_uses(start, monkeypatch) -> None:
+    monkeypatch.setattr(servers, "MOST_TOOLS", 2)
+    assert len(await start("endless").tools()) == 2
 
 
 async def test_a_call_that_takes_too_long_leaves_the_server_alive(start) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 FORM = {"type": "object", "properties": {"name": {"type": "string"}}}
 TOOLS = {"environment": True, "process_id": True, "die": True, "flood": True, "sleep": True}
 TOOLS |= {
+    "crowd": True,
+    "commas": True,
+    "nag": True,
     "parent": True,
     "half": True,
     "nested": True,
@@ -86,6 +89,13 @@ def called(name: str, path: str = "") -> str:
             return "cut \ud83d"
         case "nested":
             sys.stdout.write('{"x":' * 100_000 + "\n")
+        case "crowd":
+            send(crowd=[[]] * 5_000)
+        case "commas":
+            return "[,{" * 5_000
+        case "nag":
+            for number in range(50):
+                send(id=f"nag {number}", method="ping")
         case "flood":
             return "x" * 2_000_000
         case "ask":

@@ -5,7 +5,7 @@ import pytest
 from openrouter_mcp.agent.toolbox import Outcome, ResourceLinks
 from openrouter_mcp.results import ERROR_META, UNTRUSTED_META
 from openrouter_mcp.simulator.state import Script
-from openrouter_mcp.text import CONTROLS, clean, showable
+from openrouter_mcp.text import CONTROLS, LOOKED_AT, clean, showable
 
 HOSTILE = {
     "\x1b[31mred\x1b[0m": "red",
@@ -91,3 +91,18 @@ def test_a_resource_stays_with_the_server_that_named_it_first() -> None:
     links.remember(first, Outcome("", resources=("file:///a",)))
     links.remember(second, Outcome("", resources=("file:///a", "file:///b")))
     assert links._servers == {"file:///a": first, "file:///b": second}
+
+
+def test_one_line_is_made_of_the_beginning_of_a_text_alone() -> None:
+    class Text(str):
+        def __str__(self) -> str:
+            return self
+
+        def __getitem__(self, part):
+            assert part.stop <= LOOKED_AT
+            return str.__getitem__(self, part)
+
+        def split(self, *_):
+            raise AssertionError("the whole was split")
+
+    assert clean(Text("x" * 1_000_000)) == "x" * 297 + "..."
