@@ -128,13 +128,17 @@ def meant(path: Path, guard: Guard) -> Path:
     Some systems put spaces and accents into names that nobody can type. Blocks.
     """
     found = Path(path.anchor)
-    for part in path.parts[1:]:
+    for place, part in enumerate(path.parts[1:], 1):
         here = found / part
-        if not os.path.lexists(here) and not _has_wildcard(part):
+        if not os.path.lexists(here):
             real = real_path(found)
-            alike = [] if guard.refusal(real) else _names(real)
+            wild = _has_wildcard(part)
+            alike = [] if wild or guard.refusal(real) else _names(real)
             alike = [name for name in alike if _typed(name) == _typed(part)]
-            here = found / alike[0] if len(alike) == 1 else here
+            if len(alike) != 1:
+                # Nothing is below what is not there.
+                return found.joinpath(*path.parts[place:])
+            here = found / alike[0]
         found = here
     return found
 
