@@ -1,8 +1,10 @@
 """A simulated OpenRouter for every test, and clients of the real server."""
 
 import os
+import pickle
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import pytest
 from fastmcp import Client
 
 from openrouter_mcp import settings
+from openrouter_mcp.models.catalogue import Snapshot
 from openrouter_mcp.server import build
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
+from openrouter_mcp.state.document_cache import Document
 from openrouter_mcp.timing import Timing
 from tests.support import oracle
 from tests.support.timing import FAST
@@ -37,6 +41,23 @@ def _certificates_loaded_once() -> Iterator[None]:
     """They take longer to load than most tests to run, and no test connects to what has one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _catalogues_indexed_once() -> Iterator[None]:
+    """Nearly every server of a test fetches the same one, and indexing it is its dearest work."""
+    index, indexed = Snapshot.of, {}
+
+    def of(document: Document) -> Snapshot:
+        # What only equals another value, as True does 1, is no such value.
+        content = pickle.dumps(document.data)
+        if content not in indexed:
+            indexed[content] = index(document)
+        return replace(indexed[content], fetched_at=document.fetched_at, stale=document.stale)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Snapshot, "of", of)
         yield
 
 

@@ -564,8 +564,10 @@ def _version(names: Sequence[str]) -> float:
 
 def tokens(text: str) -> tuple[str, ...]:
     """Split into lower-case words ("gpt"), versions ("5.4", "k2") and sizes ("70b")."""
-    decomposed = unicodedata.normalize("NFKD", text[:4000]).lower()
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    plain = text[:4000].lower()
+    if not plain.isascii():
+        decomposed = unicodedata.normalize("NFKD", text[:4000]).lower()
+        plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     plain = ISO_DATE.sub(r"\1\2\3", plain.replace("'s ", " "))
     found = TOKEN.findall(DASHED_VERSION.sub(r"\1.\2", plain))
     return tuple(word for word in found if word != "v")

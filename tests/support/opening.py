@@ -24,7 +24,8 @@ from openrouter_mcp.handshake import (
 from openrouter_mcp.server import build
 from openrouter_mcp.settings import Settings
 
-PATIENCE = 2
+PATIENCE = 15
+"""Seconds."""
 CLIENT = {"name": "test", "version": "1"}
 ENVELOPE = {VERSION: MODERN, CAPABILITIES: {}}
 INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n'
