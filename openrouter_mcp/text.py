@@ -35,6 +35,10 @@ CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f\U000e0000-\U000e007f]"
 )
 """Escape sequences of terminals, other controls, bidirectional overrides, and hidden letters."""
+MOST_CONTAINERS = 400_000
+MOST_ITEMS = 3_000_000
+"""Objects and lists in one JSON value, and commas: each takes far more memory than its letters."""
+TOO_MANY = "it has too many values"
 TOO_DEEP = f"it has more than {DEEPEST_JSON} levels"
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 ID_LENGTH = 10
@@ -146,6 +150,8 @@ def parse_json(text: str | bytes) -> Any:
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "replace")
+    if _has_too_many_values(text):
+        raise ValueError(TOO_MANY)
     value = parse_literally(
         text.strip(),
         parse_constant=_no_number,
@@ -156,6 +162,21 @@ def parse_json(text: str | bytes) -> Any:
         return value
     units = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
     return json.loads(units.decode("utf-16-le", "replace"))
+
+
+def _has_too_many_values(text: str) -> bool:
+    """Whether JSON would take hundreds of megabytes in memory beside its texts."""
+    if not _exceeds(text):
+        return False
+    # What stands in texts does not count.
+    return _exceeds("".join(re.sub(r"\\.", "", text).split('"')[::2]))
+
+
+def _exceeds(text: str) -> bool:
+    if len(text) < MOST_CONTAINERS:
+        return False
+    containers = text.count("{") + text.count("[")
+    return containers > MOST_CONTAINERS or text.count(",") > MOST_ITEMS
 
 
 def parse_literally(text: str | bytes, **options: Any) -> Any:

@@ -63,7 +63,8 @@ class EventStream:
         while not (head := _without_mark(self._begun).lstrip()):
             if not (more := await anext(self._bytes, b"")):
                 break
-            self._begun += more
+            # What is blank may be long, and says nothing.
+            self._begun = more if self._begun.isspace() else self._begun + more
         return head[:1] in (b"{", b"[", b"<", b"")
 
     async def read_completion(self) -> Json:

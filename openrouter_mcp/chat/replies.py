@@ -42,6 +42,8 @@ QUIET_PLUGINS = {"auto-router", "auto-beta-router", "context-compression", "file
     "response-healing",
 }
 """Plugins that add no words of others to what the caller gave."""
+READING_MODELS = (":online", "preset/", "perplexity/", "-search-", "deep-research")
+"""What ids hold of models that search the web themselves, or under a preset, which may say so."""
 REASONING_LIMIT = 2000
 SHOWN_ENDPOINTS = 8
 
@@ -161,10 +163,11 @@ def _chat_meta(exchange: Exchange) -> dict[str, Any]:
 def is_untrusted(exchange: Exchange) -> bool:
     """Whether an answer may hold words of the web, or of whatever OpenRouter ran for it."""
     body = exchange.request.body
-    named = [body.get("model"), *(body.get("models") or [])]
+    named = [body.get("model"), *(body.get("models") or []), exchange.receipt.model]
     return (
         any(each.annotations or each.citations for each in exchange.answers)
-        or any(":online" in str(model) for model in [*named, exchange.receipt.model])
+        or any(mark in str(model) for model in named for mark in READING_MODELS)
+        or bool(exchange.receipt.web_searches or body.get("preset"))
         or bool(body.get("web_search_options"))
         or any(_brings_text(entry) for entry in body.get("plugins") or [])
         or any(_is_of_a_server(tool) for tool in body.get("tools") or [])

@@ -11,7 +11,7 @@ import pytest
 
 from openrouter_mcp import settings
 from openrouter_mcp.results import ERROR_META, RECEIPT_META
-from openrouter_mcp.text import DEEPEST_JSON, is_too_deep, parse_json
+from openrouter_mcp.text import DEEPEST_JSON, MOST_CONTAINERS, MOST_ITEMS, is_too_deep, parse_json
 
 DEPTHS = [DEEPEST_JSON + 2, 300, 800, 50_000]
 """What only we refuse, what the protocol's parser does, nearly and surely what Python's does."""
@@ -152,3 +152,17 @@ async def test_a_record_that_somebody_damaged_is_told(
 def test_deep_settings_are_told(configure, depth: int) -> None:
     configure(OPENROUTER_PROVIDER_ORDER=lists(depth), OPENROUTER_PROVIDER_MAX_PRICE=objects(depth))
     assert any("PROVIDER_ORDER" in problem for problem in settings.load().problems)
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [("[]", MOST_CONTAINERS), ('{"a":{}}', MOST_CONTAINERS), ("1", MOST_ITEMS + 1)],
+)
+def test_json_of_too_many_values_is_not_read(value: str, count: int) -> None:
+    with pytest.raises(ValueError, match="too many values"):
+        parse_json("[" + f"{value}," * count + "1]")
+
+
+def test_what_stands_in_texts_are_no_values() -> None:
+    listing = '[{"a": 1}, "\\"' * 400_000
+    assert parse_json(json.dumps({"a": listing})) == {"a": listing}

@@ -1,5 +1,7 @@
 """Words of others: what they cannot do to a terminal, and how replies that hold them are marked."""
 
+import json
+
 import pytest
 
 from openrouter_mcp.agent.toolbox import Outcome, ResourceLinks
@@ -66,16 +68,36 @@ SEARCHED = [
     {"options": {"plugins": [{"id": "web"}]}},
     {"options": {"tools": [{"type": "openrouter:web_search"}]}},
     {"model": "google/gemini-3.5-flash:online"},
+    {"model": "google/gemini-3.5-flash@preset/brief"},
+    {"model": "@preset/brief"},
+    {"options": {"preset": "brief"}},
 ]
 
 
-@pytest.mark.parametrize("asked", SEARCHED, ids=["web", "plugin", "tool", "online"])
+@pytest.mark.parametrize("asked", SEARCHED, ids=str)
 async def test_an_answer_that_used_the_web_is_marked_with_its_thread(client, asked: dict) -> None:
     first = await client.call_tool("chat", {"prompt": "x", "thread_id": "new", **asked})
     assert first.meta[UNTRUSTED_META] is True
     thread = first.content[-1].text.partition('thread_id="')[2].partition('"')[0]
     again = await client.call_tool("chat", {"prompt": "y", "thread_id": thread})
     assert again.meta[UNTRUSTED_META] is True
+
+
+async def test_a_completion_that_may_have_used_the_web_is_marked(client) -> None:
+    model = "google/gemini-3.5-flash"
+    alone = await client.call_tool("complete_text", {"prompt": "x", "model": model})
+    assert UNTRUSTED_META not in alone.meta
+    result = await client.call_tool("complete_text", {"prompt": "x", "model": f"{model}:online"})
+    assert result.meta[UNTRUSTED_META] is True
+
+
+async def test_searches_that_are_billed_mark_an_answer(client, simulator) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.01}
+    usage["server_tool_use"] = {"web_search_requests": 1}
+    said = {"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": usage}
+    simulator.answer_raw(json.dumps(said), media_type="application/json")
+    result = await client.call_tool("chat", {"prompt": "x", "model": "google/gemini-3.5-flash"})
+    assert result.meta[UNTRUSTED_META] is True
 
 
 @pytest.mark.parametrize(
