@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrouter_mcp.api.responses import EventStream
@@ -81,6 +81,7 @@ async def read(content: bytes, media_type: str, cuts: list[int]) -> Answer:
     return answer
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # each draws dozens of values
 @given(
     data=st.data(),
     text=TEXT,

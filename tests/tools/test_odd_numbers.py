@@ -148,7 +148,11 @@ def spoil(random: Random, simulator: Simulator, replies: dict[str, Reply]) -> No
         simulator.answer_raw(json.dumps(body), path=path, media_type="application/json", times=None)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], phases=[Phase.generate])
+@settings(
+    max_examples=settings.default.max_examples // 2,  # each starts a server
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.generate],
+)
 @given(seed=st.integers(0, 2**32))
 async def test_odd_values_break_no_tool_and_are_not_shown(
     configure, connect, simulator: Simulator, replies, tmp_path, seed: int
