@@ -89,7 +89,7 @@ PLACES: dict[str, str] = {
     "outside.png": "UNSAFE_PATH",
     "zero.png": "UNSAFE_PATH",
     "inside/../../../outside/a.png": "UNSAFE_PATH",
-    "{../../outside,.}/a.png": "UNSAFE_PATH",
+    "{../../../../../../outside,.}/a.png": "UNSAFE_PATH",
     "../../outside/*.png": "UNSAFE_PATH",
     "pipe.png": "UNSUPPORTED_FORMAT",
     "folder.png": "NOT_FOUND",
