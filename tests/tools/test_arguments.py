@@ -119,7 +119,7 @@ def test_text_refuses_other_kinds(given: object):
 @pytest.mark.parametrize(
     ("kind", "given"),
     [(Tokens, -1), (Tokens, 1.5), (Usd, -0.01), (Usd, float("inf")), (Usd, float("nan"))],
-    ids=repr,
+    ids=lambda value: repr(value) if isinstance(value, int | float) else "",  # no addresses
 )
 def test_amounts_are_finite_and_not_negative(kind: Any, given: float):
     with pytest.raises(ValidationError):
