@@ -9,15 +9,17 @@ from pydantic import AfterValidator, BeforeValidator, FailFast, Field
 from openrouter_mcp.text import parse_json
 
 MOST_TOKENS = 1_000_000_000
+MOST_ITEMS = 10_000
+"""Items of a list: checking many times as many would hold up every other call."""
 
 
 def _list(value: object) -> object:
     """A list as such, as a JSON string, or as one bare item."""
     if isinstance(value, str):
         text = value.strip()
-        if text.startswith("["):
-            return _parsed(text)
-        return [value] if text else []
+        value = _parsed(text) if text.startswith("[") else [value] if text else []
+    if isinstance(value, list) and len(value) > MOST_ITEMS:
+        raise ValueError(f"takes at most {MOST_ITEMS:,} items")
     return [value] if isinstance(value, dict) else value
 
 

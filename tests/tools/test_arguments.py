@@ -1,12 +1,21 @@
 """Argument types: tolerant in what they take, flat in what they show."""
 
+import json
 from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from openrouter_mcp.completions.options import Effort
-from openrouter_mcp.tools.arguments import JsonObject, Messages, Text, Texts, Tokens, Usd
+from openrouter_mcp.tools.arguments import (
+    MOST_ITEMS,
+    JsonObject,
+    Messages,
+    Text,
+    Texts,
+    Tokens,
+    Usd,
+)
 
 KINDS = {
     "Text": Text,
@@ -141,3 +150,11 @@ def test_schemas_are_flat(name: str):
     schema = str(TypeAdapter(KINDS[name]).json_schema())
     assert "anyOf" not in schema
     assert "null" not in schema
+
+
+@pytest.mark.parametrize("written", [list, json.dumps])
+@pytest.mark.parametrize(("kind", "item"), [(Texts, "a"), (Messages, {"role": "user"})])
+def test_lists_that_would_hold_up_other_calls_are_refused(kind: Any, item: object, written):
+    assert len(take(kind, written([item] * MOST_ITEMS))) == MOST_ITEMS
+    with pytest.raises(ValidationError, match="takes at most 10,000 items"):
+        take(kind, written([item] * (MOST_ITEMS + 1)))
