@@ -362,13 +362,12 @@ class FileSelection:
 
     def _alternatives(self, name: str) -> list[str]:
         """What a name with braces means; those of folders that are there stand for themselves."""
-        parts = name.split("/")
-        for end in range(len(parts) - 1, 0, -1):
-            head = "/".join(parts[:end])
-            if "{" in head and self._is_there(head):
-                rest = walk.alternatives("/".join(parts[end:]))
-                return [f"{head}/{each}" for each in rest]
-        return walk.alternatives(name)
+        there, brace = 0, name.find("{")
+        slash = name.find("/", brace) if brace >= 0 else -1
+        while slash >= 0 and self._is_there(name[:slash]):
+            there = slash + 1
+            slash = name.find("/", there)
+        return [name[:there] + each for each in walk.alternatives(name[there:])]
 
     def _count_names(self, count: int) -> None:
         self._names += count

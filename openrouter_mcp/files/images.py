@@ -85,6 +85,7 @@ READABLE = 0.5
 """The smallest scale that keeps writing readable."""
 ELONGATED = 3
 """How often the longer side has the shorter one in what is cut rather than scaled so far."""
+MOST_PAGES = 1_000
 MOST_PIECES = 10
 OVERLAP = 1 / 24
 """How much of a piece is also on the one before, so that no line of writing is cut."""
@@ -405,10 +406,25 @@ def _pieces(image: Image, bound: int) -> list[Image]:
 
 def _further(image: Image, kind: MediaType) -> str:
     """That a file holds more than one picture, of which the first is sent."""
-    # Those of a PSD are the layers of one picture.
-    number = 1 if kind is PSD else getattr(image, "n_frames", 1)
+    if kind is PSD:
+        # Those of a PSD are the layers of one picture.
+        return ""
     word = "pages" if kind is TIFF else "pictures"
-    return f"only the first of its {number:,} {word} is sent" if number > 1 else ""
+    number = _pages(image) if kind is TIFF else getattr(image, "n_frames", 1)
+    more = "more than " if number > MOST_PAGES else ""
+    told = min(number, MOST_PAGES) if more else number
+    return f"only the first of its {more}{told:,} {word} is sent" if number > 1 else ""
+
+
+def _pages(image: Image) -> int:
+    """The pages of a TIFF, counted a little further than `MOST_PAGES`: all would take minutes."""
+    number = 1
+    with contextlib.suppress(EOFError):
+        while number <= MOST_PAGES:
+            image.seek(number)
+            number += 1
+    image.seek(0)
+    return number
 
 
 def _exif_tags(image: Image) -> frozenset[int]:

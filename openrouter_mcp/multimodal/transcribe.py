@@ -42,7 +42,12 @@ from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
 
 # Only what is in the file itself: a playlist could name other files and addresses.
-FFMPEG_OPTIONS = ("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe")
+RECORDINGS = "aac,aiff,amr,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav,wv"
+"""The containers that ffmpeg may read: a playlist would have it open other files."""
+FFMPEG_OPTIONS = (
+    *("-hide_banner", "-nostdin", "-protocol_whitelist", "file,pipe"),
+    *("-format_whitelist", RECORDINGS),
+)
 FIND_SILENCE = "silencedetect=noise=-35dB:duration=0.35"
 # Small, and every model takes it; voices need no more than 16 kHz.
 ENCODE_SPEECH = ("-vn", "-ac", "1", "-ar", "16000", "-c:a", "libmp3lame", "-b:a", "64k")

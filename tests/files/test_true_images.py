@@ -349,3 +349,10 @@ async def test_the_pieces_of_a_picture_reach_the_model_by_name_and_the_reply_tel
     await client.call_tool("chat", {"prompt": "And?", "thread_id": thread})
     again = simulator.requests[-1].body["messages"][0]["content"]
     assert sum(part["type"] == "image_url" for part in again) == 6
+
+
+def test_pages_are_not_counted_for_ever() -> None:
+    page = Image.new("1", (1, 1))
+    scan = written(page, "TIFF", save_all=True, append_images=[page] * (images.MOST_PAGES + 9))
+    (remark,) = fitted(scan).remarks
+    assert remark == "only the first of its more than 1,000 pages is sent"
