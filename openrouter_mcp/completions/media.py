@@ -27,6 +27,8 @@ PLACES = (
 URL = r"data:image/[\w.+-]{1,40};base64,[\w+/=%-]+"
 DATA_URL = re.compile(rf"!\[[^\]\n]{{0,200}}\]\((?P<linked>{URL})[^)\n]{{0,200}}\)|(?P<bare>{URL})")
 """An image in a text, as Markdown shows it or alone."""
+PADDED = re.compile(r"(?:data:[^,]{0,200},)?[^=]+=*")
+"""A text of base64 to the end of its padding."""
 LONG = 1000
 """Characters of a data URL that is no text to read, even if it is damaged."""
 IN_TEXT = "[image]"
@@ -64,11 +66,9 @@ class Media:
     @property
     def sound(self) -> bytes:
         """The sound; empty if there is none or it came damaged."""
-        pieces = ["".join(piece.split()) for piece in self._sound]
-        if not any(piece.endswith("=") for piece in pieces[:-1]):
-            # One text of base64 was cut anywhere; else each piece ends with its own padding.
-            pieces = ["".join(pieces)]
-        decoded = [responses.base64_bytes(piece) for piece in pieces if piece]
+        # It may be cut anywhere, within the padding too, and each piece may have its own padding.
+        texts = PADDED.findall("".join("".join(self._sound).split()))
+        decoded = [responses.base64_bytes(text) for text in texts]
         return b"".join(decoded) if all(decoded) else b""
 
     @property

@@ -7,7 +7,7 @@ import wave
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openrouter_mcp.completions.media import Media
@@ -94,6 +94,7 @@ def test_a_whole_file_is_left_as_it_is() -> None:
 
 
 @given(st.binary(min_size=1, max_size=300), st.lists(st.integers(1, 40), max_size=12))
+@example(b"\0", [3])
 def test_sound_arrives_in_any_pieces(data: bytes, cuts: list[int]) -> None:
     text = base64.b64encode(data).decode()
     media = Media()
