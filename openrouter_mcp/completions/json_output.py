@@ -112,9 +112,18 @@ def _problem(schema: Mapping[str, Any], value: Any) -> str:
 def _values(text: str) -> Iterator[Any]:
     """The JSON values that a text may mean, the most literal reading of its end first."""
     *_, said = text.rpartition(THOUGHT_ENDS)
-    for part in dict.fromkeys((said, text)):
+    # In JSON as a whole, the mark is a part of a value.
+    for part in (text,) if _is_json(text) else (said, text):
         yield from _literal(part)
         yield from _literal(without_trailing_commas(part[_start(part, 0) :]))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _literal(text: str) -> Iterator[Any]:

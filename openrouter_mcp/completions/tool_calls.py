@@ -147,8 +147,8 @@ def _begins(fragment: ToolCall, call: ToolCall, *, known: bool) -> bool:
     if call.id:
         # The name comes with every piece of the arguments, the id only once.
         return False
-    head = "".join(fragment.pieces).lstrip()
-    return not head or (elsewhere and head.startswith("{"))
+    head = "".join(fragment.pieces)
+    return not head or (elsewhere and head.lstrip().startswith("{"))
 
 
 def sendable(message: Message, earlier: Sequence[Message] = ()) -> Message:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openrouter_mcp.completions.json_output import parse, response_format, unwrapped
@@ -66,6 +66,7 @@ def test_prose_is_not_json() -> None:
     assert parse("Paris, of course.", CITY) == (None, "it is not JSON")
 
 
+@example([["</think>"], []])
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_every_json_value_survives(value: object) -> None:
     assert parse(json.dumps(value), {}) == (value, "")

@@ -215,3 +215,11 @@ def test_calls_are_sent_back_with_ids_of_their_own_and_objects_as_arguments():
     assert len(set(ids)) == 3
     assert all(isinstance(json.loads(c["function"]["arguments"]), dict) for c in sent["tool_calls"])
     assert sent["tool_calls"][1]["function"]["name"] == "g_h"
+
+
+def test_blanks_between_arguments_are_arguments_though_the_name_comes_again() -> None:
+    calls = ToolCalls()
+    for piece in ('{"0": {"":', " ", "null}}"):
+        calls.add({"index": 0, "function": {"name": "get_weather", "arguments": piece}})
+    (call,) = calls.as_sent()
+    assert json.loads(call["function"]["arguments"]) == {"0": {"": None}}
