@@ -111,9 +111,9 @@ def _problem(schema: Mapping[str, Any], value: Any) -> str:
 
 def _values(text: str) -> Iterator[Any]:
     """The JSON values that a text may mean, the most literal reading of its end first."""
-    *_, said = text.rpartition(THOUGHT_ENDS)
+    _, thought, said = text.rpartition(THOUGHT_ENDS)
     # In JSON as a whole, the mark is a part of a value.
-    for part in (text,) if _is_json(text) else (said, text):
+    for part in (said, text) if thought and not _is_json(text) else (text,):
         yield from _literal(part)
         yield from _literal(without_trailing_commas(part[_start(part, 0) :]))
 

@@ -409,17 +409,19 @@ def _further(image: Image, kind: MediaType) -> str:
     if kind is PSD:
         # Those of a PSD are the layers of one picture.
         return ""
-    word = "pages" if kind is TIFF else "pictures"
-    number = _pages(image) if kind is TIFF else getattr(image, "n_frames", 1)
-    more = "more than " if number > MOST_PAGES else ""
-    told = min(number, MOST_PAGES) if more else number
-    return f"only the first of its {more}{told:,} {word} is sent" if number > 1 else ""
+    if kind is TIFF:
+        pages = _pages(image)
+        number = f"more than {MOST_PAGES:,}" if pages > MOST_PAGES else f"{pages:,}"
+        return f"only the first of its {number} pages is sent" if pages > 1 else ""
+    pictures = getattr(image, "n_frames", 1)
+    return f"only the first of its {pictures:,} pictures is sent" if pictures > 1 else ""
 
 
 def _pages(image: Image) -> int:
     """The pages of a TIFF, counted a little further than `MOST_PAGES`: all would take minutes."""
     number = 1
-    with contextlib.suppress(EOFError):
+    # After the last one, or at one that is damaged.
+    with contextlib.suppress(Exception):
         while number <= MOST_PAGES:
             image.seek(number)
             number += 1

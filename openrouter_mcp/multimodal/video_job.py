@@ -415,27 +415,16 @@ async def _deliver(
     handle: Handle,
 ) -> ToolResult:
     """Save what was made; a failure with its receipt if nothing was, or it cannot be had."""
-    try:
-        return await _saved(app, order, job_id, ended, receipt, handle)
-    except OpenRouterError as error:
-        return paid_in_vain(error, receipt)
-
-
-async def _saved(
-    app: App,
-    order: Order,
-    job_id: str,
-    ended: Mapping[str, Any],
-    receipt: Receipt,
-    handle: Handle,
-) -> ToolResult:
     if ended["status"] != "completed":
-        raise _failed(ended, receipt)
+        return paid_in_vain(_failed(ended, receipt), receipt)
     urls = ended.get("unsigned_urls")
     count = max(1, len(urls) if isinstance(urls, list) else 0)
-    place = await asyncio.to_thread(order.destination, app.settings)
-    with _to_go_on(handle):
-        made = [await download(app, job_id, index, place, handle) for index in range(count)]
+    try:
+        place = await asyncio.to_thread(order.destination, app.settings)
+        with _to_go_on(handle):
+            made = [await download(app, job_id, index, place, handle) for index in range(count)]
+    except OpenRouterError as error:
+        return paid_in_vain(error, receipt)
     head = f"{'The video' if count == 1 else f'{count} videos'} by {order.model}:"
     extend = f'To go on with it: generate_video(extend="{handle.job_id}").'
     return replies.files(head, made, receipt, notes=[extend])

@@ -356,3 +356,14 @@ def test_pages_are_not_counted_for_ever() -> None:
     scan = written(page, "TIFF", save_all=True, append_images=[page] * (images.MOST_PAGES + 9))
     (remark,) = fitted(scan).remarks
     assert remark == "only the first of its more than 1,000 pages is sent"
+
+
+def test_a_damaged_further_page_takes_nothing_from_the_first() -> None:
+    page = Image.new("RGB", (9, 9), "red")
+    scan = bytearray(written(page, "TIFF"))
+    directory = int.from_bytes(scan[4:8], "little")
+    following = directory + 2 + 12 * int.from_bytes(scan[directory : directory + 2], "little")
+    scan[following : following + 4] = len(scan).to_bytes(4, "little")
+    data = bytes(scan) + b"\x03\0rubbish"
+    assert seen(data).convert("RGB").getpixel((4, 4))[0] > 250
+    assert fitted(data).remarks == NOTHING_SAID
