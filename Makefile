@@ -8,7 +8,7 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/py
 # Tests start many Pythons: compile what they share once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test bench lint fix manifest constraints clean
+.PHONY: demo test bench lint fix manifest variables constraints clean
 
 demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
@@ -41,6 +41,9 @@ fix: .venv/test
 
 manifest: .venv/test
 	$(BIN)/python -m tests.support.opening
+
+variables: .venv/test
+	$(BIN)/python -m scripts.variables
 
 constraints: .venv/test
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

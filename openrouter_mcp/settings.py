@@ -28,6 +28,18 @@ PREFIX = "OPENROUTER_"
 LAST_PORT = 65_535
 MEGABYTE = 1_000_000
 POPULAR = "empty = a popular, well-priced one"
+GROUPS = {
+    "api_key": "Key and addresses",
+    "default_model": "Models",
+    "confirm_above": "Money",
+    "output_dir": "Files",
+    "image_max_dimension": "Media limits",
+    "max_tokens": "Requests and routing",
+    "tools": "Tools, state, jobs and conversations",
+    "mcp_config": "Delegation",
+    "log_level": "Logging and attribution",
+}
+"""The groups of `docs/variables.md`, each by the field that it begins with."""
 
 
 def _items(value: object) -> object:
@@ -89,7 +101,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
     )
 
-    # The keys and the addresses.
+    # Key and addresses.
     api_key: Key | None = Field(None, description="Your key from https://openrouter.ai/keys.")
     management_key: Key | None = Field(
         None,
@@ -105,31 +117,35 @@ class Settings(BaseSettings):
         "https://openrouter.ai/skills", description="Where its skills are; never gets the key."
     )
 
-    # Models of calls that name none; those of vision and video stand with the media.
+    # Models.
     default_model: str = Field(
         "openrouter/auto",
         validation_alias=AliasChoices("OPENROUTER_DEFAULT_MODEL", "DEFAULT_MODEL"),
         description="Model of a call that names none; DEFAULT_MODEL is an alias.",
     )
     default_image_model: str = Field("", description=f"Model of generate_image; {POPULAR}.")
+    default_vision_model: str = Field(
+        "", description="Model of analyze_media; empty = a popular, well-priced one."
+    )
+    default_video_model: str = Field(
+        "",
+        description="Model of analyze_media where a video is among the files; empty = a popular, "
+        "well-priced one.",
+    )
+    default_video_gen_model: str = Field(
+        "", description="Model of generate_video; empty = a popular, well-priced one."
+    )
     default_speech_model: str = Field("", description=f"Model of generate_audio; {POPULAR}.")
     default_transcription_model: str = Field(
         "", description=f"Model of transcribe_audio; {POPULAR}."
     )
     default_embedding_model: str = Field("", description=f"Model of embed_texts; {POPULAR}.")
     default_rerank_model: str = Field("", description=f"Model of rerank_documents; {POPULAR}.")
+    model_cache_ttl_ms: Annotated[int, Field(ge=0)] = Field(
+        3_600_000, description="Age in ms from which the model catalogue is fetched anew."
+    )
 
-    # Length and money.
-    max_tokens: Annotated[int, Field(ge=0)] = Field(
-        0,
-        description="Output limit (tokens, reasoning included) of a call that sets none; 0 = none.",
-    )
-    max_continuations: Annotated[int, Field(ge=0, le=10)] = Field(
-        2, description="How often an answer cut by the output limit is continued; 0 = never."
-    )
-    max_reply_chars: Annotated[int, Field(ge=1000)] = Field(
-        40_000, description="Longest reply in characters; a longer one is saved, its head shown."
-    )
+    # Money.
     confirm_above: Usd = Field(
         Decimal(0),
         description="Ask the user before a call that can cost more (USD); 0 = never ask.",
@@ -156,6 +172,9 @@ class Settings(BaseSettings):
         False,
         description="Allow reading and writing anywhere: secrets, hidden names, scripts.",
     )
+    allow_private_urls: bool = Field(
+        False, description="Allow files to be fetched from your own network and this computer."
+    )
     max_files: Annotated[int, Field(ge=1)] = Field(
         500, description="Most files that one call may read."
     )
@@ -166,106 +185,7 @@ class Settings(BaseSettings):
         5_000_000, description="Most bytes that one text file may have."
     )
 
-    # What is asked of OpenRouter in every request.
-    include_reasoning: bool = Field(
-        False, description="Show the reasoning before each answer (2,000 characters)."
-    )
-    cache_responses: bool = Field(
-        False,
-        description="Let OpenRouter answer identical requests from its cache, free of charge.",
-    )
-    provider_sort: Literal["", "price", "throughput", "latency", "exacto"] = Field(
-        "", description="Order of the providers: price, throughput, latency or exacto."
-    )
-    provider_order: Names = Field((), description="Providers to try first, in this order.")
-    provider_only: Names = Field((), description="The only providers to use.")
-    provider_ignore: Names = Field((), description="Providers never to use.")
-    provider_quantizations: Names = Field((), description="Quantizations to accept, as fp8, bf16.")
-    provider_data_collection: Literal["", "allow", "deny"] = Field(
-        "", description="deny = only providers that do not keep or train on prompts."
-    )
-    provider_require_parameters: bool | None = Field(
-        None, description="Only providers that support every parameter sent."
-    )
-    provider_allow_fallbacks: bool | None = Field(
-        None, description="false = only the first provider; its error is shown."
-    )
-    provider_max_price: Annotated[
-        dict[Literal["prompt", "completion", "request", "image", "audio"], Usd],
-        NoDecode,
-        BeforeValidator(_json),
-    ] = Field(
-        {}, description='Price ceiling in USD per million tokens: {"prompt": 3, "completion": 15}.'
-    )
-    provider_zdr: bool | None = Field(
-        None, description="true = only endpoints with zero data retention."
-    )
-
-    # The server and its state.
-    tools: Names = Field(
-        (), description="Modules (chat, models, ...) or tools to offer; empty = all."
-    )
-    state_dir: Path = Field(
-        default_factory=lambda: platformdirs.user_state_path(NAME),
-        description="Where catalogue, ledger, jobs and conversations are kept, readable by you "
-        "only. Default: the system's place for state.",
-    )
-    wait_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
-        45, description="Seconds after which a call goes on as a job; 0 = calls always wait."
-    )
-    job_ttl_hours: Annotated[float, Field(gt=0, le=87_600, allow_inf_nan=False)] = Field(
-        72, description="Hours for which jobs and their results are kept."
-    )
-    threads: bool = Field(True, description="off = no conversation is kept, and none continued.")
-    thread_ttl_days: Annotated[float, Field(gt=0, le=3_650, allow_inf_nan=False)] = Field(
-        30, description="Days after its last turn for which a conversation is kept."
-    )
-
-    # run_agent.
-    mcp_config: Path | None = Field(
-        None, description="MCP configuration (JSON) with the servers that run_agent may use."
-    )
-    agent_allow: Names = Field(
-        (), description="Tools run_agent may use though not read-only: globs, as files__write_*."
-    )
-    agent_max_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
-        20, description="Most turns of the model in one run of run_agent."
-    )
-    agent_max_seconds: Seconds = Field(600, description="Longest time of one run of run_agent.")
-    agent_result_chars: Annotated[int, Field(ge=500)] = Field(
-        20_000, description="Most characters of a tool result that run_agent shows its model."
-    )
-    inside_agent: bool = Field(
-        False, description="Set by run_agent for the servers that it starts: no run inside a run."
-    )
-
-    # Time.
-    model_cache_ttl_ms: Annotated[int, Field(ge=0)] = Field(
-        3_600_000, description="Age in ms from which the model catalogue is fetched anew."
-    )
-    request_timeout_seconds: Seconds = Field(
-        900, description="Longest time that one request may take, retries included."
-    )
-    stall_timeout_seconds: Seconds = Field(
-        120,
-        description="Longest silence of OpenRouter in a request; images, speech: at least 300.",
-    )
-
-    # Who we are, and what is logged.
-    http_referer: Header = Field(
-        "https://github.com/openrouter-mcp/openrouter-mcp",
-        description="App address for OpenRouter's attribution.",
-    )
-    app_title: Header = Field(NAME, description="App name for the attribution.")
-    attribution: bool = Field(True, description="false = send no attribution headers at all.")
-    audit_prompts: bool = Field(
-        True, description="Include an 80-character prompt preview in the audit lines on stderr."
-    )
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
-    ] = Field("INFO", description="How much is logged to stderr.")
-
-    # Media: what may be sent, fetched and made.
+    # Media limits.
     image_max_dimension: Annotated[int, Field(ge=16)] = Field(
         1568, description="Longest side in pixels; larger images are scaled before they are sent."
     )
@@ -317,20 +237,6 @@ class Settings(BaseSettings):
     video_max_redirects: Redirects = Field(
         5, description="Most redirects on the way to a video; also to a PDF."
     )
-    allow_private_urls: bool = Field(
-        False, description="Allow files to be fetched from your own network and this computer."
-    )
-    default_vision_model: str = Field(
-        "", description="Model of analyze_media; empty = a popular, well-priced one."
-    )
-    default_video_model: str = Field(
-        "",
-        description="Model of analyze_media where a video is among the files; empty = a popular, "
-        "well-priced one.",
-    )
-    default_video_gen_model: str = Field(
-        "", description="Model of generate_video; empty = a popular, well-priced one."
-    )
     video_poll_interval_ms: Milliseconds = Field(
         15_000, description="Longest time in ms between two questions whether a video is done."
     )
@@ -340,6 +246,110 @@ class Settings(BaseSettings):
     video_gen_max_bytes: Bytes = Field(
         1000 * MEGABYTE, description="Most bytes of a video that is made and downloaded."
     )
+
+    # Requests and routing.
+    max_tokens: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Output limit (tokens, reasoning included) of a call that sets none; 0 = none.",
+    )
+    max_continuations: Annotated[int, Field(ge=0, le=10)] = Field(
+        2, description="How often an answer cut by the output limit is continued; 0 = never."
+    )
+    max_reply_chars: Annotated[int, Field(ge=1000)] = Field(
+        40_000, description="Longest reply in characters; a longer one is saved, its head shown."
+    )
+    include_reasoning: bool = Field(
+        False, description="Show the reasoning before each answer (2,000 characters)."
+    )
+    cache_responses: bool = Field(
+        False,
+        description="Let OpenRouter answer identical requests from its cache, free of charge.",
+    )
+    request_timeout_seconds: Seconds = Field(
+        900, description="Longest time that one request may take, retries included."
+    )
+    stall_timeout_seconds: Seconds = Field(
+        120,
+        description="Longest silence of OpenRouter in a request; images, speech: at least 300.",
+    )
+    provider_sort: Literal["", "price", "throughput", "latency", "exacto"] = Field(
+        "", description="Order of the providers: price, throughput, latency or exacto."
+    )
+    provider_order: Names = Field((), description="Providers to try first, in this order.")
+    provider_only: Names = Field((), description="The only providers to use.")
+    provider_ignore: Names = Field((), description="Providers never to use.")
+    provider_quantizations: Names = Field((), description="Quantizations to accept, as fp8, bf16.")
+    provider_data_collection: Literal["", "allow", "deny"] = Field(
+        "", description="deny = only providers that do not keep or train on prompts."
+    )
+    provider_require_parameters: bool | None = Field(
+        None, description="Only providers that support every parameter sent."
+    )
+    provider_allow_fallbacks: bool | None = Field(
+        None, description="false = only the first provider; its error is shown."
+    )
+    provider_max_price: Annotated[
+        dict[Literal["prompt", "completion", "request", "image", "audio"], Usd],
+        NoDecode,
+        BeforeValidator(_json),
+    ] = Field(
+        {}, description='Price ceiling in USD per million tokens: {"prompt": 3, "completion": 15}.'
+    )
+    provider_zdr: bool | None = Field(
+        None, description="true = only endpoints with zero data retention."
+    )
+
+    # Tools, state, jobs and conversations.
+    tools: Names = Field(
+        (), description="Modules (chat, models, ...) or tools to offer; empty = all."
+    )
+    state_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_state_path(NAME),
+        description="Where catalogue, ledger, jobs and conversations are kept, readable by you "
+        "only. Default: the system's place for state.",
+    )
+    wait_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
+        45, description="Seconds after which a call goes on as a job; 0 = calls always wait."
+    )
+    job_ttl_hours: Annotated[float, Field(gt=0, le=87_600, allow_inf_nan=False)] = Field(
+        72, description="Hours for which jobs and their results are kept."
+    )
+    threads: bool = Field(True, description="off = no conversation is kept, and none continued.")
+    thread_ttl_days: Annotated[float, Field(gt=0, le=3_650, allow_inf_nan=False)] = Field(
+        30, description="Days after its last turn for which a conversation is kept."
+    )
+
+    # Delegation.
+    mcp_config: Path | None = Field(
+        None, description="MCP configuration (JSON) with the servers that run_agent may use."
+    )
+    agent_allow: Names = Field(
+        (), description="Tools run_agent may use though not read-only: globs, as files__write_*."
+    )
+    agent_max_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
+        20, description="Most turns of the model in one run of run_agent."
+    )
+    agent_max_seconds: Seconds = Field(600, description="Longest time of one run of run_agent.")
+    agent_result_chars: Annotated[int, Field(ge=500)] = Field(
+        20_000, description="Most characters of a tool result that run_agent shows its model."
+    )
+    inside_agent: bool = Field(
+        False, description="Set by run_agent for the servers that it starts: no run inside a run."
+    )
+
+    # Logging and attribution.
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+    ] = Field("INFO", description="How much is logged to stderr.")
+    audit_prompts: bool = Field(
+        True, description="Include an 80-character prompt preview in the audit lines on stderr."
+    )
+    http_referer: Header = Field(
+        "https://github.com/openrouter-mcp/openrouter-mcp",
+        description="App address for OpenRouter's attribution.",
+    )
+    app_title: Header = Field(NAME, description="App name for the attribution.")
+    attribution: bool = Field(True, description="false = send no attribution headers at all.")
 
     _problems: tuple[str, ...] = PrivateAttr(())
 

@@ -18,6 +18,7 @@ from openrouter_mcp import settings
 from openrouter_mcp.errors import Code
 from openrouter_mcp.server import INSTRUCTIONS, TOOLS, build
 from openrouter_mcp.settings import Settings
+from scripts import variables
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "openrouter_mcp"
@@ -103,7 +104,7 @@ def distributions(sources: Iterable[Path]) -> set[str]:
                 found |= {name.name.partition(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add(str(node.module).partition(".")[0])
-    foreign = found - sys.stdlib_module_names - {"openrouter_mcp", "tests"}
+    foreign = found - sys.stdlib_module_names - {"openrouter_mcp", "scripts", "tests"}
     return {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in foreign}
 
 
@@ -169,11 +170,17 @@ def test_the_readme_lists_each_tool_with_its_description() -> None:
     assert rows == expected
 
 
-def test_the_readme_explains_each_variable_as_the_settings_do() -> None:
-    rows = re.findall(r"^\| `(OPENROUTER_\w+)` \| .+? \| (.+?) \|$", README, re.MULTILINE)
+def test_the_page_of_variables_is_what_the_settings_say() -> None:
+    assert variables.PAGE.read_text("utf-8") == variables.page()
+    rows = re.findall(r"^\| `(OPENROUTER_\w+)` \| .+? \| (.+?) \|$", variables.page(), re.MULTILINE)
     fields = Settings.model_fields.items()
-    expected = [(settings.variable(name), field.description) for name, field in fields]
-    assert rows == expected
+    assert rows == [(settings.variable(name), field.description) for name, field in fields]
+
+
+def test_every_setting_is_in_a_group() -> None:
+    assert next(iter(settings.GROUPS)) == next(iter(Settings.model_fields))
+    headings = re.findall("^## (.+)$", variables.page(), re.MULTILINE)
+    assert headings == list(settings.GROUPS.values())
 
 
 def test_the_readme_lists_each_error_code() -> None:
@@ -311,7 +318,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     assert distributions(SOURCES) == (
         declared[""].keys() | declared["heic"].keys() | declared["documents"].keys()
     )
-    used = distributions([*(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")])
+    folders = ("tests", "examples", "scripts")
+    used = distributions(source for name in folders for source in (ROOT / name).rglob("*.py"))
     assert used <= declared[""].keys() | declared["dev"].keys()
 
 
