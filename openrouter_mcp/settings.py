@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -352,17 +352,31 @@ class Settings(BaseSettings):
     attribution: bool = Field(True, description="false = send no attribution headers at all.")
 
     _problems: tuple[str, ...] = PrivateAttr(())
+    _own_keys: list[str] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
     def _drop_blank(cls, variables: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in variables.items() if not (isinstance(v, str) and v.isspace())}
 
+    def model_post_init(self, _: object) -> None:
+        """Note the keys that the variables hold."""
+        for key in (self.api_key, self.management_key):
+            if key:
+                self.add_own_key(key.get_secret_value())
+
     @property
-    def own_keys(self) -> tuple[str, ...]:
-        """The secrets of this server, which are in no text that is sent, kept or shown."""
-        given = (self.api_key, self.management_key)
-        return tuple(key.get_secret_value() for key in given if key)
+    def own_keys(self) -> Sequence[str]:
+        """The secrets of this server, which are in no text that is sent, kept or shown.
+
+        The sequence is always the same one: it grows when the keyring's key is found.
+        """
+        return self._own_keys
+
+    def add_own_key(self, key: str) -> None:
+        """Hide this key too, from now on."""
+        if key and key not in self._own_keys:
+            self._own_keys.append(key)
 
     @property
     def problems(self) -> tuple[str, ...]:

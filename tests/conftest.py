@@ -37,6 +37,14 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_keyring() -> Iterator[None]:
+    """Whoever runs the tests may have a key in theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _certificates_loaded_once() -> Iterator[None]:
     """They take longer to load than most tests to run, and no test connects to what has one."""
     with pytest.MonkeyPatch.context() as patch:

@@ -10,6 +10,7 @@ from typing import Any
 
 from openrouter_mcp import __version__
 from openrouter_mcp.api import responses
+from openrouter_mcp.api.key import NO_KEY
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import parse_usd, usd_number
@@ -60,18 +61,20 @@ async def overview(app: App) -> dict[str, Any]:
 async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the key is good for, and how long OpenRouter took to say so."""
     begun = time.monotonic()
-    path = "/key" if app.settings.api_key else "/models/count"
+    found = await app.client.key.find()
+    path = "/key" if found else "/models/count"
     try:
         reply = await look_up(app, path)
     except OpenRouterError as error:
         reached = error.code not in {Code.NETWORK, Code.UPSTREAM_TIMEOUT}
         return {"works": False, "why": error.message}, {"reachable": reached}
     latency = {"reachable": True, "latency_ms": round((time.monotonic() - begun) * 1000)}
-    if app.settings.api_key is None:
-        why = "OPENROUTER_API_KEY is not set: look-ups work, paid tools do not."
+    if not found:
+        why = f"Look-ups work, paid tools do not. {NO_KEY}"
         return {"works": False, "why": why}, latency
     data = responses.mapping(reply, "data")
     known = {name: data[name] for name in KEY_FIELDS if data.get(name) is not None}
+    known["from"] = app.client.key.source
     if data.get("is_management_key"):
         why = "A management key cannot run models. Set it as OPENROUTER_MANAGEMENT_KEY instead."
         return {"works": False, "why": why, **known}, latency
@@ -79,7 +82,7 @@ async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def _credits(app: App) -> dict[str, Any]:
-    if not (app.settings.management_key or app.settings.api_key):
+    if not (app.settings.management_key or await app.client.key.find()):
         return {"why": NEED_MANAGEMENT}
     try:
         reply = await look_up(app, "/credits", management=True)

@@ -303,7 +303,7 @@ class Toolbox:
     """What the setting allows already, as globs."""
     unmatched: tuple[str, ...] = ()
     """A sentence for each glob of the caller that means no tool."""
-    own_keys: tuple[str, ...] = ()
+    own_keys: Sequence[str] = ()
     """The secrets of this server, which go to no other and come from none."""
     shows_secrets: bool = False
     """Whether the user allows results that hold secrets."""

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from openrouter_mcp import __version__, credentials
 from openrouter_mcp.api.delivery import watch_request, watch_response
+from openrouter_mcp.api.key import ApiKey
 from openrouter_mcp.api.request_body import StreamedBody, streamed
 from openrouter_mcp.api.responses import (
     EventStream,
@@ -59,11 +60,6 @@ SENT_HEADERS = {
     "transfer-encoding",
 }
 """The SDK's headers that are sent; it has others, which tell about itself."""
-NO_KEY = (
-    "No OpenRouter key is set. Create one at https://openrouter.ai/keys, set OPENROUTER_API_KEY "
-    "in the MCP client's configuration and restart this server."
-)
-
 KEY_INSIDE = (
     "This holds a key of this server, which is never sent to a model. Take it out and call again."
 )
@@ -76,8 +72,9 @@ Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
 class RequestHeaders:
     """The headers of all requests under one key."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, key: ApiKey) -> None:
         self._settings = settings
+        self._key = key
 
     @property
     def management(self) -> dict[str, str]:
@@ -97,13 +94,13 @@ class RequestHeaders:
         management = self.management
         if request.headers.get("authorization") != management.get("Authorization"):
             management = {}
-        request.headers = httpx2.Headers({**sent, **self._own, **management})
+        key = await self._key.find()
+        authorization = {"Authorization": f"Bearer {key}"} if key else {}
+        request.headers = httpx2.Headers({**sent, **self._own, **authorization, **management})
 
     @cached_property
     def _own(self) -> dict[str, str]:
         headers = {"User-Agent": f"openrouter-mcp/{__version__}"}
-        if self._settings.api_key:
-            headers["Authorization"] = f"Bearer {self._settings.api_key.get_secret_value()}"
         if self._settings.attribution:
             headers["HTTP-Referer"] = self._settings.http_referer
             headers["X-OpenRouter-Title"] = self._settings.app_title
@@ -118,7 +115,8 @@ class OpenRouter:
         self.timing = timing
         self._settings = settings
         self._base = settings.base_url
-        self._headers = RequestHeaders(settings)
+        self.key = ApiKey(settings)
+        self._headers = RequestHeaders(settings, self.key)
         self._building = threading.Lock()
 
     @property
@@ -138,10 +136,9 @@ class OpenRouter:
             def default_headers(self) -> dict[str, str | Omit]:
                 return {"Accept": "application/json", "Content-Type": "application/json"}
 
-        key = self._settings.api_key
         timeout = self._timeout()
         return Client(
-            api_key=key.get_secret_value() if key else "none",
+            api_key="none",  # `RequestHeaders` brings it
             base_url=self._base,
             max_retries=0,
             timeout=timeout,
@@ -264,7 +261,7 @@ class OpenRouter:
         Raises `OpenRouterError`.
         """
         if "Authorization" not in (headers or {}):
-            self._require_key()
+            await self.key.require()
         send = partial(
             self._send, method, path, body=body, headers=headers, read_timeout=read_timeout
         )
@@ -345,10 +342,6 @@ class OpenRouter:
 
         seconds = max(read_timeout, self._settings.stall_timeout_seconds)
         return httpx2.Timeout(seconds, connect=CONNECT_TIMEOUT)
-
-    def _require_key(self) -> None:
-        if self._settings.api_key is None:
-            raise OpenRouterError(Code.AUTH, NO_KEY)
 
     @asynccontextmanager
     async def _time_limit(self, seconds: float) -> AsyncGenerator[None]:

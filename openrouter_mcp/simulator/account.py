@@ -1,16 +1,20 @@
-"""The account: its key, its credits, and what it paid for, with what users report about that."""
+"""The account: its keys, its credits, and what it paid for, with what users report about that."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import secrets
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from openrouter_mcp.simulator.catalogue import DATA, serving
-from openrouter_mcp.simulator.faults import Refused, failure, invalid, refused
-from openrouter_mcp.simulator.state import Call, Simulator
+from openrouter_mcp.simulator.faults import Refused, bad_request, failure, invalid, refused
+from openrouter_mcp.simulator.state import AuthorizationCode, Call, Simulator
 
 Json = dict[str, Any]
 
@@ -20,6 +24,10 @@ CATEGORIES = (
     *("billing", "api_error", "other"),
 )
 LONGEST_COMMENT = 1000
+LIFETIME = 600.0
+"""Seconds in which a code can be exchanged."""
+LOCAL = {"localhost", "127.0.0.1", "[::1]"}
+PAGE = "<title>Authorize</title><p>Your code: <code id=code>{}</code></p>"
 
 
 async def key(call: Call) -> Response:
@@ -45,6 +53,56 @@ async def key(call: Call) -> Response:
     for period in ("", "_daily", "_weekly", "_monthly"):
         data |= {f"usage{period}": spent, f"byok_usage{period}": 0}
     return JSONResponse({"data": data})
+
+
+async def log_in(call: Call) -> Response:
+    """`GET /auth`: a user who agrees at once. Without a callback, the page shows the code."""
+    query = call.recorded.query
+    challenge, callback = query.get("code_challenge", ""), query.get("callback_url", "")
+    method = query.get("code_challenge_method", "plain")
+    if method not in {"S256", "plain"}:
+        raise bad_request("Invalid code_challenge_method")
+    if not callback and not challenge:
+        raise bad_request("A code_challenge is required without callback_url")
+    if callback:
+        target = urlsplit(callback)
+        if target.scheme != "https" and target.netloc.partition(":")[0] not in LOCAL:
+            raise bad_request("callback_url takes https, or http on localhost")
+    simulator = call.simulator
+    code = f"auth_code_{secrets.token_hex(8)}"
+    simulator.codes[code] = AuthorizationCode(challenge, method, simulator.clock())
+    if not callback:
+        return HTMLResponse(PAGE.format(code))
+    joint = "&" if urlsplit(callback).query else "?"
+    return RedirectResponse(f"{callback}{joint}{urlencode({'code': code})}", 302)
+
+
+async def exchange_code(call: Call) -> Response:
+    """`POST /auth/keys`: a key for a code, once, for whoever began the login."""
+    body = call.body if isinstance(call.body, dict) else {}
+    code, verifier = body.get("code"), body.get("code_verifier") or ""
+    if not isinstance(code, str) or not isinstance(verifier, str):
+        raise bad_request("Invalid request parameters")
+    known = call.simulator.codes.get(code)
+    if known and (body.get("code_challenge_method") or known.method) != known.method:
+        raise Refused(failure(400, "Invalid code_challenge_method"))
+    if known is None or not _belongs_to(known, verifier):
+        raise Refused(failure(403, "Invalid code or code_verifier"))
+    del call.simulator.codes[code]
+    if call.simulator.clock() > known.made_at + LIFETIME:
+        raise Refused(failure(403, "Authorization code expired"))
+    key = f"sk-or-v1-{secrets.token_hex(32)}"
+    call.simulator.keys[key] = "inference"
+    return JSONResponse({"key": key, "user_id": "user_simulated"})
+
+
+def _belongs_to(known: AuthorizationCode, verifier: str) -> bool:
+    if not known.challenge:
+        return True
+    if known.method == "plain":
+        return verifier == known.challenge
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == known.challenge
 
 
 async def credits_(call: Call) -> Response:

@@ -16,7 +16,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from openrouter_mcp.simulator import account, chat, documentation, embeddings, market, media, models
+from openrouter_mcp.simulator import (
+    account,
+    chat,
+    documentation,
+    embeddings,
+    market,
+    media,
+    models,
+)
 from openrouter_mcp.simulator.answers import Script
 from openrouter_mcp.simulator.faults import (
     Cut,
@@ -112,6 +120,7 @@ ENDPOINTS = [
     Endpoint("GET", "/classifications/task", market.tasks, "any key"),
     Endpoint("GET", "/key", account.key, "any key"),
     Endpoint("GET", "/auth/key", account.key, "any key"),
+    Endpoint("POST", "/auth/keys", account.exchange_code),
     Endpoint("GET", "/credits", account.credits_, "management"),
     Endpoint("POST", "/generation/feedback", account.feedback, "management"),
     Endpoint("GET", "/generation", account.generation, "any key"),
@@ -127,6 +136,7 @@ ENDPOINTS = [
     Endpoint("GET", "/videos/{id}/content", media.video_content, "inference"),
 ]
 WEBSITE = [
+    Endpoint("GET", "/auth", account.log_in),
     Endpoint("GET", "/docs/{path:path}", documentation.docs),
     Endpoint("GET", "/skills", documentation.skills),
     Endpoint("GET", "/skills/{name}", documentation.skill),

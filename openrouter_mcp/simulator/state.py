@@ -63,6 +63,15 @@ class Film:
 
 
 @dataclass
+class AuthorizationCode:
+    """What a code of a login can be exchanged with, and when it was made."""
+
+    challenge: str
+    method: str
+    made_at: float
+
+
+@dataclass
 class Queued:
     """A script that waits for its request: of this model, with this text in the prompt."""
 
@@ -114,6 +123,8 @@ class Simulator:
         self.clock = self._clock
         self.catalogue = self._models or catalogue.build(self.clock())
         self.keys: dict[str, KeyKind] = {INFERENCE_KEY: "inference", MANAGEMENT_KEY: "management"}
+        self.codes: dict[str, AuthorizationCode] = {}
+        """Logins that users have agreed to, by code."""
         self.presets: dict[str, Json] = {
             "brief": {"system_prompt": "Answer in one sentence.", "temperature": 0.2}
         }

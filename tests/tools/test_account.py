@@ -39,7 +39,7 @@ async def test_without_a_key_it_answers_and_says_what_is_missing(configure, conn
     async with connect() as client:
         told = await account_of(client)
     assert told["key"]["works"] is False
-    assert "OPENROUTER_API_KEY is not set" in told["key"]["why"]
+    assert "set OPENROUTER_API_KEY" in told["key"]["why"]
     assert told["openrouter"]["reachable"] is True
 
 
