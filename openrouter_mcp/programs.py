@@ -1,16 +1,30 @@
 """Where programs are: on the PATH, never in the working directory, which others may have filled.
 
 `shutil.which` looks there first on Windows, and follows relative entries of the PATH everywhere.
+This program is known by the name of its command, and to pip by the name of its distribution.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 WINDOWS = os.name == "nt"
 ENDINGS = ".COM;.EXE;.BAT;.CMD"
+COMMAND = "openrouter-mcp"
+"""The command of this project, whatever pyproject.toml calls the distribution that has it."""
+
+
+@cache
+def distribution_name() -> str:
+    """The name by which pip and uvx know this project; empty where it is not installed. Blocks."""
+    from importlib.metadata import entry_points
+
+    commands = entry_points(group="console_scripts", name=COMMAND)
+    own = (each.dist for each in commands if each.module.startswith("openrouter_mcp."))
+    return next((each.name for each in own if each), "")
 
 
 def search_path(environment: Mapping[str, str]) -> str:

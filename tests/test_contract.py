@@ -16,6 +16,7 @@ from fastmcp import Client
 import openrouter_mcp
 from openrouter_mcp import settings
 from openrouter_mcp.errors import Code
+from openrouter_mcp.programs import distribution_name
 from openrouter_mcp.server import INSTRUCTIONS, TOOLS, build
 from openrouter_mcp.settings import Settings
 from scripts import variables
@@ -25,6 +26,8 @@ PACKAGE = ROOT / "openrouter_mcp"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+TAKEN = "openrouter-mcp"
+"""On the package index, this is the project of a stranger."""
 TOKEN_BUDGET = 4500
 MOST_MODULES = 17
 MOST_LINES = 600
@@ -301,6 +304,33 @@ def test_nothing_is_paid_but_through_the_one_paid_request() -> None:
     for only in ("PaidRequest", "reserve"):
         where = [module for module, source in MODULES.items() if calls(source, only)]
         assert where == ["spending.paid_request"], only
+
+
+def test_nothing_installs_the_package_of_this_name_from_the_index() -> None:
+    install = r"(?:uvx|pipx? (?:run|install)|uv (?:tool (?:install|run)|add|pip install))"
+    named = re.compile(
+        install + r"(?: -\S+)* [\"']?" + TAKEN + r"|\"uvx\",\s*\"args\": \[\"" + TAKEN,
+        re.IGNORECASE,
+    )
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").iterdir()]
+    told = {
+        source.name: named.findall(source.read_text("utf-8"))
+        for source in [*SOURCES, *pages]
+        if source.is_file()
+    }
+    assert {name: found for name, found in told.items() if found} == {
+        "README.md": [f"uvx {TAKEN}"]  # what one cannot do yet
+    }
+
+
+def test_the_distribution_is_named_once() -> None:
+    assert distribution_name() == PROJECT["name"]
+
+
+def test_the_address_of_the_project_is_told_once() -> None:
+    address = PROJECT["urls"]["Repository"]
+    assert Settings.model_fields["http_referer"].default == address
+    assert {url for url in PROJECT["urls"].values() if not url.startswith(address)} == set()
 
 
 def test_no_dated_model_slug_stands_in_the_source() -> None:

@@ -481,8 +481,8 @@ class FileSelection:
             return self._converted(file, document)
         if document:
             self._remarks.append(
-                f"{file.label} is {document.words}, sent as it is: openrouter-mcp[documents] "
-                "would convert it."
+                f"{file.label} is {document.words}, sent as it is: the extra `documents` of "
+                "openrouter-mcp would convert it."
             )
         with file.open() as opened:
             # It may have grown since it was weighed.

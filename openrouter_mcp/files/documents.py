@@ -113,7 +113,7 @@ class Converter:
             raise OpenRouterError(
                 Code.UNSUPPORTED_FORMAT,
                 f"{label} is {document.words}, which takes a converter to read. Install "
-                "openrouter-mcp[documents], or save it as PDF or as text.",
+                "openrouter-mcp with its extra `documents`, or save it as PDF or as text.",
             )
         if document not in {NOTEBOOK, RTF}:
             _check_size(label, file)

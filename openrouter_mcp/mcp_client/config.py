@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.programs import COMMAND, distribution_name
 from openrouter_mcp.settings import variable
 from openrouter_mcp.text import clean, parse_json, without_trailing_commas
 
@@ -25,7 +26,7 @@ PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 ITSELF = "it is this server itself, which never uses its own tools"
 ADDRESS = re.compile(r"https?://[^/]", re.IGNORECASE)
 SSE = re.compile(r"/sse/?(?:[?#]|$)")
-OWN_PACKAGE = re.compile(r"openrouter[-_]mcp(?:[@=<>~!\[].*)?", re.IGNORECASE)
+VERSION_OR_EXTRA = re.compile(r"[@=<>~!\[].*")
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,13 @@ def _is_own(config: ServerConfig) -> bool:
     """Whether the command starts openrouter-mcp: by its name, its package, or its module's path."""
     program = PurePath(config.command.replace("\\", "/")).name
     started = [re.sub(r"\.(exe|cmd|py)$", "", program, flags=re.IGNORECASE), *config.args]
+    own = {COMMAND, _project(distribution_name())}
     return any(
-        OWN_PACKAGE.fullmatch(token) or PurePath(token).match("openrouter_mcp/__main__.py")
+        _project(token) in own or PurePath(token).match("openrouter_mcp/__main__.py")
         for token in started
     )
+
+
+def _project(token: str) -> str:
+    """The name of a project as package indexes compare it, without a version or extras."""
+    return re.sub(r"[-_.]+", "-", VERSION_OR_EXTRA.sub("", token)).lower()

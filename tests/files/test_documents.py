@@ -179,12 +179,12 @@ async def test_without_the_extra_it_is_named(
     if words == "an RTF document":
         # What a model can read all the same is not kept back.
         (note,) = (await attach(path)).notes
-        assert "openrouter-mcp[documents]" in note
+        assert "extra `documents`" in note
         return
     error = await refused(path)
     assert error.code is Code.UNSUPPORTED_FORMAT
     assert f"file.bin is {words}" in error.message
-    assert "openrouter-mcp[documents]" in error.message
+    assert "extra `documents`" in error.message
 
 
 @CONVERTED

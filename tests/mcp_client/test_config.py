@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.mcp_client import config as mcp_config
 from openrouter_mcp.mcp_client.config import ServerConfig, read
 
 
@@ -147,6 +148,11 @@ def test_numbers_and_switches_are_what_a_shell_would_have(written) -> None:
 )
 def test_it_recognises_itself(written, entry) -> None:
     assert "itself" in one(written, entry).problem
+
+
+def test_it_recognises_itself_under_the_name_of_its_distribution(written, monkeypatch) -> None:
+    monkeypatch.setattr(mcp_config, "distribution_name", lambda: "Acme.Router")
+    assert "itself" in one(written, {"command": "uvx", "args": ["acme-router[heic]@1.0"]}).problem
 
 
 @pytest.mark.parametrize(
