@@ -3,7 +3,8 @@
 Clients open with the same few requests, and what they get is known beforehand: it stands in
 `manifest.json`, which `make manifest` records from the real server. Every other line waits for
 that server, in order. The server also gets the client's opening, so that it knows its client; its
-second answers are dropped. Nothing but the standard library is imported here.
+second answers are dropped. Nothing but the standard library is imported here, and `protocol`, which
+needs no more.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
+
+from openrouter_mcp.protocol import versions
 
 MANIFEST = Path(__file__).with_name("manifest.json")
 MODERN = "2026-07-28"
@@ -82,7 +85,8 @@ class Handshake:
         self._source = source
         self._output = output
         self._tools = tools
-        self._initialized = False
+        self._version = ""
+        """The version of the protocol in which an `initialize` was answered here."""
         self._era = ""
         """In which era the real server serves: the first request that it gets decides."""
         self._replies: Mapping[str, Mapping[str, Reply]] = {}
@@ -138,14 +142,13 @@ class Handshake:
         if request is None:
             return False
         method, reply = request["method"], self._reply(request)
-        if reply and method != "initialize" and not (self._initialized and method == "tools/list"):
+        if reply and method != "initialize" and not (self._version and method == "tools/list"):
             self._output.write(_line(request["id"], reply))
             return True
         self._era = self._era or ("modern" if _is_modern(request) else "legacy")
         if reply:
             # The real server learns who its client is, and what it lists now is compared.
             self._answered[request["id"]] = _line(request["id"], reply)
-            self._initialized = True
             self._output.write(self._answered[request["id"]])
         return False
 
@@ -156,12 +159,14 @@ class Handshake:
             return None if self._era else self._initialize(params)
         if params.keys() - {"_meta"}:
             return None
-        reply = None
+        reply, version = None, MODERN
         if method == "server/discover" or (_is_modern(request) and self._era != "legacy"):
             reply = self._modern(method, params.get("_meta"))
-        elif self._initialized and not _is_modern(request):
-            reply = self._replies["legacy"].get(method)
-        return self._offered(reply) if reply and method == "tools/list" else reply
+        elif self._version and not _is_modern(request):
+            reply, version = self._replies["legacy"].get(method), self._version
+        if reply and method == "tools/list":
+            reply = self._offered(reply)
+        return _legal(reply, version) if reply else None
 
     def _modern(self, method: str, meta: object) -> Reply | None:
         if not isinstance(meta, dict) or not {VERSION, CAPABILITIES} <= meta.keys():
@@ -183,8 +188,9 @@ class Handshake:
         if not _are_plain(params.get("capabilities")) or params.keys() - OPENING:
             return None
         result = dict(self._replies["legacy"]["initialize"]["result"])
-        result["protocolVersion"] = version if version in LEGACY else LEGACY[-1]
-        return {"result": result}
+        self._version = version if version in LEGACY else LEGACY[-1]
+        result["protocolVersion"] = self._version
+        return _legal({"result": result}, self._version)
 
     def _offered(self, reply: Reply) -> Reply | None:
         """The list of those tools for which OPENROUTER_TOOLS asks."""
@@ -231,6 +237,15 @@ def _are_plain(capabilities: object) -> bool:
         isinstance(parts, dict)
         and all(isinstance(part, bool if name == "roots" else dict) for part in parts.values())
         for name, parts in capabilities.items()
+    )
+
+
+def _legal(reply: Reply, version: str) -> Reply:
+    """The reply as clients of that version know it."""
+    return (
+        {**reply, "result": versions.legal(reply["result"], version)}
+        if "result" in reply
+        else reply
     )
 
 

@@ -1,6 +1,7 @@
 """What every request passes between the protocol and the tools.
 
-`Boundary` takes arguments tolerantly and turns failures into instructions.
+`Boundary` takes arguments tolerantly and turns failures into instructions; `in_its_version` stands
+between it and the wire.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from fastmcp.resources import ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 from fastmcp.tools.function_tool import FunctionTool
+from mcp.server.context import CallNext as CallHandler
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError as PydanticError
 
@@ -22,12 +25,23 @@ from openrouter_mcp import credentials, results
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.files import save
+from openrouter_mcp.protocol import versions
 from openrouter_mcp.text import DEEPEST_JSON, did_you_mean, is_too_deep, nearest, validation_reason
 
 SHOWN_ISSUES = 8
 LONGEST_ADDRESS = 2000
 LONGEST_ARGUMENT = 500_000
 """Characters of an argument of a prompt, which holds them in its text."""
+
+
+async def in_its_version(
+    ctx: ServerRequestContext[Any, Any], call_next: CallHandler
+) -> HandlerResult:
+    """Leave out of a result what the client's version of the protocol does not know."""
+    result = await call_next(ctx)
+    if not isinstance(result, dict):
+        return result
+    return versions.legal(result, result.get("protocolVersion", ctx.protocol_version))
 
 
 class Boundary(Middleware):

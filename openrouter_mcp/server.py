@@ -15,7 +15,7 @@ from fastmcp.tools.function_tool import FunctionTool
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
 from openrouter_mcp.handshake import is_offered
-from openrouter_mcp.middleware import Boundary
+from openrouter_mcp.middleware import Boundary, in_its_version
 from openrouter_mcp.settings import NAME, Settings
 from openrouter_mcp.text import showable_json
 from openrouter_mcp.timing import Timing
@@ -108,6 +108,8 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
     for prompt in (resources.second_opinion, resources.compare, resources.pick_model):
         server.add_prompt(prompt)
     server.add_completion_handler(resources.complete)
+    # FastMCP's own middleware sees no result as it is sent.
+    server._mcp_server.middleware.append(in_its_version)  # noqa: SLF001
     return server
 
 
@@ -122,7 +124,21 @@ class _Tool(FunctionTool):
 @cache
 def _tools() -> list[FunctionTool]:
     """All of them; their schemas are made once."""
-    return [_Tool.from_function(function) for function in TOOLS]
+    tools = [_Tool.from_function(function) for function in TOOLS]
+    for tool in tools:
+        for field in tool.parameters["properties"].values():
+            _drop_empty_value(field)
+    return tools
+
+
+def _drop_empty_value(field: dict[str, Any]) -> None:
+    """Take the empty value from the schema of a choice, which takes it all the same.
+
+    Some clients refuse the whole list of tools for it (Gemini), others a default that is no value.
+    """
+    if "" in field.get("enum", ()):
+        field["enum"].remove("")
+        field.pop("default", None)
 
 
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:

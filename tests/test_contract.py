@@ -56,7 +56,7 @@ LAYERS = [
     ("results",),
     ("settings",),
     ("errors", "progress"),
-    ("text", "money", "timing", "programs", "credentials"),
+    ("text", "money", "timing", "programs", "credentials", "protocol"),
 ]
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 
@@ -144,6 +144,13 @@ async def test_no_schema_holds_a_union_or_null() -> None:
     listed = json.dumps([tool["inputSchema"] for tool in await tool_list()])
     for keyword in ("anyOf", "oneOf", "allOf", "null", "$ref"):
         assert f'"{keyword}"' not in listed
+
+
+async def test_no_choice_has_an_empty_value_or_a_default_that_is_none_of_its_values() -> None:
+    for tool in await tool_list():
+        assert not re.search(r'"enum": \[[^]]*""', json.dumps(tool["inputSchema"])), tool["name"]
+        for field in tool["inputSchema"]["properties"].values():
+            assert "enum" not in field or field.get("default", field["enum"][0]) in field["enum"]
 
 
 async def test_every_tool_says_what_it_is() -> None:

@@ -43,8 +43,8 @@ def test_the_manifest_is_what_the_real_server_says(opening: list[bytes], tools: 
 
 @pytest.mark.parametrize("version", [*LEGACY, "1999-01-01", MODERN])
 def test_a_version_that_is_known_is_echoed(version: str) -> None:
-    opening = [initialize(protocolVersion=version), INITIALIZED, request(1, "tools/list")]
-    assert without_server(opening) == by_the_real_server(opening)
+    opening = [initialize(protocolVersion=version), INITIALIZED, *(request(m, m) for m in LISTS)]
+    assert by_id(without_server(opening)) == by_id(by_the_real_server(opening))
 
 
 IDS = st.one_of(

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any
 
+from fastmcp import FastMCP
+
 from openrouter_mcp import stdio
 from openrouter_mcp.handshake import (
     CAPABILITIES,
@@ -106,20 +108,24 @@ def by_the_real_server(lines: Sequence[bytes], tools: str = "") -> list[bytes]:
     return asyncio.run(_serve(client, client, asked(lines), tools))
 
 
-def together(early: Sequence[bytes], late: Sequence[bytes]) -> list[bytes]:
+def together(
+    early: Sequence[bytes], late: Sequence[bytes], server: FastMCP | None = None
+) -> list[bytes]:
     """What comes back when the real server wakes up between the early and the late lines."""
     client = Client(*early)
     handshake = Handshake(client, client, "")
     client.wait_until_read()
     client.send(*late)
-    return asyncio.run(_serve(client, handshake, asked([*early, *late]), ""))
+    return asyncio.run(_serve(client, handshake, asked([*early, *late]), "", server))
 
 
-async def _serve(client: Client, pipe: stdio.Pipe, answers: int, tools: str) -> list[bytes]:
+async def _serve(
+    client: Client, pipe: stdio.Pipe, answers: int, tools: str, server: FastMCP | None = None
+) -> list[bytes]:
     streams = sys.stdin, sys.stdout
     names = tuple(name.strip() for name in tools.split(",") if name.strip())
     stdio.serve_on(pipe)
-    server = build(Settings(tools=names))
+    server = server or build(Settings(tools=names))
     serving = asyncio.create_task(server.run_stdio_async(show_banner=False))
     try:
         return await asyncio.to_thread(client.wait_for, answers)
