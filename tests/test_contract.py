@@ -37,6 +37,7 @@ DATED_SLUG = re.compile(r"[a-z0-9.-]+/[a-z][a-z0-9.:-]*-(?:20\d\d-?\d\d(?:-?\d\d
 LAYERS = [
     ("__main__",),
     ("cli",),
+    ("setup",),
     ("server", "stdio"),
     ("handshake", "middleware", "warm_up"),
     ("tools",),

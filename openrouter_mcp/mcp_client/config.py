@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
@@ -222,15 +222,15 @@ def _problem(entry: _Entry, config: ServerConfig, unresolved: list[str]) -> str:
         )
     if config.url and not ADDRESS.match(config.url):
         return "its url is no http or https address"
-    if _is_own(config):
+    if starts_this_server(config.command, config.args):
         return ITSELF
     return ""
 
 
-def _is_own(config: ServerConfig) -> bool:
-    """Whether the command starts openrouter-mcp: by its name, its package, or its module's path."""
-    program = PurePath(config.command.replace("\\", "/")).name
-    started = [re.sub(r"\.(exe|cmd|py)$", "", program, flags=re.IGNORECASE), *config.args]
+def starts_this_server(command: str, args: Iterable[str]) -> bool:
+    """Whether a command starts openrouter-mcp: by its name, its package, or its module's path."""
+    program = PurePath(command.replace("\\", "/")).name
+    started = [re.sub(r"\.(exe|cmd|py)$", "", program, flags=re.IGNORECASE), *args]
     own = {COMMAND, _project(distribution_name())}
     return any(
         _project(token) in own or PurePath(token).match("openrouter_mcp/__main__.py")
