@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ class App:
         self.settings = settings
         self.timing = timing
         self._resumers = resumers or {}
+        self._closing: asyncio.Task[None] | None = None
 
     @cached_property
     def client(self) -> OpenRouter:
@@ -132,8 +134,20 @@ class App:
 
         return McpServers(self.settings, self.timing)
 
+    async def finish(self) -> None:
+        """Let the jobs end for which a client that has gone may ask another server."""
+        if "jobs" in self.__dict__:
+            await self.jobs.finish(self.timing.jobs_alone)
+
     async def aclose(self) -> None:
-        """Stop what runs in the background and close the connections."""
+        """Stop what runs in the background and close the connections.
+
+        Whoever asks for it again waits for the same end.
+        """
+        self._closing = self._closing or asyncio.create_task(self._close())
+        await self._closing
+
+    async def _close(self) -> None:
         for name in ("jobs", "mcp_servers", "cache", "client", "store"):
             if name in self.__dict__:
                 await getattr(self, name).aclose()

@@ -6,16 +6,26 @@ import gc
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, NoReturn
 
 from openrouter_mcp import __version__, handshake
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from types import FrameType
 
     from fastmcp import FastMCP
 
+    from openrouter_mcp.app import App
     from openrouter_mcp.settings import Settings
+
+JOBS_ALONE = 3600.0
+"""Seconds that the jobs of a client that has gone have to end by themselves."""
+ENDING = 1.5
+"""Seconds that a process has to end once it is told to; clients kill it after two."""
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""What tells a process to end; no system has all of them."""
 
 
 def main() -> None:
@@ -51,8 +61,7 @@ def _read_command_line() -> None:
 
 
 def _serve() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    ending = _Ending()
     pipe = handshake.begin(_variable("OPENROUTER_TOOLS"))
     # Nothing of what is imported is ever garbage, so looking for it only delays the start.
     gc.disable()
@@ -60,7 +69,7 @@ def _serve() -> None:
         from openrouter_mcp import settings, stdio
 
         configuration = settings.load()
-        server = _build(configuration)
+        server = _build(configuration, ending)
     except Exception as error:  # noqa: BLE001 - a broken installation can raise anything
         import traceback
 
@@ -75,22 +84,63 @@ def _serve() -> None:
     server.run(transport="stdio", show_banner=False)
 
 
-def _build(configuration: Settings) -> FastMCP:
+def _build(configuration: Settings, ending: _Ending) -> FastMCP:
     """The server for these settings, which logs to stderr."""
     from openrouter_mcp import server
+    from openrouter_mcp.timing import Timing
 
     _log_to_stderr(configuration)
-    return server.build(configuration)
+    return server.build(configuration, Timing(jobs_alone=JOBS_ALONE), ending.serving)
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
-    """End at once, as Python's own handler does not: it waits for the thread that reads stdin."""
-    if "openrouter_mcp.mcp_client.process" in sys.modules:
-        from openrouter_mcp.mcp_client.process import kill_all
+class _Ending:
+    """How a signal ends this process: at once, but for what its calls have so far, which is kept.
 
-        kill_all()
+    Python's own handler would wait for the thread that reads stdin.
+    """
+
+    def __init__(self) -> None:
+        self._serving: tuple[App, AbstractEventLoop] | None = None
+        self._begun = False
+        for number in (getattr(signal, name, None) for name in SIGNALS):
+            if number:
+                signal.signal(number, self._begin)
+
+    def serving(self, app: App) -> None:
+        """From now on there may be calls of this app."""
+        import asyncio
+
+        self._serving = app, asyncio.get_running_loop()
+
+    def _begin(self, number: int, _frame: FrameType | None) -> None:
+        if self._begun:
+            # Some clients send a second signal right after the first.
+            return
+        self._begun = True
+        if "openrouter_mcp.mcp_client.process" in sys.modules:
+            from openrouter_mcp.mcp_client.process import kill_all
+
+            kill_all()
+        if self._serving is None:
+            _die(number)
+        app, loop = self._serving
+        if loop.is_closed():
+            _die(number)
+
+        def close() -> None:
+            loop.create_task(app.aclose()).add_done_callback(lambda _: _die(number))
+
+        late = threading.Timer(ENDING, os._exit, [128 + number])
+        late.daemon = True
+        late.start()
+        loop.call_soon_threadsafe(close)
+
+
+def _die(number: int) -> NoReturn:
+    """End as this signal ends a process that does not know it."""
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
+    os._exit(128 + number)
 
 
 def _forget(thread_id: str) -> int:

@@ -13,6 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
@@ -63,7 +64,7 @@ def _taken(descriptor: int, other: int) -> int:
 
 
 class Output:
-    """Whole lines to the client, whichever thread writes them."""
+    """Whole lines to the client, whichever thread writes them; for one that has gone, nothing."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -71,7 +72,8 @@ class Output:
 
     def write(self, line: bytes) -> None:
         """Write all of it before anyone else writes."""
-        with self._lock:
+        # What the client began goes on without it, and is kept for the next one.
+        with self._lock, suppress(OSError):
             view = memoryview(line)
             while view:
                 view = view[os.write(self._descriptor, view) :]
@@ -102,7 +104,7 @@ class Handshake:
             if line := self._waiting.get():
                 return line
             self._waiting = None
-        while line := self._source.readline():
+        while line := self._next():
             # Were the real server asked this, it would refuse an `initialize` that comes after it.
             if b'"server/discover"' not in line or not self._answer(line):
                 break
@@ -128,13 +130,20 @@ class Handshake:
     def _run(self, waiting: SimpleQueue[bytes]) -> None:
         self._replies = json.loads(MANIFEST.read_bytes())
         while not self._server_reads.is_set():
-            line = self._source.readline()
+            line = self._next()
             if not line and not self._server_reads.is_set():
                 # The client has left, and nothing has begun that would have to be ended.
                 os._exit(0)
             if not self._answer(line):
                 waiting.put(line)
         waiting.put(b"")
+
+    def _next(self) -> bytes:
+        """The client's next line; empty at the end, which a terminal that is closed may tell so."""
+        try:
+            return self._source.readline()
+        except OSError:
+            return b""
 
     def _answer(self, line: bytes) -> bool:
         """Answer a line if it is of the opening; whether the real server need not see it."""

@@ -75,8 +75,15 @@ Paid replies end with a receipt; slow calls return a job_id for get_job, so neve
 Is it working: get_account. Spending: get_usage. Manual of OpenRouter: search_docs."""
 
 
-def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
-    """The server for these settings. Building it opens nothing."""
+def build(
+    settings: Settings,
+    timing: Timing = Timing(),
+    opened: Callable[[App], object] | None = None,
+) -> FastMCP:
+    """The server for these settings. Building it opens nothing.
+
+    `opened` gets the app of a server that begins to serve.
+    """
     offered, unknown = _offered(settings.tools)
     problems = [*settings.problems]
     if unknown:
@@ -87,9 +94,12 @@ def build(settings: Settings, timing: Timing = Timing()) -> FastMCP:
     @lifespan
     async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
         app = App(settings, timing, RESUMERS)
+        if opened:
+            opened(app)
         try:
             async with warming_up(app, timing.warm_up):
                 yield {"app": app}
+            await app.finish()
         finally:
             await app.aclose()
 

@@ -42,6 +42,9 @@ class Timing:
     job_cancel: float = 5.0
     """A job that is cancelled has this to end before its caller is answered."""
 
+    jobs_alone: float = 0.0
+    """The jobs of a client that has gone have this to end by themselves before they are stopped."""
+
     job_close: float = 0.7
     """The jobs of a server that closes have this to end together."""
 

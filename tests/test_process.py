@@ -17,6 +17,7 @@ from openrouter_mcp import credentials
 from openrouter_mcp.simulator.state import Script
 from tests.support import stdio
 from tests.support.processes import runs, until
+from tests.support.results import text
 from tests.support.upstream import chats
 
 # Nothing that a test waits for lasts until its end.
@@ -244,3 +245,67 @@ async def test_a_killed_server_leaves_the_truth_and_the_money_to_the_next_one(
     assert row["usd"] > 0
     # The first call had reserved all that the day allows.
     assert not answer.get("isError"), answer
+
+
+WORDS = "one two three four five six"
+HANDED_OVER = {"OPENROUTER_WAIT_SECONDS": "0.1"}
+
+
+async def handed_over(server: stdio.Process, said: str = "") -> str:
+    """The id of a slow chat, once it is a job and has said so much."""
+    reply = await server.reply(server.call("chat", prompt="Count", model="opus"))
+    job_id = reply["result"]["_meta"]["openrouter/job"]["job_id"]
+
+    async def has_said() -> bool:
+        told = (await server.reply(server.call("get_job", job_id=job_id, wait=0)))["result"]
+        return said in told["content"][0]["text"]
+
+    await until(has_said)
+    return job_id
+
+
+async def test_a_job_goes_on_when_its_client_has_gone_and_the_next_server_reads_it(
+    environment, simulator, connect
+) -> None:
+    simulator.answer(Script(text=WORDS, chunk_delay=0.2))
+    async with stdio.server({**environment, **HANDED_OVER}) as server:
+        await server.initialize()
+        job_id = await handed_over(server)
+        # What it still writes is read by nobody.
+        server.process._transport.get_pipe_transport(1).close()
+        server.call("get_job", job_id=job_id, wait=0)
+        code, log = await server.close()
+    assert (code, "Traceback" in log) == (0, False), log
+    assert job_id in log
+    assert not chats(simulator)[0].disconnected
+    async with connect() as client:
+        result = await client.call_tool("get_job", {"job_id": job_id})
+    answer, receipt = text(result).split("\n\n")
+    assert answer == WORDS
+    assert receipt.startswith("-- ")
+    assert result.meta["openrouter/receipt"]["cost"]
+
+
+@pytest.mark.parametrize("input_ends", [True, False])
+async def test_a_server_that_is_told_to_end_keeps_the_text_of_its_jobs(
+    environment, simulator, connect, input_ends
+) -> None:
+    simulator.answer(Script(text=f"{WORDS} " * 50, chunk_delay=0.2))
+    async with stdio.server({**environment, **HANDED_OVER}) as server:
+        await server.initialize()
+        job_id = await handed_over(server, "two")
+        if input_ends:
+            server.process.stdin.close()
+            line = await server.process.stderr.readline()
+            assert job_id in line.decode()
+        server.process.terminate()
+        log = (await server.process.stderr.read()).decode()
+        code = await server.process.wait()
+    assert (code, "Traceback" in log) == (-signal.SIGTERM, False), log
+    async with connect() as client:
+        result = await client.call_tool("get_job", {"job_id": job_id}, raise_on_error=False)
+    assert result.meta["openrouter/job"]["state"] == "cancelled"
+    assert "one two" in text(result)
+    assert "when its server was stopped. The provider may bill the whole answer." in text(result)
+    assert "What is paid by now stands in the receipt below." in text(result)
+    assert result.meta["openrouter/receipt"]["generation_id"]

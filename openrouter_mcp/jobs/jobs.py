@@ -122,6 +122,8 @@ class _Running:
     follower: asyncio.Task[None] | None = None
     stored: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
+    closing: bool = False
+    """Whether it is stopped because its server ends."""
 
 
 class Jobs:
@@ -160,7 +162,7 @@ class Jobs:
                 await self._wait(job, self._patience, progress)
             if not job.task.done() or job.handle.unsaved:
                 await self._keep(job)
-            if not job.task.done():
+            if not job.task.done() or (job.stopping and not job.closing):
                 return self._reply(self._row(job))
         except BaseException:
             if not job.handle.lasting:
@@ -226,8 +228,8 @@ class Jobs:
         return self._reply(row)
 
     async def list(self) -> Sequence[JobRow]:
-        """The last jobs of every process, newest first."""
-        own = {id_: self._row(job) for id_, job in self._running.items() if job.follower}
+        """The last jobs of every process, and the calls of this one that may become such."""
+        own = {id_: self._row(job) for id_, job in self._running.items()}
         rows = {row.id: await self._as_it_stands(row) for row in await self._table.recent()}
         return sorted((rows | own).values(), key=lambda row: row.created, reverse=True)
 
@@ -235,16 +237,34 @@ class Jobs:
         """Have `resumer` go on with this tool's jobs after their server died."""
         self._resumers[tool] = resumer
 
+    async def finish(self, seconds: float) -> None:
+        """Wait until the jobs have ended by themselves, for so many seconds at most."""
+        jobs = [job for job in self._running.values() if job.follower and not job.stopping]
+        if not seconds or not jobs:
+            return
+        which = ", ".join(job.row.id for job in jobs)
+        logger.info("The client has gone. Its jobs go on, to be read by get_job: %s", which)
+        # Not every system lets a process that is told to end write anything more.
+        await asyncio.gather(*map(self._save, jobs))
+        await asyncio.wait({self._follow(job) for job in jobs}, timeout=seconds)
+
     async def aclose(self) -> None:
         """Stop all work and keep what it gave; what OpenRouter goes on with is left to it."""
         jobs = list(self._running.values())
+        ending: set[asyncio.Task[Any]] = set()
         for job in jobs:
+            job.closing = True
+            if job.follower:
+                # Its text is kept even if the work takes longer to end than there is time.
+                ending.add(asyncio.create_task(self._save(job)))
             if job.handle.lasting:
                 job.task.cancel()
             else:
                 self._stop(job)
-        if followers := {job.follower for job in jobs if job.follower}:
-            await asyncio.wait(followers, timeout=self._timing.job_close)
+            if job.follower:
+                ending.add(job.follower)
+        if ending:
+            await asyncio.wait(ending, timeout=self._timing.job_close)
 
     def _new_row(self, tool: str, title: str) -> JobRow:
         job_id = random_id("job_")
@@ -341,7 +361,9 @@ class Jobs:
         if not task.done():
             return row
         if task.cancelled():
-            return replies.cancelled(row, handle.billing_note) if job.stopping else row
+            if not job.stopping:
+                return row
+            return replies.cancelled(row, handle.billing_note, closing=job.closing)
         error = task.exception()
         if error is None:
             result = task.result()

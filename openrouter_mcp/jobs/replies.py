@@ -17,6 +17,8 @@ from openrouter_mcp.text import clean, duration
 
 META = "openrouter/job"
 PAID_ANEW = "Call {tool} again only if the answer is still wanted: that is paid anew."
+PAID = "What is paid by now stands in the receipt below."
+UNKNOWN_COST = "What was produced may have been billed (get_usage)."
 TAIL = 500
 """Characters shown of a text that still grows."""
 
@@ -73,17 +75,15 @@ def stopped(job: JobRow, shown: int) -> ToolResult:
     return results.tool_result(_with_text(message, job, shown), meta=meta)
 
 
-def cancelled(job: JobRow, billing_note: str = "") -> JobRow:
-    """The job as one that was stopped."""
-    next_step = PAID_ANEW.format(tool=job.tool) if job.receipt else NEXT_STEP[Code.CANCELLED]
+def cancelled(job: JobRow, billing_note: str = "", *, closing: bool = False) -> JobRow:
+    """The job as one that was stopped: somebody wanted that, or its server is `closing`."""
+    after = f"after {duration(job.seconds)}"
+    ended = f"ended {after}, when its server was stopped" if closing else f"was cancelled {after}"
+    next_step = f"{_paid(job)} {PAID_ANEW.format(tool=job.tool)}"
     if job.upstream_id:
         fetching = f'get_job(job_id="{job.id}", save_to="./")'
         next_step = f"Should it be wanted after all, {fetching} fetches it without paying again."
-    parts = [
-        f"{job.tool} ({job.title}) was cancelled after {duration(job.seconds)}.",
-        billing_note,
-        next_step,
-    ]
+    parts = [f"{job.tool} ({job.title}) {ended}.", billing_note, next_step]
     error = OpenRouterError(Code.CANCELLED, " ".join(part for part in parts if part))
     return replace(job, state=State.CANCELLED, error=error)
 
@@ -93,8 +93,8 @@ def lost(job: JobRow) -> JobRow:
     error = OpenRouterError(
         Code.JOB_FAILED,
         f"The server that ran {job.tool} ({job.title}) ended {duration(job.seconds)} after the "
-        "start of this job, and OpenRouter does not keep the answer. What was produced may have "
-        f"been billed (get_usage). {PAID_ANEW.format(tool=job.tool)}",
+        f"start of this job, and OpenRouter does not keep the answer. {_paid(job)} "
+        f"{PAID_ANEW.format(tool=job.tool)}",
     )
     return replace(job, state=State.LOST, error=error)
 
@@ -116,6 +116,11 @@ def unknown(job_id: str, recent: Sequence[JobRow]) -> OpenRouterError:
         "without an id to list them.",
         suggestions=[job.id for job in recent],
     )
+
+
+def _paid(job: JobRow) -> str:
+    """What is to be said of the cost before anyone is told to pay again."""
+    return PAID if job.receipt else UNKNOWN_COST
 
 
 def _meta(job: JobRow) -> dict[str, str | float]:

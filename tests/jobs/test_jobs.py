@@ -492,8 +492,9 @@ async def test_a_client_that_cancels_its_call_closes_upstream_and_keeps_the_text
     assert result.meta["openrouter/error"]["code"] == "CANCELLED"
     assert result.meta[META]["state"] == "cancelled"
     assert text(result) == (
-        "chat (acme/x) was cancelled after 0 s. This provider bills on. Call again if the answer "
-        "is still wanted.\n\nThe text until then (3 characters):\n\nPar"
+        "chat (acme/x) was cancelled after 0 s. This provider bills on. What was produced may "
+        "have been billed (get_usage). Call chat again only if the answer is still wanted: that "
+        "is paid anew.\n\nThe text until then (3 characters):\n\nPar"
     )
 
 
@@ -610,6 +611,56 @@ async def test_closing_cancels_everything_and_keeps_every_text(open_jobs, listen
         await call
     rows = {(row.state, row.text) for row in await open_jobs().list()}
     assert rows == {(State.CANCELLED, "text 0"), (State.CANCELLED, "text 1")}
+
+
+async def test_jobs_alone_end_by_themselves_and_keep_what_they_gave(
+    open_jobs, upstream: Upstream, listen: Listener
+):
+    jobs = open_jobs()
+    identity = await started(jobs, upstream, listen)
+    asyncio.get_running_loop().call_soon(upstream.gate.set)
+    await jobs.finish(HOUR)
+    await jobs.aclose()
+    assert text(await open_jobs().get(identity, 0, listen())) == text(ANSWER)
+
+
+async def test_jobs_alone_are_stopped_after_a_while(
+    open_jobs, upstream: Upstream, listen: Listener
+):
+    jobs = open_jobs()
+    identity = await started(jobs, upstream, listen)
+    upstream.handle.text = "Par"
+    await jobs.finish(SOON)
+    assert not upstream.closed
+    await jobs.aclose()
+    row = await open_jobs().find(identity)
+    assert (row.state, row.text) == (State.CANCELLED, "Par")
+    assert "ended after 0 s, when its server was stopped" in row.error.message
+
+
+async def test_a_server_whose_client_has_gone_waits_for_no_call_that_was_not_handed_over(
+    open_jobs, upstream: Upstream, listen: Listener
+):
+    jobs = open_jobs(wait_seconds=45)
+    call = asyncio.create_task(jobs.run("chat", "acme/x", upstream, listen()))
+    await upstream.started.wait()
+    async with asyncio.timeout(1):
+        await jobs.finish(HOUR)
+    call.cancel()
+
+
+async def test_a_call_within_its_wait_is_listed_read_and_cancelled(
+    open_jobs, upstream: Upstream, listen: Listener
+):
+    jobs = open_jobs(wait_seconds=45)
+    call = asyncio.create_task(jobs.run("chat", "acme/x", upstream, listen()))
+    await upstream.started.wait()
+    [row] = await jobs.list()
+    assert (row.state, row.title) == (State.RUNNING, "acme/x")
+    assert "waiting for the first word" in text(await jobs.get(row.id, 0, listen()))
+    stopped = await jobs.cancel(row.id)
+    assert stopped.meta[META]["state"] == "cancelled"
+    assert (await call).meta["openrouter/error"]["code"] == "CANCELLED"
 
 
 async def test_closing_does_not_wait_for_work_that_will_not_end(open_jobs, listen: Listener):
