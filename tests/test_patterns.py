@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.files import walk
 from openrouter_mcp.files.kinds import SVG, media_type
-from openrouter_mcp.files.sandbox import Guard
-from openrouter_mcp.settings import Settings
 from tests.support import patterns
 
 ROOT = Path(__file__).parents[1]
@@ -44,16 +41,3 @@ def test_braces_are_counted_before_they_are_written_out() -> None:
     for name in ("{,}" * 40, "{" + "," * 20_000 + "}"):
         with pytest.raises(OpenRouterError, match="more than"):
             walk.alternatives(name)
-
-
-@pytest.mark.parametrize("rule", ["*a*a*a*b", "*a*/*a*/b", "x/**/a/**/b"])
-def test_a_costly_rule_of_a_gitignore_is_left_out_by_name(tmp_path: Path, rule: str) -> None:
-    (tmp_path / ".gitignore").write_text(f"*.log\n{rule}\n**/build/**/*.o\n")
-    for name in ("a.log", "a.txt"):
-        (tmp_path / name).write_text("a")
-    guard = Guard(Settings(input_dirs=str(tmp_path)))
-    found = walk.Walk(tmp_path, tmp_path, guard, threading.Event())
-    assert [path.name for path, _ in found.files(walk.ALL_INSIDE) if path.name[0] != "."] == [
-        "a.txt"
-    ]
-    assert f"1 costly rule of .gitignore ({rule})" in found.skipped.sentence()

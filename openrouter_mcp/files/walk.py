@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import itertools
 import os
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files.gitignore import MOST_BYTES, Ignores
 from openrouter_mcp.files.sandbox import (
     Entry,
     Guard,
@@ -23,14 +21,10 @@ from openrouter_mcp.files.sandbox import (
     home,
     is_file,
     is_folder,
-    open_file,
     real_path,
     working_directory,
 )
 from openrouter_mcp.text import did_you_mean, nearest
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 ALL_INSIDE = ("**", "*")
 GENERATED = {".git", "node_modules", "__pycache__"}
@@ -38,11 +32,6 @@ VIRTUAL_ENVIRONMENT = {"pyvenv.cfg", "conda-meta"}
 MOST_ALTERNATIVES = 100
 LONGEST_SEGMENT = 1000
 """Characters between two slashes of a glob; a longer one means no file."""
-MOST_TRIED = 1
-"""Stars of a rule in a .gitignore that may each try every place."""
-GITIGNORE_BYTES = 1_000_000
-MOST_RULES = 2000
-"""Rules that one walk reads: matching a name takes a millisecond with so many."""
 SHOWN = 3
 COMPARED = 5000  # names of a folder
 
@@ -159,10 +148,10 @@ class Skipped:
     """What was left out, each thing once, for one sentence."""
 
     def __init__(self) -> None:
-        self._paths: dict[str, dict[Path | str, None]] = {}
+        self._paths: dict[str, dict[Path, None]] = {}
 
-    def add(self, kind: str, path: Path | str) -> None:
-        """Remember one thing of a kind ("binary file"): its path, or a text that names it."""
+    def add(self, kind: str, path: Path) -> None:
+        """Remember the path of one thing of a kind ("binary file")."""
         self._paths.setdefault(kind, {})[path] = None
 
     def update(self, other: Skipped) -> None:
@@ -179,85 +168,10 @@ class Skipped:
         return f"Skipped {', '.join(others)}{' and ' if others else ''}{last}."
 
 
-def _phrase(kind: str, paths: list[Path | str]) -> str:
-    names = sorted({display(path if isinstance(path, str) else path.name) for path in paths})
+def _phrase(kind: str, paths: list[Path]) -> str:
+    names = sorted({display(path.name) for path in paths})
     shown = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     return f"{len(paths)} {kind}{'s' if len(paths) > 1 else ''} ({shown})"
-
-
-@dataclass(frozen=True)
-class Ignores:
-    """The rules of the .gitignore files that hold in one directory, the outermost first."""
-
-    rules: tuple[tuple[str, GitIgnoreSpec], ...] = ()
-    costly: tuple[str, ...] = ()
-    """Those that are left out, since matching a long name could take for ever."""
-
-    @classmethod
-    def above(cls, directory: Path) -> Ignores:
-        """The rules of the repository around a directory.
-
-        None if they ignore the directory itself: who names it wants what is inside.
-        """
-        ignores = cls()
-        above = [directory, *directory.parents]
-        root = next((i for i, parent in enumerate(above) if os.path.lexists(parent / ".git")), 0)
-        for parent in reversed(above[1 : root + 1]):
-            ignores = ignores.inside(parent, MOST_RULES - len(ignores))
-        return cls(costly=ignores.costly) if ignores.cover(f"{directory}/") else ignores
-
-    def __len__(self) -> int:
-        return sum(len(specification) for _, specification in self.rules)
-
-    def inside(self, directory: Path, most: int) -> Ignores:
-        """These rules and those of the directory's own .gitignore.
-
-        One with more than `most` rules ignores everything: what it means would take too long.
-        """
-        try:
-            with open_file(directory / ".gitignore") as file:
-                lines = file.read(GITIGNORE_BYTES).decode("utf-8", "replace").splitlines()
-        except OSError:
-            return self
-        if len(lines) > most:
-            lines = ["*"]
-        prefix = f"{directory}/".replace("//", "/")
-        costly = dict.fromkeys(line for line in lines if _is_costly(line))
-        specification = _specification([line for line in lines if line not in costly])
-        return Ignores((*self.rules, (prefix, specification)), (*self.costly, *costly))
-
-    def cover(self, path: str) -> bool:
-        """Whether git would ignore a path; that of a directory ends in a slash."""
-        for prefix, specification in reversed(self.rules):
-            verdict = specification.check_file(path[len(prefix) :]).include
-            if verdict is not None:
-                return verdict
-        return False
-
-
-def _is_costly(rule: str) -> bool:
-    """Whether the time that a rule takes grows faster than the square of a path's length.
-
-    `pathspec` makes a regular expression of it, in which a star tries every place unless it is
-    the last of its segment, and a `**` every folder.
-    """
-    segments = rule.strip().strip("/").split("/")
-    inner = sum(segment == "**" for segment in segments[1:-1])
-    stars = sum(max(0, segment.count("*") - 1) for segment in segments if segment != "**")
-    return inner + stars > MOST_TRIED
-
-
-def _specification(lines: Iterable[str]) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
-    try:
-        return GitIgnoreSpec.from_lines(lines)
-    except ValueError:
-        specification = GitIgnoreSpec([])
-        for line in lines:
-            with contextlib.suppress(ValueError):
-                specification += GitIgnoreSpec.from_lines([line])
-        return specification
 
 
 class Walk:
@@ -268,7 +182,7 @@ class Walk:
         self._real = real
         self._guard = guard
         self._stop = stop
-        self._rules_left = MOST_RULES
+        self._rules_left = MOST_BYTES
         self.skipped = Skipped()
         self.otherwise_cased: list[str] = []
         """Names of files that would match if capitals did not count."""
@@ -278,7 +192,7 @@ class Walk:
 
         In no stable order. Raises `CANCELLED` when `stop` is set meanwhile.
         """
-        pending = [(self._real, frozenset([pattern]), Ignores.above(self._real))]
+        pending = [(self._real, frozenset([pattern]), Ignores.above(self._real, self._guard))]
         while pending:
             directory, patterns, above = pending.pop()
             entries = self._entries(directory)
@@ -286,11 +200,10 @@ class Walk:
                 self.skipped.add("ignored folder", directory)
                 continue
             ignores = above.inside(directory, self._rules_left)
-            self._rules_left -= len(ignores) - len(above)
-            for rule in ignores.costly:
-                self.skipped.add("costly rule of .gitignore", rule)
+            self._rules_left -= ignores.size - above.size
             patterns |= {rest[1:] for rest in patterns if rest[0] == "**"}
             for entry in entries:
+                check(self._stop)
                 path = directory / entry.name
                 wanted = self._wanted(entry, path, patterns)
                 # Judged once and opened under this very path, which is never resolved again.
@@ -329,7 +242,7 @@ class Walk:
 
     def _left_out(self, entry: Entry, path: Path, real: Path, ignores: Ignores) -> bool:
         folder = entry.kind == "folder"
-        if ignores.cover(f"{path}/" if folder else str(path)):
+        if ignores.cover(path, folder=folder):
             kind = "ignored folder" if folder else "ignored file"
         elif entry.kind == "link" and not (is_file(real) and real.is_relative_to(self._real)):
             kind = "link"

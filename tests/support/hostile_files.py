@@ -17,7 +17,7 @@ from openrouter_mcp.api import failures, responses
 from openrouter_mcp.completions import json_output
 from openrouter_mcp.docs import index, pages
 from openrouter_mcp.errors import OpenRouterError
-from openrouter_mcp.files import encodings, fetch, kinds, sound, walk
+from openrouter_mcp.files import encodings, fetch, gitignore, kinds, sound, walk
 from openrouter_mcp.mcp_client import config, session
 from openrouter_mcp.models import names
 from openrouter_mcp.models.recommend import tasks
@@ -167,7 +167,7 @@ def read(reader: str, value: Any) -> None:
 def _ignored(rules: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / ".gitignore").write_bytes(rules.encode("utf-8", "replace"))
-        ignores = walk.Ignores().inside(Path(folder), walk.MOST_RULES)
+        ignores = gitignore.Ignores().inside(Path(folder), gitignore.MOST_BYTES)
         for name in (
             "a" * 255,
             "a/" * 1000 + "a",
@@ -175,7 +175,7 @@ def _ignored(rules: str) -> None:
             "[" * 255,
             "/".join(["a" * 255] * 9),
         ):
-            ignores.cover(f"{folder}/{name}")
+            ignores.cover(Path(folder, name), folder=False)
 
 
 def _configured(content: str) -> None:
@@ -204,6 +204,10 @@ def _shown(reply: dict[str, Any]) -> None:
 
 
 GITIGNORES = [
+    "[:" * MANY,
+    "[!a-z]" * 2_000,
+    "**/*a*b/" * 1_200,
+    "[[:graph:]]" * 1_000,
     "*a" * 40 + "b",
     "*a*/" * 9 + "b",
     "**/a/" * 9 + "b",
