@@ -8,7 +8,7 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/py
 # Tests start many Pythons: compile what they share once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test conformance conformance-tables bench lint fix manifest variables constraints clean
+.PHONY: demo test conformance conformance-tables bench lint fix manifest variables links bundle constraints clean
 
 demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
@@ -55,6 +55,13 @@ manifest: .venv/test
 
 variables: .venv/test
 	$(BIN)/python -m scripts.variables
+	$(BIN)/python -m scripts.registry
+
+links: .venv/test
+	$(BIN)/python -m scripts.readme
+
+bundle: .venv/test
+	$(BIN)/python -m scripts.bundle
 
 constraints: .venv/test
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

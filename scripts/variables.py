@@ -1,12 +1,14 @@
-"""`python -m scripts.variables` writes `docs/variables.md` from the settings."""
+"""`make variables` writes what is told of the settings: `docs/variables.md` and `server.json`."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic.fields import FieldInfo
+from typing import Any
 
 from openrouter_mcp.settings import GROUPS, Settings, variable
+from scripts import ROOT, write
 
-PAGE = Path(__file__).parent.parent / "docs" / "variables.md"
+PAGE = ROOT / "docs" / "variables.md"
 HEAD = """\
 # Variables
 
@@ -21,25 +23,60 @@ Proxies and certificates come from the usual variables (`HTTPS_PROXY`, `SSL_CERT
 TABLE = "| variable | default | meaning |\n|---|---|---|\n"
 
 
+@dataclass(frozen=True)
+class Variable:
+    """What is told of one setting."""
+
+    field: str
+    default: str
+    """As it is written; empty where the variable is unset or the system decides."""
+    description: str
+    kind: str
+    """string, number, boolean or path."""
+    choices: tuple[str, ...]
+    secret: bool
+
+    @property
+    def name(self) -> str:
+        """The environment variable."""
+        return variable(self.field)
+
+
+def variables() -> Iterator[Variable]:
+    """All settings, in the order of their groups."""
+    schemas = Settings.model_json_schema(by_alias=False)["properties"]
+    for field, info in Settings.model_fields.items():
+        # Of a union the first says what is meant; the others are null, or a number as a string.
+        schema = schemas[field].get("anyOf", [schemas[field]])[0]
+        types = {"integer": "number", "number": "number", "boolean": "boolean"}
+        yield Variable(
+            field,
+            "" if info.default_factory else _text(info.default),
+            info.description or "",
+            "path" if schema.get("format") == "path" else types.get(schema["type"], "string"),
+            tuple(choice for choice in schema.get("enum", ()) if choice),
+            schema.get("format") == "password",
+        )
+
+
+def _text(value: Any) -> str:
+    if value in (None, "", (), {}):
+        return ""
+    if isinstance(value, Path):
+        return value.as_posix()
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def page() -> str:
     """The whole page: a table for each group of settings."""
     text = HEAD
-    for name, field in Settings.model_fields.items():
-        if name in GROUPS:
-            text += f"\n## {GROUPS[name]}\n\n{TABLE}"
-        text += f"| `{variable(name)}` | {_default(field)} | {field.description} |\n"
+    for each in variables():
+        if each.field in GROUPS:
+            text += f"\n## {GROUPS[each.field]}\n\n{TABLE}"
+        default = f"`{each.default}`" if each.default else "unset"
+        text += f"| `{each.name}` | {default} | {each.description} |\n"
     return text
 
 
-def _default(field: FieldInfo) -> str:
-    """What holds where the variable is unset; places of the system are told in the description."""
-    value = field.default
-    if field.default_factory or value in (None, "", (), {}):
-        return "unset"
-    if isinstance(value, Path):
-        return f"`{value.as_posix()}`"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8", newline="\n")
+    write(PAGE, page())
