@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 MESSAGE_LIMIT = 300
@@ -57,12 +58,17 @@ def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
     Characters that control a terminal or the direction of reading, or that nobody sees, are left
     out: with them a text can look like another one.
     """
-    line = " ".join(str(text)[:LOOKED_AT].split())
-    line = "".join(filter(_is_seen, line))
+    line = _cleaned(str(text)[:LOOKED_AT])
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+@lru_cache(maxsize=128)
+def _cleaned(text: str) -> str:
+    """The text as `clean` shows it. A reply names the same models and providers many times."""
+    line = "".join(filter(_is_seen, " ".join(text.split())))
     line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", line).split())
     line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)
-    line = re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
-    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+    return re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
 
 
 def without_middle(text: str, limit: int) -> str:
@@ -107,7 +113,8 @@ def validation_reason(message: str) -> str:
 
 def random_id(prefix: str) -> str:
     """A new id that nobody can guess, such as `job_k3x...`."""
-    return prefix + "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+    letters = (ID_ALPHABET[byte % len(ID_ALPHABET)] for byte in secrets.token_bytes(ID_LENGTH))
+    return prefix + "".join(letters)
 
 
 def storable(text: str) -> str:

@@ -294,7 +294,8 @@ def base64_bytes(encoded: str) -> bytes:
 
 
 def _field(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, Mapping) else None
+    # Nearly all of them are dicts, which Python tells from others far faster than any mapping.
+    return value.get(name) if isinstance(value, dict | Mapping) else None
 
 
 def no_such_id() -> OpenRouterError:

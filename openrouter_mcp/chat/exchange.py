@@ -68,6 +68,7 @@ class Exchange:
     notes: list[str] = field(default_factory=list)
     ended: Answer | None = None
     """The answer that decides how the reply ended, where the last one added nothing to it."""
+    _receipts: list[Receipt] = field(default_factory=list, init=False, repr=False)
 
     @property
     def is_json(self) -> bool:
@@ -87,8 +88,9 @@ class Exchange:
     @property
     def receipt(self) -> Receipt:
         """What all requests cost together; model and provider are those of the last one."""
-        each = [receipts.of_chat(*pair) for pair in zip(self.sent, self.answers, strict=True)]
-        return receipts.together(each)
+        for number in range(len(self._receipts), len(self.answers)):
+            self._receipts.append(receipts.of_chat(self.sent[number], self.answers[number]))
+        return receipts.together(self._receipts)
 
 
 async def pay(

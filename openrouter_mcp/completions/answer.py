@@ -101,26 +101,33 @@ class Answer:
         index = int(responses.number(choice, "index") or (digits if digits in DIGITS else 0))
         delta, message = (responses.mapping(choice, name) for name in ("delta", "message"))
         self._say(index, content_text(delta.get("content")) or responses.text(choice, "text"))
-        self._say(index, content_text(message.get("content")), whole=True)
-        self.reasoning += reasoning_text(delta)
-        self.reasoning = _whole(self.reasoning, reasoning_text(message))
-        self.refusal = _whole(
-            self.refusal + content_text(delta.get("refusal")), content_text(message.get("refusal"))
-        )
+        if delta:
+            self._add_delta(delta)
+        if message:
+            self._say(index, content_text(message.get("content")), whole=True)
+            self._add_message(message)
         self.finish_reason = responses.text(choice, "finish_reason") or self.finish_reason
+        for said in filter(None, (delta, message)):
+            add_once(self.annotations, responses.mappings(said, "annotations"))
+            add_once(self.citations, citations(said))
+
+    def _add_delta(self, delta: Mapping[str, Any]) -> None:
+        self.reasoning += reasoning_text(delta)
+        self.refusal += content_text(delta.get("refusal"))
         for call in responses.mappings(delta, "tool_calls"):
             self.calls.add(call)
-        self.calls.replace(responses.mappings(message, "tool_calls"))
         add_reasoning_details(
             self.reasoning_details, responses.mappings(delta, "reasoning_details")
         )
+        self.media.add(delta)
+
+    def _add_message(self, message: Mapping[str, Any]) -> None:
+        self.reasoning = _whole(self.reasoning, reasoning_text(message))
+        self.refusal = _whole(self.refusal, content_text(message.get("refusal")))
+        self.calls.replace(responses.mappings(message, "tool_calls"))
         if whole := responses.mappings(message, "reasoning_details"):
             self.reasoning_details = whole
-        self.media.add(delta)
         self.media.add(message, whole=True)
-        for said in (delta, message):
-            add_once(self.annotations, responses.mappings(said, "annotations"))
-            add_once(self.citations, citations(said))
 
     def _say(self, choice: int, text: str, *, whole: bool = False) -> None:
         """Add to what a choice has said, or put the `whole` of it in its place."""

@@ -55,7 +55,8 @@ class Media:
         images = said.get("images")
         for image in images if isinstance(images, list) else [images]:
             self._add_image({"url": image} if isinstance(image, str) else image)
-        self._add_sound(responses.mapping(said, "audio"), whole=whole)
+        if sound := responses.mapping(said, "audio"):
+            self._add_sound(sound, whole=whole)
         for part in (responses.mapping(said, "content"), *responses.mappings(said, "content")):
             kind = responses.text(part, "type")
             if "image" in kind:
