@@ -13,6 +13,7 @@ from openrouter_mcp import __version__, handshake
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from collections.abc import Callable
     from types import FrameType
 
     from fastmcp import FastMCP
@@ -47,11 +48,20 @@ def _read_command_line() -> None:
     commands.add_parser("serve", help="serve MCP over stdio (default)")
     demo = commands.add_parser("demo", help="watch a client use the server; simulated without key")
     demo.add_argument("--npx", action="store_true", help="use a server from the npm registry too")
+    login = commands.add_parser("login", help="get a key with the browser, into the keyring")
+    login.add_argument(
+        "--no-browser", action="store_true", help="print the address, ask for the code"
+    )
+    commands.add_parser("logout", help="take the key out of the keyring")
     forget = commands.add_parser("forget", help="delete kept conversations")
     forget.add_argument("thread", help='id of a conversation, or "all"')
     arguments = parser.parse_args()
     if arguments.command == "forget":
         sys.exit(_forget(arguments.thread))
+    if arguments.command == "login":
+        sys.exit(_login(browser=not arguments.no_browser))
+    if arguments.command == "logout":
+        sys.exit(_logout())
     if arguments.command == "demo":
         from openrouter_mcp import programs, settings
         from openrouter_mcp.simulator.demo import run
@@ -160,6 +170,36 @@ def _forget(thread_id: str) -> int:
     forgotten = asyncio.run(delete())
     print(f"{forgotten} conversation{'s' if forgotten != 1 else ''} deleted.")
     return 0 if forgotten else 1
+
+
+def _login(*, browser: bool) -> int:
+    from openrouter_mcp import settings
+    from openrouter_mcp.setup import login
+
+    browser = browser and login.has_browser(settings.environment())
+    return _told(lambda: login.log_in(settings.load(), browser=browser))
+
+
+def _logout() -> int:
+    from openrouter_mcp import settings
+    from openrouter_mcp.setup import login
+
+    return _told(lambda: login.log_out(settings.load()))
+
+
+def _told(work: Callable[[], str]) -> int:
+    """Print what came of the work; 1 when it failed."""
+    from openrouter_mcp.setup.login import LoginError
+
+    try:
+        print(work())
+    except LoginError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    return 0
 
 
 def _variable(name: str) -> str:

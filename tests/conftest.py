@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 from fastmcp import Client
+from keyring import core
 
 from openrouter_mcp import settings
 from openrouter_mcp.models.catalogue import Snapshot
@@ -21,6 +22,7 @@ from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
 from openrouter_mcp.state.document_cache import Document
 from openrouter_mcp.timing import Timing
 from tests.support import oracle
+from tests.support.keyring import Memory
 from tests.support.timing import FAST
 
 # Every run tries the same few examples; by hand, HYPOTHESIS_PROFILE=long looks for more.
@@ -112,6 +114,15 @@ def configure(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
 
     set_all()
     return set_all
+
+
+@pytest.fixture
+def keyring(configure, monkeypatch: pytest.MonkeyPatch) -> Memory:
+    """The system's keyring, where no variable holds a key."""
+    memory = Memory()
+    monkeypatch.setattr(core, "init_backend", lambda limit: core.set_keyring(memory))
+    configure(OPENROUTER_API_KEY="")
+    return memory
 
 
 @pytest.fixture

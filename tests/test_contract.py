@@ -288,7 +288,8 @@ def sent_and_paid(source: Path) -> list[str]:
     bodies = []
     for call in calls(source, "post", "stream", "open"):
         arguments = [ast.unparse(argument) for argument in call.args]
-        free = any(each.arg == "management" for each in call.keywords) or "'get'" in arguments
+        keywords = {each.arg for each in call.keywords}
+        free = keywords & {"management", "public"} or "'get'" in arguments
         if re.search(r"\bclient\.\w+$", ast.unparse(call.func)) and not free:
             bodies.append([*arguments, *(ast.unparse(each.value) for each in call.keywords)])
     return [next((each for each in body if ".body" in each), str(body)) for body in bodies]

@@ -195,6 +195,7 @@ class OpenRouter:
         body: Body,
         *,
         management: bool = False,
+        public: bool = False,
         read_timeout: float = 0.0,
         on_headers: OnHeaders = ignore_headers,
         report: Report = silent,
@@ -202,15 +203,16 @@ class OpenRouter:
         """Send a request whose answer is one piece of JSON, and return that JSON, parsed.
 
         `read_timeout` is as for `open`, `on_headers` as for `stream`. The request is repeated only
-        where it is sure not to be paid twice. Requests under the management key cost nothing.
-        Raises `OpenRouterError`.
+        where it is sure not to be paid twice. Requests under the management key cost nothing, and
+        those that are `public`, which need no key. Raises `OpenRouterError`.
         """
         async with self.open(
             "post",
             path,
             body,
             headers=self._headers.management if management else {},
-            paid=not management,
+            public=public,
+            paid=not (management or public),
             read_timeout=read_timeout,
             report=report,
         ) as response:
@@ -249,18 +251,19 @@ class OpenRouter:
         body: Body | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        public: bool = False,
         paid: bool = True,
         read_timeout: float = 0.0,
         report: Report = silent,
     ) -> AsyncGenerator[httpx2.Response]:
         """A successful reply that is not read yet, for bytes; leaving the block closes it.
 
-        `paid` says whether a post costs something. `read_timeout` is how many seconds may pass
-        without a byte, where OPENROUTER_STALL_TIMEOUT_SECONDS allows fewer. What goes wrong while
-        the reply is read is the transport's own error: read it inside `translating_errors`.
-        Raises `OpenRouterError`.
+        `public` says that no key is needed, `paid` whether a post costs something. `read_timeout`
+        is how many seconds may pass without a byte, where OPENROUTER_STALL_TIMEOUT_SECONDS allows
+        fewer. What goes wrong while the reply is read is the transport's own error: read it inside
+        `translating_errors`. Raises `OpenRouterError`.
         """
-        if "Authorization" not in (headers or {}):
+        if not public and "Authorization" not in (headers or {}):
             await self.key.require()
         send = partial(
             self._send, method, path, body=body, headers=headers, read_timeout=read_timeout

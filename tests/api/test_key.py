@@ -1,11 +1,9 @@
 """Where the key comes from."""
 
 import asyncio
-import threading
 
 import pytest
 from keyring import core
-from keyring.backend import KeyringBackend
 
 from openrouter_mcp import settings
 from openrouter_mcp.api import key as api_key
@@ -14,40 +12,8 @@ from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.answers import Script
 from openrouter_mcp.simulator.state import INFERENCE_KEY
+from tests.support.keyring import Memory
 from tests.support.results import call, text
-
-
-class Memory(KeyringBackend):
-    """A keyring of one test."""
-
-    priority = 5
-    name = "a test's keyring"
-
-    def __init__(self) -> None:
-        self.kept: dict[tuple[str, str], str] = {}
-        self.unlocked = threading.Event()
-        self.unlocked.set()
-        self.asked = 0
-
-    def get_password(self, service: str, username: str) -> str | None:
-        self.asked += 1
-        self.unlocked.wait()
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
-@pytest.fixture
-def keyring(monkeypatch: pytest.MonkeyPatch, configure) -> Memory:
-    """The system's keyring; no variable holds a key."""
-    memory = Memory()
-    monkeypatch.setattr(core, "init_backend", lambda limit=None: core.set_keyring(memory))
-    configure(OPENROUTER_API_KEY="")
-    return memory
 
 
 def client_of(keyring: Memory, key: str = "") -> OpenRouter:

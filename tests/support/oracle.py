@@ -96,6 +96,7 @@ TEXTS = {
 NONE: set[str] = set()
 REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/chat/completions": (components.ChatRequest, CHAT_REQUEST_EXTRAS),
+    "/auth/keys": (operations.ExchangeAuthCodeForAPIKeyRequestBody, NONE),
     "/generation/feedback": (components.SubmitGenerationFeedbackRequest, NONE),
     "/rerank": (operations.CreateRerankRequestBody, NONE),
     "/videos": (components.VideoGenerationRequest, NONE),
@@ -105,6 +106,7 @@ REQUESTS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "/embeddings": (operations.CreateEmbeddingsRequestBody, NONE),
 }
 RESPONSES: dict[str, tuple[type[BaseModel], set[str]]] = {
+    "/auth/keys": (operations.ExchangeAuthCodeForAPIKeyResponse, NONE),
     "/models": (components.ModelsListResponse, NONE),
     "/models/count": (components.ModelsCountResponse, NONE),
     "/models/*/*/endpoints": (operations.ListEndpointsResponse, NONE),
