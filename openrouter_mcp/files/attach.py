@@ -417,7 +417,8 @@ class FileSelection:
 
     def _add(self, files: Sequence[File]) -> None:
         for file in files:
-            self._weights.weigh(file)
+            with self._skipping(file, self._skipped):
+                self._weights.weigh(file)
             self._weights.check_total()
             self._order.setdefault(file.source)
             self._files.setdefault(file.source, file)
@@ -466,7 +467,8 @@ class FileSelection:
     def _skipping(self, file: File, skipped: Skipped) -> Generator[None]:
         """What the caller named is refused, what was only found is skipped."""
         try:
-            yield
+            with _readable(file.label):
+                yield
         except OpenRouterError as error:
             if file.named or error.code not in SKIPS:
                 raise
@@ -538,17 +540,11 @@ class FileSelection:
 
 
 def _open(path: Path, real: Path, guard: Guard) -> BinaryIO:
-    try:
-        opened = open_file(real)
-    except (FileNotFoundError, NotADirectoryError):
-        raise walk.missing(path, guard) from None
-    except OSError as error:
-        special = error.errno in (errno.EINVAL, errno.ENXIO)
-        raise OpenRouterError(
-            Code.UNSUPPORTED_FORMAT if special else Code.NOT_FOUND,
-            f"{short(path)} cannot be read: {error.strerror}. Name a regular file that this "
-            "user may read.",
-        ) from None
+    with _readable(short(path)):
+        try:
+            opened = open_file(real)
+        except (FileNotFoundError, NotADirectoryError):
+            raise walk.missing(path, guard) from None
     if guard.shares_a_secret(os.fstat(opened.fileno())):
         opened.close()
         raise OpenRouterError(
@@ -557,6 +553,20 @@ def _open(path: Path, real: Path, guard: Guard) -> BinaryIO:
             f"{variable('allow_unsafe_paths')}=1 to read it anyway.",
         )
     return opened
+
+
+@contextlib.contextmanager
+def _readable(label: str) -> Generator[None]:
+    """Tell why the system does not let a file be read."""
+    try:
+        yield
+    except OSError as error:
+        special = error.errno in (errno.EINVAL, errno.ENXIO)
+        raise OpenRouterError(
+            Code.UNSUPPORTED_FORMAT if special else Code.NOT_FOUND,
+            f"{label} cannot be read: {error.strerror}. Name a regular file that this user may "
+            "read.",
+        ) from None
 
 
 def _state(status: os.stat_result) -> tuple[int, ...]:

@@ -200,11 +200,14 @@ class Guard:
         self._homes = [home(), real_path(home())]
         listed = [absolute(str(directory)) for directory in settings.input_dirs]
         self._listed = [*listed, *(real_path(directory) for directory in listed)]
-        default = [] if listed else [self._homes[-1], real_path(working_directory()), *_temporary()]
         # What this server saved may be edited or searched.
-        saved = real_path(absolute(str(settings.output_dir)))
-        unlisted = [root for root in (*default, saved) if not self._is_system(root)]
-        self._roots = [*self._listed, *unlisted]
+        unlisted = [real_path(absolute(str(settings.output_dir)))]
+        if not listed:
+            unlisted += [self._homes[-1], real_path(working_directory())]
+        # Nobody chose to work where homes are; containers have them where all temporary files are.
+        unlisted = [root for root in unlisted if not self._is_above_home(root)]
+        unlisted += [] if listed else _temporary()
+        self._roots = [*self._listed, *(root for root in unlisted if not _is_system(root))]
         # Windows has its temporary directory in a hidden place.
         self._chosen = self._listed or _temporary()
 
@@ -291,11 +294,14 @@ class Guard:
                 return True
         return False
 
-    def _is_system(self, path: Path) -> bool:
-        """Whether nobody chose to work there: desktop apps start servers in such places."""
-        name = ANY_DRIVE.sub("c:", _folded(path))
-        above_home = any(path in home.parents for home in self._homes)
-        return name in TOO_WIDE or above_home or any(_inside(name, place) for place in SYSTEM)
+    def _is_above_home(self, path: Path) -> bool:
+        return any(path in home.parents for home in self._homes)
+
+
+def _is_system(path: Path) -> bool:
+    """Whether nobody chose to work there: desktop apps start servers in such places."""
+    name = ANY_DRIVE.sub("c:", _folded(path))
+    return name in TOO_WIDE or any(_inside(name, place) for place in SYSTEM)
 
 
 def open_file(real: Path) -> BinaryIO:

@@ -282,6 +282,9 @@ def short(path: Path) -> str:
 def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
     """`NOT_FOUND` with the folder that was looked in and the names there that look alike."""
     folder, pattern = split(path)
+    if not pattern and path.is_symlink():
+        message = f"{display(path)} is a link that leads to no file. Name another one."
+        return OpenRouterError(Code.NOT_FOUND, message)
     if not pattern and is_folder(path):
         message = f"The folder {display(path)} holds no file for this. {skipped} Name another one."
         return OpenRouterError(Code.NOT_FOUND, message.replace("  ", " "))
@@ -290,7 +293,7 @@ def missing(path: Path, guard: Guard, skipped: str = "") -> OpenRouterError:
         folder = folder.parent
     missing_parts = path.relative_to(folder).parts
     sought = missing_parts[-1 if missing_parts == pattern else 0]
-    near = [short(folder / name) for name in _similar(sought, folder, guard)]
+    near = [short(folder / name) for name in _similar(sought, folder, guard) if name != sought]
     hint = did_you_mean(near, "Check the spelling and the folder.")
     message = (
         f"No file {'matches' if pattern else 'is at'} {display(path)} (looked in "

@@ -1,7 +1,9 @@
 """Files, folders and globs as content parts: what is taken, what is skipped, what is refused."""
 
 import asyncio
+import errno
 import gc
+import io
 import os
 import tempfile
 import threading
@@ -12,7 +14,7 @@ import pytest
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox, walk
-from openrouter_mcp.files.attach import Attachments, Files
+from openrouter_mcp.files.attach import Attachments, Files, FileSelection
 from openrouter_mcp.files.encodings import Decoded, decode
 from openrouter_mcp.settings import Settings
 
@@ -364,6 +366,25 @@ async def test_linked_folders_are_not_followed_nor_links_that_lead_out(tmp_path:
     assert attachments.notes == ["Skipped 4 links (around, gone.txt, out, ...)."]
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["link", "a.txt/x", "n" * 300, "/".join(["n" * 200] * 19), "nowhere", "link/x", "\udcff", ".."],
+)
+async def test_one_odd_link_does_not_break_its_folder(work: Path, target: str):
+    make(work, "a.txt")
+    (work / "link").symlink_to(target)
+    attachments = await attach(".")
+    assert attachments.paths == [work / "a.txt"]
+    assert attachments.notes == ["Skipped 1 link (link)."]
+    for name in ("link", "link/x", "link/*.md"):
+        assert (await refused(name)).code in {Code.NOT_FOUND, Code.UNSAFE_PATH}
+
+
+async def test_a_link_to_nothing_is_told(work: Path):
+    (work / "link").symlink_to("nothing")
+    assert "is a link that leads to no file" in (await refused("link")).message
+
+
 async def test_a_folder_reached_by_a_link_keeps_its_spelling(work: Path):
     make(work, "real/a.txt")
     (work / "link").symlink_to(work / "real")
@@ -555,6 +576,58 @@ async def test_a_file_of_someone_else_is_refused(work: Path, monkeypatch: pytest
     monkeypatch.setattr(f"{MODULE}.open_file", forbidding)
     assert "Permission denied" in (await refused("a.txt")).message
     assert (await attach(".")).notes == ["Skipped 1 unreadable file (a.txt)."]
+
+
+async def test_an_unreadable_folder_is_a_note(work: Path, monkeypatch: pytest.MonkeyPatch):
+    make(work, "a.txt", "closed/b.txt")
+    contents = sandbox.contents
+
+    def forbidding(real: Path):
+        if real.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return contents(real)
+
+    monkeypatch.setattr(walk, "contents", forbidding)
+    attachments = await attach(".")
+    assert attachments.paths == [work / "a.txt"]
+    assert attachments.notes == ["Skipped 1 unreadable folder (closed)."]
+    assert "unreadable folder (closed)" in (await refused("closed")).message
+
+
+async def test_what_cannot_be_read_to_its_end_is_a_note(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(work / "a.txt")
+    write(work / "b.png", PNG)
+    open_file = sandbox.open_file
+
+    class Failing(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(
+        f"{MODULE}.open_file",
+        lambda real: open_file(real) if real.name == "a.txt" else Failing(str(real)),
+    )
+    assert "b.png cannot be read: Input/output error" in (await refused("b.png")).message
+    attachments = await attach("*.*")
+    assert attachments.paths == [work / "a.txt"]
+    assert attachments.notes == ["Skipped 1 unreadable file (b.png)."]
+
+
+async def test_a_picture_that_changes_before_it_is_read_is_a_note(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(work / "a.txt")
+    path = write(work / "b.png", PNG)
+    read = FileSelection.read
+
+    def changing(self: FileSelection):
+        path.write_bytes(PNG * 2)
+        return read(self)
+
+    monkeypatch.setattr(FileSelection, "read", changing)
+    assert (await attach("*.[tp]*")).notes == ["Skipped 1 unreadable file (b.png)."]
 
 
 # The event loop

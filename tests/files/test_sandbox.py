@@ -251,6 +251,18 @@ def test_a_working_directory_above_home_is_not_allowed(home: Path, monkeypatch: 
     assert Guard(settings()).refusal(home.parent / "other" / "a.txt")
 
 
+async def test_a_home_below_the_temporary_directory_closes_nothing_but_its_hidden_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    temporary = tmp_path / "temporary"
+    monkeypatch.setenv("HOME", str(temporary / "home"))
+    for name in ("a.txt", "home/b.txt", "session/c.txt"):
+        assert CANARY in await read(str(write(temporary / name)))
+    assert await refused(str(write(temporary / "home" / ".config" / "d.txt")))
+    monkeypatch.setattr(tempfile, "tempdir", "/")
+    assert Guard(settings()).refusal(Path("/etc/passwd"))
+
+
 def test_a_home_at_the_root_allows_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("HOME", "/")
     assert Guard(settings()).refusal(Path("/etc/passwd"))
