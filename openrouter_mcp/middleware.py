@@ -6,7 +6,7 @@ between it and the wire.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import mcp.types as mt
@@ -26,6 +26,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.protocol import versions
+from openrouter_mcp.protocol.wreckage import wreckage
 from openrouter_mcp.text import DEEPEST_JSON, did_you_mean, is_too_deep, nearest, validation_reason
 
 SHOWN_ISSUES = 8
@@ -167,6 +168,8 @@ class Boundary(Middleware):
         known = self._tools[name].parameters["properties"]
         for argument in arguments.keys() - known.keys():
             raise _unknown(f"argument of {name}", argument, list(known))
+        if "max_cost" in known:
+            _check_ends(name, arguments, known)
 
 
 async def _saved(context: MiddlewareContext[Any], content: bytes) -> str:
@@ -177,6 +180,21 @@ async def _saved(context: MiddlewareContext[Any], content: bytes) -> str:
     path, problem = await save.save_whole(app.settings, text, "reply", ".json")
     size = f"This reply has {len(content):,} bytes, more than clients take."
     return f"{size} All of it is in {path}" if path else f"{size} {problem}"
+
+
+def _check_ends(name: str, arguments: dict[str, Any], known: Container[str]) -> None:
+    """Refuse a paid call whose arguments have swallowed others, which may have been its limits."""
+    for argument, value in arguments.items():
+        for text in value if isinstance(value, list) else [value]:
+            found = wreckage(text, known) if isinstance(text, str) else ""
+            if found:
+                raise OpenRouterError(
+                    Code.INVALID_INPUT,
+                    f"{argument} of {name} ends in {found}, markup of a tool call: it seems to "
+                    "have swallowed the arguments that followed it. Nothing was sent. Call again "
+                    f"with each argument apart; if {argument} is meant to end so, write a full "
+                    "stop behind it.",
+                )
 
 
 def _check_length(what: str, value: str, most: int) -> None:

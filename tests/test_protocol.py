@@ -1,7 +1,6 @@
 """Every reply is one of the protocol version that the client speaks, by its official schema."""
 
 import json
-import wave
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 
 import pytest
 from jsonschema.validators import validator_for
-from PIL import Image
 
 from openrouter_mcp import settings
 from openrouter_mcp.handshake import LEGACY, LISTS, MODERN
 from openrouter_mcp.server import TOOLS, build
+from tests.support import calls
 from tests.support.opening import ENVELOPE, INITIALIZED, initialize, request, together
 from tests.support.timing import FAST
 
@@ -64,43 +63,9 @@ def errors(version: str, method: str, result: Any) -> Iterator[str]:
             yield f"    {inner.message[:200]}"
 
 
-@pytest.fixture
-def arguments(tmp_path: Path) -> dict[str, dict[str, Any]]:
-    """Of one call of each tool."""
-    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
-    with wave.open(str(tmp_path / "a.wav"), "wb") as sound:
-        sound.setparams((1, 2, 8000, 0, "NONE", ""))
-        sound.writeframes(bytes(16_000))
-    texts = ["a fox", "a dog"]
-    return {
-        "chat": {"prompt": "Hi", "effort": ""},
-        "complete_text": {"prompt": "Once", "model": "openai/gpt-5-mini"},
-        "compare_models": {"prompt": "Hi"},
-        "run_agent": {"task": "Tidy up"},
-        "list_threads": {},
-        "find_models": {"query": "gpt", "sort": ""},
-        "get_model": {"model": "openai/gpt-5-mini"},
-        "recommend_model": {"task": "coding"},
-        "get_rankings": {"kind": "models"},
-        "list_providers": {},
-        "analyze_media": {"files": [str(tmp_path / "a.png")]},
-        "generate_image": {"prompt": "a fox", "n": 2},
-        "generate_audio": {"text": "Hello"},
-        "generate_video": {"prompt": "a fox"},
-        "transcribe_audio": {"file": str(tmp_path / "a.wav"), "save_to": "a.srt"},
-        "embed_texts": {"texts": texts},
-        "rerank_documents": {"query": "dog", "documents": texts},
-        "get_account": {},
-        "get_usage": {},
-        "get_generation": {"generation_id": "gen-none"},
-        "get_job": {},
-        "send_feedback": {"generation_id": "gen-none", "category": "other"},
-        "search_docs": {"query": "streaming"},
-    }
-
-
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_reply_is_of_the_clients_version(version, arguments, configure, tmp_path) -> None:
+def test_every_reply_is_of_the_clients_version(version, configure, tmp_path) -> None:
+    arguments = calls.arguments(tmp_path)
     assert arguments.keys() == {tool.__name__ for tool in TOOLS}
     envelope = {"_meta": ENVELOPE} if version == MODERN else {}
     asked = [request(method, method, **envelope) for method in LISTS]

@@ -26,7 +26,7 @@ from openrouter_mcp.files import save
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.models import choose
-from openrouter_mcp.models.catalogue import Snapshot
+from openrouter_mcp.models.catalogue import NOT_NAMED, Snapshot
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import dollars
 from openrouter_mcp.results import (
@@ -390,7 +390,7 @@ class Comparison(PaidCall):
             receipt,
             model=self.title,
             provider="",
-            why="",
+            why=NOT_NAMED if self._notes else "",
             seconds=max(exchange.receipt.seconds for exchange in paid),
             budget=await purchase.budget.line(),
         )

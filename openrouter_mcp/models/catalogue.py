@@ -14,6 +14,8 @@ from openrouter_mcp.models.names import Names, Resolution, plain
 from openrouter_mcp.state.document_cache import Document, DocumentCache
 
 ENDPOINTS_MAX_AGE = 300.0
+NOT_NAMED = "no model was named"
+"""The beginning of `Resolution.how` where the caller left the choice to the server."""
 
 
 class Client(Protocol):
@@ -123,14 +125,16 @@ class Catalogue:
         While the catalogue cannot be had, a full id is taken at its word. Raises
         `MODEL_NOT_FOUND`.
         """
-        name = name.strip() or self._default_model
+        if not name.strip() and self._default_model:
+            found = await self.resolve(self._default_model)
+            return replace(found, how="; ".join(filter(None, [NOT_NAMED, found.how])))
         try:
             snapshot = await self.models()
         except OpenRouterError:
             if "/" not in name:
                 raise
-            return Resolution(plain(name), None, "")
-        return snapshot.resolve(name)
+            return Resolution(plain(name.strip()), None, "")
+        return snapshot.resolve(name.strip())
 
     async def endpoints(self, model_id: str) -> list[dict[str, Any]]:
         """Return a model's endpoints, at most 5 minutes old unless OpenRouter is out of reach.

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.models.catalogue import Catalogue, Snapshot
+from openrouter_mcp.models.catalogue import NOT_NAMED, Catalogue, Snapshot
 from openrouter_mcp.models.datasets import Market
 from openrouter_mcp.models.endpoints import is_healthy
 from openrouter_mcp.models.model import Model
@@ -122,7 +122,7 @@ class Chooser:
             return await self._named(snapshot, name.strip(), required)
         if default:
             found = await self._named(snapshot, default, required)
-            return replace(found, how=f"named by {variable(required.default)}")
+            return replace(found, how=f"{NOT_NAMED}: {variable(required.default)}")
         return await self._popular(snapshot, required)
 
     async def _named(self, snapshot: Snapshot, name: str, required: Requirements) -> Resolution:
@@ -169,11 +169,13 @@ class Chooser:
             if price is None:
                 unpriced.append(model)
             elif price <= required.below and await self._healthy(model, required):
-                how = f"most used below {dollars(required.below)} for {required.unit}"
+                how = f"{NOT_NAMED}: most used below {dollars(required.below)} for {required.unit}"
                 return Resolution(model.id, model, how)
         for model in unpriced:
             if await self._healthy(model, required):
-                return Resolution(model.id, model, "most used, its price is not listed")
+                return Resolution(
+                    model.id, model, f"{NOT_NAMED}: most used, its price is not listed"
+                )
         raise OpenRouterError(
             Code.MODEL_UNAVAILABLE,
             f"No healthy {kind} model that can do this costs less than {dollars(required.below)} "

@@ -13,7 +13,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch
 from openrouter_mcp.files.parts import Part
 from openrouter_mcp.models import choose, prices
-from openrouter_mcp.models.catalogue import Snapshot
+from openrouter_mcp.models.catalogue import NOT_NAMED, Snapshot
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
@@ -60,7 +60,7 @@ async def _chosen(
     if default := str(getattr(app.settings, field)):
         found = snapshot.resolve(default)
         if choose.takes(found.model, needed):
-            return replace(found, how=f"named by {variable(field)}")
+            return replace(found, how=f"{NOT_NAMED}: {variable(field)}")
 
     def fits(row: Model) -> bool:
         return (

@@ -29,7 +29,7 @@ from openrouter_mcp.files.save import Destination, destination
 from openrouter_mcp.files.walk import Walk
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import prices
-from openrouter_mcp.models.catalogue import unreadable
+from openrouter_mcp.models.catalogue import NOT_NAMED, unreadable
 from openrouter_mcp.models.choose import Requirements
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
@@ -214,7 +214,7 @@ async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
             f"with them. Leave model out, or embed the documents anew with {found.id}.",
             suggestions=[saved.model],
         )
-    return replace(found, how="" if name else "the model of the saved vectors")
+    return replace(found, how="" if name else f"{NOT_NAMED}: that of the saved vectors")
 
 
 def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:

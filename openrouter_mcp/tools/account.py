@@ -67,8 +67,8 @@ async def send_feedback(
 
 @tool(title="Search docs", tags={"account"}, annotations=LOOK_UP, output_schema=None)
 async def search_docs(
-    query: Text = "",
     page: Text = "",
+    query: Text = "",
     app: App = CurrentApp,
 ) -> ToolResult:
     """Search OpenRouter's docs and skills, or read one page (path, URL or title)."""

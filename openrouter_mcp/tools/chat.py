@@ -20,16 +20,21 @@ from openrouter_mcp.tools.context import LOOK_UP, PAID, CurrentApp, CurrentProgr
 
 @tool(title="Chat", tags={"chat"}, annotations=PAID, output_schema=None)
 async def chat(
-    prompt: Annotated[Text, Field(description="The question.")] = "",
-    messages: Annotated[
-        Messages, Field(description="Instead of prompt: a conversation, OpenAI format.")
-    ] = [],
     model: Annotated[
         Text, Field(description="Id or loose name (opus, gemini flash); empty = default.")
     ] = "",
+    max_cost: Annotated[Usd, Field(description="USD at most.")] = 0,
+    dry_run: Annotated[bool, Field(description="Show request and price, send nothing.")] = False,
+    thread_id: Annotated[
+        Text, Field(description='"new" begins a conversation, its id goes on with it.')
+    ] = "",
+    effort: Annotated[Effort, Field(description="Reasoning effort.")] = "",
+    max_tokens: Annotated[Tokens, Field(description="Output limit, reasoning included.")] = 0,
+    web: Annotated[bool, Field(description="Let it search the web; sources are listed.")] = False,
     fallbacks: Annotated[
         Texts, Field(description="Models to try in order when it fails. Else no other answers.")
     ] = [],
+    prompt: Annotated[Text, Field(description="The question.")] = "",
     system: Text = "",
     files: Annotated[
         Texts,
@@ -38,17 +43,12 @@ async def chat(
             "to the model, not to your context."
         ),
     ] = [],
-    thread_id: Annotated[
-        Text, Field(description='"new" begins a conversation, its id goes on with it.')
-    ] = "",
-    web: Annotated[bool, Field(description="Let it search the web; sources are listed.")] = False,
-    effort: Annotated[Effort, Field(description="Reasoning effort.")] = "",
+    messages: Annotated[
+        Messages, Field(description="Instead of prompt: a conversation, OpenAI format.")
+    ] = [],
     schema: Annotated[
         JsonObject, Field(description="JSON schema: the answer is JSON that fits it.")
     ] = {},
-    max_tokens: Annotated[Tokens, Field(description="Output limit, reasoning included.")] = 0,
-    max_cost: Annotated[Usd, Field(description="USD at most.")] = 0,
-    dry_run: Annotated[bool, Field(description="Show request and price, send nothing.")] = False,
     options: Annotated[
         JsonObject,
         Field(
@@ -84,15 +84,16 @@ async def chat(
 
 @tool(title="Compare models", tags={"chat"}, annotations=PAID, output_schema=None)
 async def compare_models(
-    prompt: Text,
+    *,
     models: Annotated[
         Texts, Field(description="2 to 8; empty = a spread of the catalogue's best.")
     ] = [],
-    system: Text = "",
-    files: Texts = [],
     judge: Annotated[Text, Field(description="Model that ranks the answers blind.")] = "",
     max_cost: Annotated[Usd, Field(description="USD for all together.")] = 0,
     dry_run: bool = False,
+    prompt: Text,
+    system: Text = "",
+    files: Texts = [],
     options: JsonObject = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -116,12 +117,13 @@ async def compare_models(
 
 @tool(title="Complete text", tags={"chat"}, annotations=PAID, output_schema=None)
 async def complete_text(
-    prompt: Annotated[Text, Field(description="The text to go on with.")],
+    *,
     model: Text = "",
-    max_tokens: Tokens = 0,
-    stop: Texts = [],
     max_cost: Usd = 0,
     dry_run: bool = False,
+    max_tokens: Tokens = 0,
+    stop: Texts = [],
+    prompt: Annotated[Text, Field(description="The text to go on with.")],
     options: JsonObject = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -145,15 +147,16 @@ async def complete_text(
 
 @tool(title="Run agent", tags={"chat"}, annotations=PAID, output_schema=None)
 async def run_agent(
-    task: Text,
+    *,
     model: Text = "",
-    system: Text = "",
-    servers: Annotated[Texts, Field(description="Empty = all configured.")] = [],
-    tools: Annotated[Texts, Field(description="Globs, as files__read_*.")] = [],
-    max_steps: Annotated[int, Field(ge=0)] = 0,
-    thread_id: Annotated[Text, Field(description="Continue a run.")] = "",
     max_cost: Usd = 0,
     dry_run: bool = False,
+    thread_id: Annotated[Text, Field(description="Continue a run.")] = "",
+    max_steps: Annotated[int, Field(ge=0)] = 0,
+    servers: Annotated[Texts, Field(description="Empty = all configured.")] = [],
+    tools: Annotated[Texts, Field(description="Globs, as files__read_*.")] = [],
+    task: Text,
+    system: Text = "",
     options: JsonObject = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,

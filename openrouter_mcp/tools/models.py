@@ -20,7 +20,6 @@ Sort = Literal[
 
 @tool(title="Find models", tags={"models"}, annotations=LOOK_UP)
 async def find_models(
-    query: Annotated[Text, Field(description="Words of id, name or description.")] = "",
     input: Annotated[Texts, Field(description="text, image, file, audio, video.")] = [],
     output: Annotated[
         Texts,
@@ -39,6 +38,7 @@ async def find_models(
     sort: Sort = "",
     limit: Annotated[int, Field(ge=1, le=100)] = 20,
     offset: Annotated[int, Field(ge=0)] = 0,
+    query: Annotated[Text, Field(description="Words of id, name or description.")] = "",
     app: App = CurrentApp,
 ) -> FoundModels:
     """Search OpenRouter's live models. Prices are USD per million tokens."""
@@ -99,7 +99,7 @@ async def get_model(
 
 @tool(title="Recommend models", tags={"models"}, annotations=LOOK_UP)
 async def recommend_model(
-    task: Annotated[Text, Field(description="In words: coding, long documents, images...")],
+    *,
     needs: Annotated[
         Texts,
         Field(
@@ -108,6 +108,7 @@ async def recommend_model(
     ] = [],
     max_price: Annotated[Usd, Field(description="As in find_models.")] = 0,
     min_context: Annotated[int, Field(ge=0)] = 0,
+    task: Annotated[Text, Field(description="In words: coding, long documents, images...")],
     prompt: Annotated[Text, Field(description="To price it; it is not sent.")] = "",
     app: App = CurrentApp,
 ) -> Advice:

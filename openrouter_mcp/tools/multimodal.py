@@ -43,13 +43,14 @@ def _structured(
 
 @tool(title="Rerank documents", tags={"multimodal"}, annotations=PAID, output_schema=RERANKED)
 async def rerank_documents(
-    query: Text,
-    documents: Texts = [],
-    files: Files = [],
-    top_n: Annotated[int, Field(ge=0, description="Best ones only; 0 = all.")] = 0,
+    *,
     model: Model = "",
     max_cost: Usd = 0,
     dry_run: bool = False,
+    top_n: Annotated[int, Field(ge=0, description="Best ones only; 0 = all.")] = 0,
+    query: Text,
+    documents: Texts = [],
+    files: Files = [],
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -67,16 +68,16 @@ async def rerank_documents(
 
 @tool(title="Embed texts", tags={"multimodal"}, annotations=PAID, output_schema=None)
 async def embed_texts(
+    model: Model = "",
+    max_cost: Usd = 0,
+    dry_run: bool = False,
+    top_k: Annotated[int, Field(ge=0, description="0 = all.")] = 5,
+    save_to: Annotated[Text, Field(description=".npy or .jsonl in the output directory.")] = "",
+    query: Annotated[Text, Field(description="Find the nearest documents instead.")] = "",
     texts: Texts = [],
     files: Annotated[
         Texts, Field(description="Paths, folders, globs; with query also saved vectors.")
     ] = [],
-    query: Annotated[Text, Field(description="Find the nearest documents instead.")] = "",
-    top_k: Annotated[int, Field(ge=0, description="0 = all.")] = 5,
-    model: Model = "",
-    save_to: Annotated[Text, Field(description=".npy or .jsonl in the output directory.")] = "",
-    max_cost: Usd = 0,
-    dry_run: bool = False,
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -106,21 +107,22 @@ async def embed_texts(
 
 @tool(title="Generate image", tags={"multimodal"}, annotations=PAID, output_schema=None)
 async def generate_image(
-    prompt: Text,
+    *,
     model: Model = "",
-    references: Annotated[
-        Texts, Field(description="Up to 16 images to edit or follow: paths, https URLs.")
-    ] = [],
+    max_cost: Usd = 0,
+    dry_run: bool = False,
+    n: Annotated[int, Field(ge=1, le=10)] = 1,
+    seed: Annotated[int, Field(ge=0, description="0 = any.")] = 0,
     aspect_ratio: Annotated[Text, Field(description="16:9, 1:1...")] = "",
     resolution: Annotated[Text, Field(description="512, 1K, 2K, 4K.")] = "",
     quality: Annotated[Text, Field(description="low, medium, high...")] = "",
-    n: Annotated[int, Field(ge=1, le=10)] = 1,
     format: Annotated[Text, Field(description="png, jpeg, webp, svg.")] = "",
     background: Annotated[Text, Field(description="transparent, opaque.")] = "",
-    seed: Annotated[int, Field(ge=0, description="0 = any.")] = 0,
     save_to: SaveTo = "",
-    max_cost: Usd = 0,
-    dry_run: bool = False,
+    prompt: Text,
+    references: Annotated[
+        Texts, Field(description="Up to 16 images to edit or follow: paths, https URLs.")
+    ] = [],
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -149,16 +151,17 @@ async def generate_image(
 
 @tool(title="Generate audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
 async def generate_audio(
-    text: Annotated[Text, Field(description="What to say, or to play.")],
+    *,
     model: Annotated[
         Text, Field(description="Empty = a popular speech model; music models by name.")
     ] = "",
-    voice: Text = "",
-    format: Annotated[Text, Field(description="mp3 or wav.")] = "",
-    instructions: Annotated[Text, Field(description="How to say it.")] = "",
-    save_to: SaveTo = "",
     max_cost: Usd = 0,
     dry_run: bool = False,
+    voice: Text = "",
+    format: Annotated[Text, Field(description="mp3 or wav.")] = "",
+    save_to: SaveTo = "",
+    text: Annotated[Text, Field(description="What to say, or to play.")],
+    instructions: Annotated[Text, Field(description="How to say it.")] = "",
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -182,14 +185,15 @@ async def generate_audio(
 
 @tool(title="Transcribe audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
 async def transcribe_audio(
-    file: Annotated[Text, Field(description="Path or URL.")],
+    *,
     model: Model = "",
-    language: Annotated[Text, Field(description="en, de...; empty = it is recognised.")] = "",
-    timestamps: Literal["none", "segment", "word"] = "none",
-    speakers: Annotated[bool, Field(description="Tell speakers apart.")] = False,
-    save_to: Annotated[Text, Field(description=".txt, .srt, .vtt or .json.")] = "",
     max_cost: Usd = 0,
     dry_run: bool = False,
+    timestamps: Literal["none", "segment", "word"] = "none",
+    speakers: Annotated[bool, Field(description="Tell speakers apart.")] = False,
+    language: Annotated[Text, Field(description="en, de...; empty = it is recognised.")] = "",
+    save_to: Annotated[Text, Field(description=".txt, .srt, .vtt or .json.")] = "",
+    file: Annotated[Text, Field(description="Path or URL.")],
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
@@ -213,13 +217,14 @@ async def transcribe_audio(
 
 @tool(title="Analyze media", tags={"multimodal"}, annotations=PAID, output_schema=None)
 async def analyze_media(
-    files: Annotated[
-        Texts, Field(description="Paths, folders, globs, URLs: images, audio, video, PDF, text.")
-    ],
-    question: Text = QUESTION,
+    *,
     model: Annotated[Text, Field(description="Empty = a popular one that takes them all.")] = "",
     max_cost: Usd = 0,
     dry_run: bool = False,
+    question: Text = QUESTION,
+    files: Annotated[
+        Texts, Field(description="Paths, folders, globs, URLs: images, audio, video, PDF, text.")
+    ],
     options: Annotated[
         JsonObject, Field(description="Any chat parameter; image_detail, plugins (PDF engine).")
     ] = {},
@@ -247,20 +252,20 @@ async def analyze_media(
 
 @tool(title="Generate video", tags={"multimodal"}, annotations=PAID, output_schema=None)
 async def generate_video(
-    prompt: Text = "",
     model: Model = "",
-    first_frame: Annotated[Text, Field(description="Image: path or URL.")] = "",
-    last_frame: Text = "",
-    references: Annotated[Texts, Field(description="Images, audio, video to go by.")] = [],
-    extend: Annotated[Text, Field(description="Job id of a video to go on with.")] = "",
+    max_cost: Usd = 0,
+    dry_run: bool = False,
     duration: Annotated[int, Field(ge=0, description="Seconds.")] = 0,
     resolution: Annotated[Text, Field(description="720p, 1080p, 4K...")] = "",
     aspect_ratio: Text = "",
     audio: Annotated[bool, Field(description="false = silent.")] = True,
     seed: Annotated[int, Field(ge=0, description="0 = any.")] = 0,
+    extend: Annotated[Text, Field(description="Job id of a video to go on with.")] = "",
+    first_frame: Annotated[Text, Field(description="Image: path or URL.")] = "",
+    last_frame: Text = "",
     save_to: SaveTo = "",
-    max_cost: Usd = 0,
-    dry_run: bool = False,
+    prompt: Text = "",
+    references: Annotated[Texts, Field(description="Images, audio, video to go by.")] = [],
     options: Options = {},
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,

@@ -59,12 +59,15 @@ async def test_the_default_of_the_settings_comes_before_the_catalogue(app, confi
     other = App(settings.load(), FAST)
     found = await other.chooser.choose("", EMBEDDER)
     await other.aclose()
-    assert (found.id, found.how) == (QWEN, "named by OPENROUTER_DEFAULT_EMBEDDING_MODEL")
+    assert (found.id, found.how) == (QWEN, "no model was named: OPENROUTER_DEFAULT_EMBEDDING_MODEL")
 
 
 async def test_the_most_used_is_taken_and_the_price_told(app) -> None:
     found = await app.chooser.choose("", EMBEDDER)
-    assert (found.id, found.how) == (SMALL, "most used below $0.00000002 for a token")
+    assert (found.id, found.how) == (
+        SMALL,
+        "no model was named: most used below $0.00000002 for a token",
+    )
 
 
 async def test_what_costs_more_is_passed_over(app, simulator) -> None:
@@ -81,7 +84,10 @@ async def test_without_any_price_the_most_used_is_taken_and_that_is_told(app, si
     for id_ in (SMALL, QWEN):
         row(simulator, id_)["pricing"]["prompt"] = "0"
     found = await app.chooser.choose("", EMBEDDER)
-    assert (found.id, found.how) == (SMALL, "most used, its price is not listed")
+    assert (found.id, found.how) == (
+        SMALL,
+        "no model was named: most used, its price is not listed",
+    )
 
 
 @pytest.mark.parametrize("ill", [{"uptime_last_30m": 40.0}, {"uptime_last_30m": 0}, {"status": -2}])

@@ -101,7 +101,7 @@ async def test_the_default_model_is_asked_if_it_takes_them(start, simulator, pic
     async with start(OPENROUTER_DEFAULT_VISION_MODEL=haiku) as client:
         result = await analyze(client, picture)
         assert asked(simulator)[0].body["model"] == haiku
-        assert "named by OPENROUTER_DEFAULT_VISION_MODEL" in text(result)
+        assert "no model was named: OPENROUTER_DEFAULT_VISION_MODEL" in text(result)
     async with start(OPENROUTER_DEFAULT_VIDEO_MODEL=haiku) as client:
         await analyze(client, film)
         assert asked(simulator)[1].body["model"] != haiku

@@ -187,7 +187,9 @@ async def test_vectors_go_to_a_file_with_their_model(client, simulator, output) 
     assert str(output / "vectors.jsonl") in head.text
     [link] = [block for block in result.content if block.type == "resource_link"]
     assert (link.name, link.mime_type) == ("vectors.jsonl", "application/jsonl")
-    assert result.content[-1].text.startswith("-- openai/text-embedding-3-small (most used below")
+    assert result.content[-1].text.startswith(
+        "-- openai/text-embedding-3-small (no model was named: most used below"
+    )
     assert " | 3 texts | " in text(result)
     assert result.structured_content is None
 
@@ -357,7 +359,7 @@ async def test_an_image_is_a_file_with_a_preview_and_a_receipt(client, simulator
 
 async def test_without_a_model_a_popular_one_is_chosen_and_told(client, simulator) -> None:
     result = await call(client, "generate_image", prompt=PROMPT)
-    assert "(most used below $0.15 for an image)" in text(result)
+    assert "(no model was named: most used below $0.15 for an image)" in text(result)
 
 
 async def test_without_a_model_one_is_chosen_that_takes_what_is_asked_for(
@@ -750,7 +752,7 @@ async def test_without_a_voice_one_is_taken_and_told(client, simulator) -> None:
 async def test_without_a_model_one_is_chosen_that_has_the_voice(client, simulator) -> None:
     result = await call(client, "generate_audio", text="Hello", voice="clementine")
     assert paid(simulator)[0].body["model"] == VOICE
-    assert "(most used below $0.035 for 1,000 characters)" in text(result)
+    assert "(no model was named: most used below $0.035 for 1,000 characters)" in text(result)
 
 
 async def test_a_long_text_is_joined_from_pieces_that_end_with_sentences(
