@@ -8,7 +8,7 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/py
 # Tests start many Pythons: compile what they share once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test conformance conformance-tables bench lint fix manifest variables links bundle constraints clean
+.PHONY: demo test conformance conformance-tables bench lint fix manifest variables links picture bundle constraints clean
 
 demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
@@ -59,6 +59,9 @@ variables: .venv/test
 
 links: .venv/test
 	$(BIN)/python -m scripts.readme
+
+picture: .venv/test
+	$(BIN)/python -m scripts.session
 
 bundle: .venv/test
 	$(BIN)/python -m scripts.bundle

@@ -10,6 +10,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from openrouter_mcp.simulator import demo
+from scripts import session
 
 PEER = str(Path(__file__).parents[1] / "support/mcp_peer.py")
 
@@ -33,6 +34,9 @@ def test_the_demo_shows_every_kind_of_tool_and_ends_well() -> None:
     assert shown.stdout.count("\n  -- ") == 4
     assert "--npx takes one" in shown.stdout
     assert "npx fetches" not in shown.stdout
+    # Else `make picture` draws it again.
+    picture = session.PICTURE.read_text("utf-8")
+    assert session.words(picture) == session.words(session.draw(shown.stdout))
 
 
 @pytest.fixture
