@@ -51,6 +51,7 @@ LAYERS = [
     ("spending",),
     ("completions",),
     ("models",),
+    ("workspace",),
     ("files", "mcp_client"),
     ("api",),
     ("state",),

@@ -1,0 +1,282 @@
+"""A scratch copy of a folder: made below the state directory, worked in, compared, gone.
+
+The copy and its private Git directory are one folder, named after the process that it belongs to.
+Whoever makes the next one deletes those of processes that have died. What a conversation needs to
+go on is the Git directory alone: it is kept with the thread, and the next run gets a new copy of
+the folder as it is then, with the changes so far merged into it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import stat
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import sandbox
+from openrouter_mcp.results import SavedFile
+from openrouter_mcp.settings import Settings, environment
+from openrouter_mcp.state import private
+from openrouter_mcp.state.store import Store
+from openrouter_mcp.workspace import patch
+from openrouter_mcp.workspace.folder import (
+    MOST_BYTES,
+    MOST_FILES,
+    Copied,
+    Copying,
+    UserFolder,
+    stamp,
+)
+from openrouter_mcp.workspace.git import GitError, Repository
+from openrouter_mcp.workspace.patch import Change
+
+SCRATCHES = "workspaces"
+WORK = "refs/heads/work"
+"""The commit with what the model made; its parent is the folder as it was copied."""
+LARGEST_KEPT = 200_000_000
+"""Bytes of what is kept of a workspace for its thread."""
+FOLDER = "folder"
+"""The file in a kept Git directory that names the folder."""
+T = TypeVar("T")
+
+
+@dataclass
+class Scratch:
+    """One copy, while it is worked in. What blocks runs in threads, one after the other."""
+
+    folder: UserFolder
+    tree: Path
+    """The copy, from the top of the repository on."""
+    repository: Repository
+    copied: Copied = field(default_factory=Copied)
+    base: str = ""
+    """The commit of the folder as it was copied."""
+    conflicts: Sequence[str] = ()
+    """Files in which earlier changes and those that the user made since do not fit together."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def root(self) -> Path:
+        """The copy of the folder."""
+        return self.tree / self.folder.below_top
+
+    @property
+    def temporary(self) -> Path:
+        """A folder for what programs write beside the copy."""
+        return self.tree.parent / "temporary"
+
+    async def work(self, do: Callable[[], T]) -> T:
+        """Do what blocks in a thread, alone. Raises `CANCELLED` once the scratch is closed."""
+
+        def alone() -> T:
+            with self._lock:
+                if self._stop.is_set():
+                    raise OpenRouterError(Code.CANCELLED, "The workspace is closed.")
+                return do()
+
+        return await asyncio.to_thread(alone)
+
+    def make(self, settings: Settings) -> None:
+        """Copy the folder and remember its state. Blocks.
+
+        Where the Git directory holds what an earlier run made, its changes are merged in.
+        """
+        self.tree.mkdir(mode=0o700)
+        self.temporary.mkdir(mode=0o700)
+        for left in self.repository.directory.glob("*.lock"):
+            left.unlink()
+        copying = Copying(settings, self.folder, self.repository, self._stop)
+        self.repository.make(copying.rules())
+        self.copied = copying.into(self.tree)
+        (self.repository.directory / "index").unlink(missing_ok=True)
+        earlier = self._commit_of(WORK)
+        self.base = self._commit(self._snapshot(force=True), [])
+        if earlier:
+            self._merge(earlier)
+
+    def changes(self) -> list[Change]:
+        """What has changed in the copy by now. Blocks."""
+        self._snapshot()
+        return patch.changes(self.repository, self.base, self.tree)
+
+    def add(self, path: str) -> None:
+        """Let a file that the model wrote count, whatever `.gitignore` says. Blocks."""
+        full = str(self.folder.below_top / path)
+        if os.path.lexists(self.tree / full):
+            self.repository.run("add", "--force", "--", full, tree=self.tree, fine=(0, 1))
+
+    def save_patch(self, directory: Path, stem: str) -> SavedFile:
+        """Write the patch of what `changes` found last. Blocks."""
+        return patch.write(self.repository, self.base, self.tree, directory, stem)
+
+    def changed_meanwhile(self, changes: Sequence[Change]) -> list[str]:
+        """The changed files that the user has changed too, since they were copied. Blocks."""
+        found = []
+        for change in changes:
+            top = self.folder.top / (change.old_path or change.path)
+            path = top.relative_to(self.folder.path).as_posix()
+            try:
+                now = stamp(top.lstat())
+            except OSError:
+                now = None
+            if now != self.copied.stamps.get(path):
+                found.append(change.old_path or change.path)
+        return found
+
+    def remember(self) -> int:
+        """Write down what the model made, for the next run; the bytes that it takes. Blocks."""
+        work = self._commit(self._tree_of_index(), [self.base])
+        self.repository.run("update-ref", WORK, work, tree=self.tree)
+        (self.repository.directory / FOLDER).write_bytes(os.fsencode(self.folder.path))
+        return _size_of(self.repository.directory)[1]
+
+    def close(self) -> None:
+        """Stop what is under way, and wait until it has stopped. Blocks."""
+        self._stop.set()
+        self.repository.close()
+        with self._lock:
+            pass
+
+    def _snapshot(self, *, force: bool = False) -> str:
+        """Take the copy as it is into the index; the id of its tree."""
+        self._tidy()
+        arguments = ("add", "--all", "--ignore-errors", *(["--force"] if force else []))
+        try:
+            self.repository.run(*arguments, tree=self.tree, fine=(0, 1))
+        except GitError:
+            self.repository.take_encodings_as_they_are()
+            self.repository.run(*arguments, tree=self.tree, fine=(0, 1))
+        return self._tree_of_index()
+
+    def _tree_of_index(self) -> str:
+        return self.repository.run("write-tree", tree=self.tree).decode().strip()
+
+    def _tidy(self) -> None:
+        """Delete what commands made of Git: of a repository within, no patch can hold the files.
+
+        Raises `TOO_LARGE` where the copy has grown beyond all bounds.
+        """
+        for place, folders, files in os.walk(self.tree):
+            if ".git" in (*folders, *files):
+                _remove(Path(place, ".git"))
+                folders[:] = (name for name in folders if name != ".git")
+        files, size = _size_of(self.tree)
+        if files > 2 * MOST_FILES or size > 2 * MOST_BYTES:
+            raise OpenRouterError(
+                Code.TOO_LARGE,
+                f"The copy of the workspace has grown to {files:,} files with {size:,} bytes. "
+                "Give a task that makes fewer.",
+            )
+
+    def _commit_of(self, name: str) -> str:
+        found = self.repository.run(
+            "rev-parse", "--verify", "--quiet", name, tree=self.tree, fine=(0, 1)
+        )
+        return found.decode().strip()
+
+    def _commit(self, tree: str, parents: Sequence[str]) -> str:
+        arguments = [option for parent in parents for option in ("-p", parent)]
+        made = self.repository.run(
+            "commit-tree", tree, *arguments, tree=self.tree, given=b"workspace\n"
+        )
+        return made.decode().strip()
+
+    def _merge(self, work: str) -> None:
+        """Bring the changes that an earlier run made into the copy.
+
+        A change of a file that is left out of the copy by now is a conflict too.
+        """
+        git = partial(self.repository.run, tree=self.tree)
+        git("update-ref", "--no-deref", "HEAD", self.base)
+        git("cherry-pick", "--no-commit", work, fine=(0, 1))
+        unmerged = git("ls-files", "--unmerged", "-z").split(b"\0")
+        paths = [os.fsdecode(entry.partition(b"\t")[2]) for entry in unmerged if entry]
+        self.conflicts = sorted(set(paths))
+
+
+def _size_of(directory: Path) -> tuple[int, int]:
+    """How many entries are in a directory, and their bytes."""
+    files = size = 0
+    for place, folders, names in os.walk(directory):
+        files += len(names) + len(folders)
+        for name in names:
+            with suppress(OSError):
+                size += Path(place, name).lstat().st_size
+    return files, size
+
+
+class Scratches:
+    """The scratch copies of all processes of the user."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        state = sandbox.real_path(sandbox.absolute(str(settings.state_dir)))
+        self._directory = state / SCRATCHES
+
+    @asynccontextmanager
+    async def open(self, folder: UserFolder, kept: Path | None = None) -> AsyncGenerator[Scratch]:
+        """A copy of the folder, deleted when the block is left.
+
+        `kept` is the Git directory of an earlier run of the same thread. Raises what `Copying` and
+        `Repository` raise.
+        """
+        await self._sweep()
+        place = self._directory / f"{self._store.owner}-{secrets.token_hex(4)}"
+        repository = Repository(kept or place / "git", environment())
+        scratch = Scratch(folder, place / "tree", repository)
+        try:
+            await asyncio.to_thread(private.make, place)
+            await scratch.work(partial(scratch.make, self._settings))
+            yield scratch
+        finally:
+            await asyncio.shield(asyncio.to_thread(_delete, scratch, place))
+
+    async def _sweep(self) -> None:
+        """Delete the copies of processes that have died."""
+        # Only once the store is open does this process count as living.
+        await self._store.read(lambda _connection: None)
+        for place in await asyncio.to_thread(_folders_in, self._directory):
+            owner = place.name.partition("-")[0]
+            if not await self._store.alive(owner):
+                await asyncio.to_thread(_remove, place)
+
+
+def _folders_in(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except OSError:
+        return []
+
+
+def _delete(scratch: Scratch, place: Path) -> None:
+    scratch.close()
+    _remove(place)
+
+
+def _remove(place: Path) -> None:
+    """Delete a directory, also what a program has made unwritable in it."""
+
+    def unlock(_function: object, path: str, _error: object) -> None:
+        with suppress(OSError):
+            Path(path).parent.chmod(stat.S_IRWXU)
+            if not Path(path).is_symlink():
+                Path(path).chmod(stat.S_IRWXU)
+
+    if place.is_symlink() or place.is_file():
+        place.unlink()
+        return
+    # What was unlocked goes with the second try.
+    for handle in (unlock, unlock, None):
+        if place.exists():
+            shutil.rmtree(place, ignore_errors=handle is None, onerror=handle)
