@@ -64,6 +64,15 @@ KEY_INSIDE = (
     "This holds a key of this server, which is never sent to a model. Take it out and call again."
 )
 
+PUBLIC = (
+    "/models",
+    "/providers",
+    "/endpoints/zdr",
+    "/images/models",
+    "/videos/models",
+)
+"""What anyone may look up, and what is below it; all else is asked for with a key only."""
+
 Method = Literal["get", "post"]
 Body = Mapping[str, Any] | Callable[[], AsyncIterable[bytes]]
 """JSON, or a factory of its bytes. What is large (also JSON with an `Encoded` file) is streamed."""
@@ -169,11 +178,14 @@ class OpenRouter:
         management: bool = False,
         report: Report = silent,
     ) -> Any:
-        """Look something up: the parsed JSON of `GET path`. Safe to repeat, needs no key.
+        """Look something up: the parsed JSON of `GET path`. Safe to repeat.
 
-        `management` says that the management key is to be used where there is one.
+        `management` says that the management key is to be used where there is one. Raises `AUTH`
+        where a key is needed and there is none.
         """
         headers = self._headers.management if management else {}
+        if not headers and not f"{path}/".startswith(tuple(f"{each}/" for each in PUBLIC)):
+            await self.key.require()
         if sum(map(len, (path, *(params or {}).values()))) > LONGEST_ADDRESS:
             raise no_such_id()
 

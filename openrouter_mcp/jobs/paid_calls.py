@@ -132,6 +132,7 @@ class PaidCalls:
         """
         if dry_run:
             return await call.dry_run()
+        await self._client.key.require()
         if call.most is not None:
             self._budget.check(call.title, call.most, call.limit, less=call.less)
         if question := await call.consent(self._settings, progress):

@@ -312,7 +312,7 @@ async def test_advice_survives_without_the_data_sets(app, simulator):
     for path in ("/benchmarks", "/datasets/*", "/classifications/*"):
         simulator.fail("platform_rate_limited", path=path, times=None)
     advice = await recommend_model("coding", app=app)
-    assert set(advice["missing"]) == {"benchmarks", "task shares", "usage"}
+    assert [*advice["missing"]] == ["benchmarks, task shares, usage"]
     assert advice["models"][0]["model"] == "anthropic/claude-opus-5"
     assert advice["models"][0]["score"] == 79
 

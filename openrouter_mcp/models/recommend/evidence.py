@@ -24,19 +24,25 @@ ATTRIBUTION = "Source: OpenRouter (openrouter.ai/rankings), as of {as_of}."
 class Sources:
     """Where the data of a recommendation came from.
 
-    `cited` holds the attribution of each data set that answered, `missing` the reason for each
-    source that did not; both by a name for people.
+    `cited` holds the attribution of each data set that answered, by a name for people.
     """
 
     cited: dict[str, str] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
+    _reasons: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Why the other sources did not answer: those with one reason by their names together."""
+        return {", ".join(sorted(names)): reason for reason, names in self._reasons.items()}
 
     async def read(self, what: str, request: Awaitable[T]) -> T | None:
         """What `request` returns; if it fails, None, and `missing` says why."""
         try:
             return await request
         except OpenRouterError as error:
-            self.missing[what] = error.message
+            names = self._reasons.setdefault(error.message, [])
+            if what not in names:
+                names.append(what)
             return None
 
     async def data_set(self, what: str, request: Awaitable[Document]) -> Document | None:
