@@ -36,7 +36,7 @@ from openrouter_mcp.files.kinds import (
 )
 from openrouter_mcp.files.parts import Part, Purpose
 from openrouter_mcp.files.sandbox import Guard, display, is_folder, open_file
-from openrouter_mcp.files.walk import Pattern, Skipped, Walk, short
+from openrouter_mcp.files.walk import Place, Skipped, Walk, short
 from openrouter_mcp.settings import Settings, variable
 
 SKIPS = {
@@ -344,10 +344,10 @@ class FileSelection:
 
     def _find_alternatives(self, name: str) -> None:
         """Find what a name with braces means: it fails only if none of its alternatives matches."""
-        names = self._alternatives(name)
+        names = walk.spellings(name, self._guard)
         self._count_names(len(names) - 1)
-        if names == [name] or self._is_there(name):
-            self._find(name)
+        if len(names) == 1:
+            self._find(names[0])
             return
         unmatched = []
         for each in names:
@@ -360,44 +360,22 @@ class FileSelection:
         if len(unmatched) == len(names):
             raise unmatched[0]
 
-    def _alternatives(self, name: str) -> list[str]:
-        """What a name with braces means; those of folders that are there stand for themselves."""
-        there, brace = 0, name.find("{")
-        slash = name.find("/", brace) if brace >= 0 else -1
-        while slash >= 0 and self._is_there(name[:slash]):
-            there = slash + 1
-            slash = name.find("/", there)
-        return [name[:there] + each for each in walk.alternatives(name[there:])]
-
     def _count_names(self, count: int) -> None:
         self._names += count
         check_names(self._settings, self._names)
 
-    def _is_there(self, name: str) -> bool:
-        """Whether a file really is called so, braces and all."""
-        path = sandbox.absolute(name)
-        self._guard.resolve(path)
-        return os.path.lexists(path)
-
     def _find(self, name: str) -> None:
-        path = sandbox.absolute(name)
-        # Before anything is looked up: a refusal must not tell what exists.
-        real = self._guard.resolve(path)
-        if (meant := walk.meant(path, self._guard)) != path:
-            path, real = meant, self._guard.resolve(meant)
-        folder, pattern = walk.split(path)
-        if not pattern or os.path.lexists(path):
-            folder, pattern = path, walk.ALL_INSIDE
+        place = walk.locate(name, self._guard)
+        if is_folder(place.real):
+            self._find_inside(place)
+        elif place.folder == place.path:
+            self._add([self._local(place.path, place.real, named=True)])
         else:
-            real = self._guard.resolve(folder)
-        if is_folder(real):
-            self._find_inside(path, Walk(folder, real, self._guard, self._stop), pattern)
-        elif folder == path:
-            self._add([self._local(path, real, named=True)])
-        else:
-            raise walk.missing(path, self._guard)
+            raise walk.missing(place.path, self._guard)
 
-    def _find_inside(self, path: Path, folder: Walk, pattern: Pattern) -> None:
+    def _find_inside(self, place: Place) -> None:
+        folder = Walk(place.folder, place.real, self._guard, self._stop)
+        pattern = place.pattern
         files = []
         self._oversized = None
         media = self._purpose.media_in_folders or SUFFIX.search(pattern[-1]) is not None
@@ -412,7 +390,7 @@ class FileSelection:
             left = folder.skipped.sentence()
             if folder.otherwise_cased:
                 left += f" Capitals count: {display(min(folder.otherwise_cased))} is there."
-            raise self._oversized or walk.missing(path, self._guard, left.strip())
+            raise self._oversized or walk.missing(place.path, self._guard, left.strip())
         self._add(sorted(files, key=lambda file: file.path.parts))
 
     def _add(self, files: Sequence[File]) -> None:
@@ -425,7 +403,7 @@ class FileSelection:
 
     def _local(self, path: Path, real: Path, *, named: bool, media: bool = True) -> File:
         def opened() -> BinaryIO:
-            return _open(path, real, self._guard)
+            return open_named(path, real, self._guard)
 
         return File(short(path), real, opened, named, media, path=path)
 
@@ -467,7 +445,7 @@ class FileSelection:
     def _skipping(self, file: File, skipped: Skipped) -> Generator[None]:
         """What the caller named is refused, what was only found is skipped."""
         try:
-            with _readable(file.label):
+            with readable(file.label):
                 yield
         except OpenRouterError as error:
             if file.named or error.code not in SKIPS:
@@ -539,8 +517,12 @@ class FileSelection:
             )
 
 
-def _open(path: Path, real: Path, guard: Guard) -> BinaryIO:
-    with _readable(short(path)):
+def open_named(path: Path, real: Path, guard: Guard) -> BinaryIO:
+    """Open the file at a real path that was allowed, which the caller spelled as `path`. Blocks.
+
+    Raises `NOT_FOUND`, `UNSUPPORTED_FORMAT`, `UNSAFE_PATH`.
+    """
+    with readable(short(path)):
         try:
             opened = open_file(real)
         except (FileNotFoundError, NotADirectoryError):
@@ -556,7 +538,7 @@ def _open(path: Path, real: Path, guard: Guard) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def _readable(label: str) -> Generator[None]:
+def readable(label: str) -> Generator[None]:
     """Tell why the system does not let a file be read."""
     try:
         yield

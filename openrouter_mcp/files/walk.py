@@ -9,6 +9,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from openrouter_mcp.errors import Code, OpenRouterError
@@ -16,6 +17,7 @@ from openrouter_mcp.files.gitignore import MOST_BYTES, Ignores
 from openrouter_mcp.files.sandbox import (
     Entry,
     Guard,
+    absolute,
     contents,
     display,
     home,
@@ -111,7 +113,57 @@ def split(path: Path) -> tuple[Path, Pattern]:
     return Path(*parts[:first]), pattern
 
 
-def meant(path: Path, guard: Guard) -> Path:
+@dataclass(frozen=True)
+class Place:
+    """What one name means: a file, or files in a folder."""
+
+    path: Path
+    """All of it, as it was spelled."""
+    folder: Path
+    """The part of it before the first wildcard."""
+    real: Path
+    """The real path of the folder, or of the file."""
+    pattern: Pattern
+    """Which files in the folder."""
+
+
+def spellings(name: str, guard: Guard) -> list[str]:
+    """The names that braces stand for, as a shell has it; those that are there are literal. Blocks.
+
+    Raises `INVALID_INPUT` for more than 100, `UNSAFE_PATH`.
+    """
+
+    def is_there(part: str) -> bool:
+        path = absolute(part)
+        guard.resolve(path)
+        return os.path.lexists(_meant(path, guard))
+
+    there, brace = 0, name.find("{")
+    slash = name.find("/", brace) if brace >= 0 else -1
+    while slash >= 0 and is_there(name[:slash]):
+        there = slash + 1
+        slash = name.find("/", there)
+    names = [name[:there] + each for each in alternatives(name[there:])]
+    return [name] if names != [name] and is_there(name) else names
+
+
+def locate(name: str, guard: Guard) -> Place:
+    """What a name means, which need not exist. Blocks.
+
+    Raises `INVALID_INPUT`, `UNSAFE_PATH`.
+    """
+    path = absolute(name)
+    # Before anything is looked up: a refusal must not tell what exists.
+    real = guard.resolve(path)
+    if (meant := _meant(path, guard)) != path:
+        path, real = meant, guard.resolve(meant)
+    folder, pattern = split(path)
+    if not pattern or os.path.lexists(path):
+        return Place(path, path, real, ALL_INSIDE)
+    return Place(path, folder, guard.resolve(folder), pattern)
+
+
+def _meant(path: Path, guard: Guard) -> Path:
     """The path itself, or the only one there is that it can mean.
 
     Some systems put spaces and accents into names that nobody can type. Blocks.
@@ -261,7 +313,9 @@ class Walk:
 def _matches(name: str, segment: str) -> bool:
     if len(segment) > LONGEST_SEGMENT:
         return False
-    return segment == "**" or fnmatch.fnmatch(name, segment)
+    if segment == "**" or fnmatch.fnmatch(name, segment):
+        return True
+    return not name.isascii() and fnmatch.fnmatch(_typed(name), _typed(segment))
 
 
 def _spells(name: str, segment: str) -> bool:

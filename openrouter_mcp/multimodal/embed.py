@@ -23,10 +23,10 @@ from openrouter_mcp.app import App
 from openrouter_mcp.completions import options as request_options
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import fetch, sandbox, save, walk
-from openrouter_mcp.files.attach import check_names
+from openrouter_mcp.files.attach import check_names, open_named, readable
 from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.files.save import Destination, destination
-from openrouter_mcp.files.walk import Walk
+from openrouter_mcp.files.walk import Place, Walk
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import prices
 from openrouter_mcp.models.catalogue import NOT_NAMED, unreadable
@@ -311,16 +311,14 @@ async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None
     Raises `INVALID_INPUT` for vectors of different models, and `UNSAFE_PATH`, `NOT_FOUND`,
     `UNSUPPORTED_FORMAT`, `TOO_LARGE`.
     """
+    check_names(settings, len(names))
     found: list[tuple[str, Vectors]] = []
     rest: list[str] = []
-    check_names(settings, len(names))
-    names = await asyncio.to_thread(lambda: [n for name in names for n in _files(settings, name)])
-    each_loaded = await asyncio.to_thread(lambda: [_load(settings, name) for name in names])
-    for name, loaded in zip(names, each_loaded, strict=True):
-        if loaded:
-            found.append((name, loaded))
-        else:
-            rest.append(name)
+    for loaded, others in await asyncio.to_thread(
+        lambda: [_saved(name, Guard(settings)) for name in names]
+    ):
+        found += loaded
+        rest += others
     if not found:
         return None, rest
     kinds = {(each.model, each.dimensions) for _, each in found}
@@ -336,43 +334,46 @@ async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None
     return Vectors(found[0][1].model, rows, documents), rest
 
 
-def _files(settings: Settings, name: str) -> list[str]:
-    """The files that a glob of vectors means; else the name itself. Blocks."""
-    if fetch.is_address(name) or not name.strip().strip("\"'`").lower().endswith(JSONL):
-        return [name]
-    path, guard = sandbox.absolute(name), Guard(settings)
-    guard.resolve(path)
-    folder, pattern = walk.split(path)
-    if not pattern or not sandbox.is_folder(folder):
-        return [name]
-    found = Walk(folder, guard.resolve(folder), guard, threading.Event()).files(pattern)
-    paths = sorted(str(path) for path, _ in found)
-    return paths if any(_load(settings, each) for each in paths) else [name]
+def _saved(name: str, guard: Guard) -> tuple[list[tuple[str, Vectors]], list[str]]:
+    """The vectors in the files that a name means, and the names of the others. Blocks."""
+    if fetch.is_address(name) or not name.strip().strip("\"'`").lower().endswith((NPY, JSONL)):
+        return [], [name]
+    loaded, others = [], []
+    for spelling in walk.spellings(name, guard):
+        for path, real in _files(walk.locate(spelling, guard), guard):
+            if vectors := _load(path, real, guard):
+                loaded.append((str(path), vectors))
+            else:
+                others.append(str(path))
+    return (loaded, others) if loaded else ([], [name])
 
 
-def _load(settings: Settings, name: str) -> Vectors | None:
+def _files(place: Place, guard: Guard) -> list[tuple[Path, Path]]:
+    """A file, or what a glob finds: paths as they were spelled, and real ones. Blocks."""
+    if place.folder == place.path:
+        return [] if sandbox.is_folder(place.real) else [(place.path, place.real)]
+    walked = Walk(place.folder, place.real, guard, threading.Event())
+    return sorted(walked.files(place.pattern))
+
+
+def _load(path: Path, real: Path, guard: Guard) -> Vectors | None:
     """The vectors in one file; None if it is a file of another kind. Blocks."""
-    if fetch.is_address(name) or walk.split(sandbox.absolute(name))[1]:
-        return None
-    suffix = Path(name.strip().strip("\"'`")).suffix.lower()
-    if suffix not in {NPY, JSONL}:
-        return None
-    path = sandbox.absolute(name)
-    if suffix == NPY:
+    if path.suffix.lower() == NPY:
         raise _unsearchable(path, "a .npy file names neither its model nor its texts")
-    guard = Guard(settings)
-    try:
-        head = _read(guard, path, HEAD)
+    with readable(sandbox.display(path)), open_named(path, real, guard) as file:
+        head = file.read(HEAD)
         if not (b'"model"' in head and b'"embedding"' in head):
             return None
-        return parse_jsonl(_whole(guard, path))
+        data = head + file.read(LARGEST + 1 - len(head))
+    if len(data) > LARGEST:
+        raise OpenRouterError(
+            Code.TOO_LARGE,
+            f"{sandbox.display(path)} has more than {LARGEST:,} bytes. Search a part of it.",
+        )
+    try:
+        return parse_jsonl(data)
     except ValueError as error:
         raise _unsearchable(path, str(error)) from None
-    except OSError as error:
-        raise OpenRouterError(
-            Code.NOT_FOUND,
-            f"{sandbox.display(path)} cannot be read ({error.strerror}). Check the path.",
-        ) from None
 
 
 def _unsearchable(path: Path, reason: str) -> OpenRouterError:
@@ -381,21 +382,6 @@ def _unsearchable(path: Path, reason: str) -> OpenRouterError:
         f"{sandbox.display(path)} cannot be searched: {reason}. Name a {JSONL} file that "
         "embed_texts saved, or embed the documents anew.",
     )
-
-
-def _whole(guard: Guard, path: Path) -> bytes:
-    data = _read(guard, path, LARGEST + 1)
-    if len(data) > LARGEST:
-        raise OpenRouterError(
-            Code.TOO_LARGE,
-            f"{sandbox.display(path)} has more than {LARGEST:,} bytes. Search a part of it.",
-        )
-    return data
-
-
-def _read(guard: Guard, path: Path, most: int) -> bytes:
-    with sandbox.open_file(guard.resolve(path)) as file:
-        return file.read(most)
 
 
 def vector(embedding: object) -> Vector:

@@ -51,6 +51,13 @@ async def test_accents_in_one_piece_or_two_are_the_same(work: Path, there, typed
     assert await texts(unicodedata.normalize(typed, "Überblick é.txt")) == ["text"]
 
 
+async def test_wildcards_find_what_is_typed_otherwise(work: Path) -> None:
+    for name in ("Screenshot 9.41\u202fAM.txt", "Screenshot 9.42 AM.txt", "e\u0301 9 AM.txt"):
+        (work / name).write_text(name)
+    assert len(await texts("Screenshot* AM.txt")) == 2
+    assert len(await texts("\xe9*.txt")) == len(await texts("[\xe9x]*.txt")) == 1
+
+
 async def test_what_could_mean_two_is_not_guessed(work: Path) -> None:
     (work / "a\xa0b.txt").write_text("one")
     (work / "a\u202fb.txt").write_text("two")

@@ -93,7 +93,7 @@ def test_a_text_that_is_too_long_goes_alone() -> None:
 
 
 async def test_more_names_than_can_be_looked_for_are_refused_unseen(monkeypatch) -> None:
-    monkeypatch.setattr(embed, "_load", lambda _settings, name: pytest.fail(f"looked at {name}"))
+    monkeypatch.setattr(embed, "_load", lambda *looked: pytest.fail(f"looked at {looked}"))
     with pytest.raises(OpenRouterError) as caught:
         await embed.load(Settings(), [f"{number}.jsonl" for number in range(200_000)])
     assert caught.value.code == Code.TOO_LARGE

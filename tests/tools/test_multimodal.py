@@ -235,6 +235,18 @@ async def test_saved_vectors_are_searched_without_paying_for_them_again(
     assert paid(simulator)[-1].body["input"] == ["red fox"]
 
 
+@pytest.mark.parametrize("typed", ["my vectors é.jsonl", "{my vectors,é}*.jsonl", "m?*.jsonl"])
+async def test_saved_vectors_are_found_by_any_spelling_of_their_name(
+    client, simulator, output, typed
+) -> None:
+    await call(client, "embed_texts", texts=FOXES)
+    (output / "vectors.jsonl").rename(output / "my\xa0vectors e\u0301.jsonl")
+    (output / "é.jsonl").write_text('{"event": "fox seen"}\n')
+    result = await call(client, "embed_texts", files=[str(output / typed)], query="red fox")
+    assert result.structured_content["documents"] == 3 + ("é}" in typed)
+    assert FOXES[0] not in paid(simulator)[-1].body["input"]
+
+
 async def test_saved_vectors_and_new_texts_are_searched_together(client, simulator, output):
     await call(client, "embed_texts", texts=FOXES)
     known = {"files": [str(output / "vectors.jsonl")], "texts": ["snow"], "query": "red fox"}
