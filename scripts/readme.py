@@ -17,6 +17,8 @@ PAGES = {
     "picture": "docs/session.svg",
     "variables": "docs/variables.md",
     "recipes": "docs/recipes.md",
+    "clients": "docs/clients.md",
+    "errors": "docs/errors.md",
     "migrate": "docs/migrate.md",
     "privacy": "docs/privacy.md",
     "security": "SECURITY.md",

@@ -195,13 +195,14 @@ def test_every_setting_is_in_a_group() -> None:
     assert headings == list(settings.GROUPS.values())
 
 
-def test_the_readme_lists_each_error_code() -> None:
-    paragraph = README[README.index("Codes: ") :].split("\n\n")[0]
-    assert re.findall(r"`([A-Z_]+)`", paragraph) == [code.value for code in Code]
+def test_the_page_on_errors_lists_each_code() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert rows == [code.value for code in Code]
 
 
-@pytest.mark.parametrize("page", ["SECURITY.md", "docs/privacy.md"])
-def test_the_pages_on_trust_name_only_variables_that_there_are(page: str) -> None:
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/privacy.md", "docs/recipes.md"])
+def test_the_pages_name_only_variables_that_there_are(page: str) -> None:
     named = set(re.findall(r"OPENROUTER_[A-Z_]+", (ROOT / page).read_text("utf-8")))
     assert named
     assert named <= {settings.variable(name) for name in Settings.model_fields}
@@ -344,7 +345,7 @@ def test_the_address_of_the_project_is_told_once() -> None:
 
 
 def test_no_dated_model_slug_stands_in_the_source() -> None:
-    for source in [*SOURCES, ROOT / "README.md"]:
+    for source in [*SOURCES, ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         assert DATED_SLUG.findall(source.read_text("utf-8")) == [], source
 
 
