@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openrouter_mcp.mcp_client.config import starts_this_server
-from openrouter_mcp.setup import jsonc
+from openrouter_mcp.setup import jsonc, toml
 from openrouter_mcp.setup.clients import CLIENTS, Client
+from openrouter_mcp.setup.config_file import load
 from openrouter_mcp.setup.machine import Machine
 
 NAME = "openrouter"
 """What the entry is called where no other server has that name."""
-BYTE_ORDER_MARK = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -62,24 +61,9 @@ def find_clients(machine: Machine) -> Iterator[tuple[Client, Path]]:
             yield client, path
 
 
-def load(path: Path) -> str:
-    """The text of a configuration without its byte order mark; empty where there is none.
-
-    Raises `ValueError` with what is wrong.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise ValueError(f"it cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
-
-
 def parse(client: Client, text: str) -> dict[str, Any]:
     """What a configuration says. Raises `ValueError` with the line that is wrong."""
-    return tomllib.loads(text) if client.toml else jsonc.parse(text)
+    return toml.parse(text) if client.toml else jsonc.parse(text)
 
 
 def entries(client: Client, document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -108,6 +108,11 @@ class _Document:
             end -= 1
         return max([end, *(stop for _, stop in self.comments if stop <= position)])
 
+    def in_line_comment(self, position: int) -> bool:
+        """Whether what is put in there would be part of a comment that ends with its line."""
+        starts = {end: start for start, end in self.comments}
+        return position in starts and self.text.startswith("//", starts[position])
+
     def indentation(self, position: int) -> str:
         """The blanks at the beginning of a line."""
         start = max(self.text.rfind("\n", 0, position), self.text.rfind("\r", 0, position)) + 1
@@ -152,10 +157,11 @@ def put(text: str, path: Path, value: Any) -> str:
     _parsed(document)
     start = _skipped(document.plain, 0)
     for depth, key in enumerate(path):
-        if document.plain[start] not in "{[":
-            if document.plain.startswith("null", start):
-                return _replaced(document, start, _nested(path[depth:], value))
-            raise ValueError(f"line {document.line(start)}: {path[depth - 1]} is no object")
+        if document.plain.startswith("null", start):
+            return _replaced(document, start, _nested(path[depth:], value))
+        if document.plain[start] != ("[" if isinstance(key, int) else "{"):
+            kind = "list" if isinstance(key, int) else "object"
+            raise ValueError(f"line {document.line(start)}: {path[depth - 1]} is no {kind}")
         found = [item for item in document.items(start) if item.key == key]
         if not found:
             return _inserted(document, start, key, _nested(path[depth + 1 :], value))
@@ -182,6 +188,8 @@ def drop(text: str, path: Path) -> str:
     begin = document.last_before(item.start)
     comma = document.comma(item.end)
     end = item.end if comma is None else comma + 1
+    if not LINE_END.match(text, _skipped(text, end, " \t")) and document.in_line_comment(begin):
+        begin = item.start  # What comes next must not become part of that comment.
     result = text[:begin] + text[end:]
     if comma is None and index > 0:
         before = document.comma(items[index - 1].end)
@@ -192,6 +200,11 @@ def drop(text: str, path: Path) -> str:
         if not text[end:closing].strip():
             result = text[: holder + 1] + text[closing:]
     return result
+
+
+def comments(text: str) -> list[str]:
+    """The comments of a document. Raises `ValueError` for one that never ends."""
+    return [text[start:end] for start, end in _Document(text).comments]
 
 
 def _parsed(document: _Document) -> dict[str, Any]:
