@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from openrouter_mcp import __version__, handshake
 
 if TYPE_CHECKING:
+    import argparse
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from types import FrameType
@@ -48,6 +49,7 @@ def _read_command_line() -> None:
     commands.add_parser("serve", help="serve MCP over stdio (default)")
     demo = commands.add_parser("demo", help="watch a client use the server; simulated without key")
     demo.add_argument("--npx", action="store_true", help="use a server from the npm registry too")
+    _add_install(commands)
     login = commands.add_parser("login", help="get a key with the browser, into the keyring")
     login.add_argument(
         "--no-browser", action="store_true", help="print the address, ask for the code"
@@ -58,6 +60,8 @@ def _read_command_line() -> None:
     arguments = parser.parse_args()
     if arguments.command == "forget":
         sys.exit(_forget(arguments.thread))
+    if arguments.command == "install":
+        sys.exit(_install(arguments))
     if arguments.command == "login":
         sys.exit(_login(browser=not arguments.no_browser))
     if arguments.command == "logout":
@@ -170,6 +174,71 @@ def _forget(thread_id: str) -> int:
     forgotten = asyncio.run(delete())
     print(f"{forgotten} conversation{'s' if forgotten != 1 else ''} deleted.")
     return 0 if forgotten else 1
+
+
+def _add_install(commands: argparse._SubParsersAction) -> None:
+    import argparse
+
+    from openrouter_mcp.setup.clients import CLIENTS
+
+    names = ", ".join(client.id for client in CLIENTS)
+
+    def known(name: str) -> str:
+        if name not in names.split(", "):
+            raise argparse.ArgumentTypeError(f"{name} is none of: {names}")
+        return name
+
+    install = commands.add_parser(
+        "install",
+        help="add this server to the MCP clients on this computer",
+        description="Adds this server to the MCP clients on this computer, and changes nothing "
+        "else in their files. Shows each change and asks before it is made.",
+        epilog=f"Clients: {names}.",
+    )
+    install.add_argument("clients", nargs="*", type=known, metavar="client", help="default: all")
+    install.add_argument(
+        "--client", action="append", type=known, metavar="client", default=[], help="the same"
+    )
+    install.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    install.add_argument("--dry-run", action="store_true", help="show the changes and make none")
+    install.add_argument("--remove", action="store_true", help="take this server out again")
+
+
+def _install(arguments: argparse.Namespace) -> int:
+    from openrouter_mcp import settings
+    from openrouter_mcp.api import keychain
+    from openrouter_mcp.setup import install, launch
+    from openrouter_mcp.setup.machine import Machine
+
+    machine = Machine.this(settings.environment())
+    configuration = settings.load()
+    try:
+        started = launch.current(sys.argv[0], machine.find)
+        stored = keychain.read(configuration.base_url)
+    except keychain.KeychainError:
+        stored = ""
+    except launch.LaunchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    given = configuration.api_key.get_secret_value() if configuration.api_key else ""
+    key = install.Key(stored or given, in_keyring=bool(stored))
+    options = install.Options(
+        (*arguments.clients, *arguments.client), arguments.yes, arguments.dry_run, arguments.remove
+    )
+    terminal = install.Terminal(print, _ask if sys.stdin and sys.stdin.isatty() else None)
+    try:
+        return install.run(machine, options, started, key, terminal)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+def _ask(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        print()
+        return False
 
 
 def _login(*, browser: bool) -> int:

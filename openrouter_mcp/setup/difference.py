@@ -64,6 +64,6 @@ def _shortened(lines: list[str]) -> list[str]:
             start = next((each for each, (one, other) in pairs if one != other), LONGEST)
             begin = max(1, min(start, len(line) - LONGEST // 2) - LONGEST // 4)
             part = line[begin : begin + LONGEST]
-            ends = "…" if begin > 1 else "", "…" if begin + LONGEST < len(line) else ""
+            ends = "..." if begin > 1 else "", "..." if begin + LONGEST < len(line) else ""
             short[index] = f"{line[0]}{ends[0]}{part}{ends[1]}"
     return short

@@ -193,7 +193,7 @@ class _Work:
         if problem:
             self._tell(client, f"its own command failed ({problem}), so the file was changed.")
         kept = f" The file as it was: {copy}." if copy else ""
-        self._tell(client, f"done. {client.reload}{kept}")
+        self._tell(client, "removed." if self.options.remove else f"done. {client.reload}{kept}")
         return True
 
     def _write(self, client: Client, path: Path) -> None:
