@@ -11,6 +11,7 @@ from fastmcp import FastMCP
 from fastmcp.server.lifespan import lifespan
 from fastmcp.tools import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
+from mcp.types import Icon
 
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
@@ -75,6 +76,17 @@ Paid replies end with a receipt; slow calls return a job_id for get_job, so neve
 Is it working: get_account. Spending: get_usage. Manual of OpenRouter: search_docs."""
 
 
+TITLE = "OpenRouter"
+WEBSITE = "https://github.com/openrouter-mcp/openrouter-mcp"
+ICON = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQMAAABJtOi3AAAABlBMVEUeKTv///93/s7jAAAAWElEQVR42m3N"
+    "sQGCMAAEwONTQEc2kE3MKI6im2UUSkvoqMDGTm+B478WLEHF/QjNwLUzbI/ItjJ2MXXcMJ8EYoD5ibGjrC3O"
+    "usQ11UJ5hS6sR2F/l2/04wOtOROacfIb3QAAAABJRU5ErkJggg=="
+)
+"""A way that forks, 32 x 32: every reply of 2026-07-28 holds it, so it is as small as can be."""
+
+
 def build(
     settings: Settings,
     timing: Timing = Timing(),
@@ -106,6 +118,8 @@ def build(
     server = FastMCP(
         NAME,
         version=__version__,
+        website_url=WEBSITE,
+        icons=[Icon(src=ICON, mime_type="image/png", sizes=["32x32"])],
         instructions=INSTRUCTIONS,
         lifespan=share,
         tools=[*offered],
@@ -118,8 +132,10 @@ def build(
     for prompt in (resources.second_opinion, resources.compare, resources.pick_model):
         server.add_prompt(prompt)
     server.add_completion_handler(resources.complete)
-    # FastMCP's own middleware sees no result as it is sent.
-    server._mcp_server.middleware.append(in_its_version)  # noqa: SLF001
+    # FastMCP takes no title, and its own middleware sees no result as it is sent.
+    core = server._mcp_server  # noqa: SLF001
+    core.title = TITLE
+    core.middleware.append(in_its_version)
     return server
 
 

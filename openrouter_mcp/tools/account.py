@@ -36,7 +36,12 @@ REFUSED = {
 }
 
 
-@tool(title="Send feedback", tags={"account"}, annotations=ACTS)
+@tool(
+    title="Send feedback",
+    tags={"account"},
+    annotations=ACTS,
+    hint="complain, rate, bad answer",
+)
 async def send_feedback(
     generation_id: Annotated[Text, Field(description="gen-... of a receipt.")],
     category: Literal[
@@ -65,7 +70,13 @@ async def send_feedback(
     return {"sent": True}
 
 
-@tool(title="Search docs", tags={"account"}, annotations=LOOK_UP, output_schema=None)
+@tool(
+    title="Search docs",
+    tags={"account"},
+    annotations=LOOK_UP,
+    output_schema=None,
+    hint="documentation, manual, API reference, help, how to",
+)
 async def search_docs(
     page: Text = "",
     query: Text = "",
@@ -85,7 +96,12 @@ async def search_docs(
     return replies.found(await docs.search(query))
 
 
-@tool(title="Get account", tags={"account"}, annotations=LOOK_UP)
+@tool(
+    title="Get account",
+    tags={"account"},
+    annotations=LOOK_UP,
+    hint="credits left, balance, API key, quota, billing, status",
+)
 async def get_account(app: App = CurrentApp) -> dict[str, Any]:
     """Is it working? Key, credits, limits, free quota, budgets, health. Never billed."""
     from openrouter_mcp.account.overview import overview
@@ -93,7 +109,12 @@ async def get_account(app: App = CurrentApp) -> dict[str, Any]:
     return await overview(app)
 
 
-@tool(title="Get usage", tags={"account"}, annotations=LOOK_UP)
+@tool(
+    title="Get usage",
+    tags={"account"},
+    annotations=LOOK_UP,
+    hint="spend, spent, costs, bill, money, tokens used",
+)
 async def get_usage(
     days: Annotated[int, Field(ge=1, le=365)] = 7,
     by: Literal["model", "tool", "day"] = "model",
@@ -106,7 +127,12 @@ async def get_usage(
     return await usage(app, days, by, limit)
 
 
-@tool(title="Get generation", tags={"account"}, annotations=LOOK_UP)
+@tool(
+    title="Get generation",
+    tags={"account"},
+    annotations=LOOK_UP,
+    hint="trace, debug, which provider answered, cost of a call",
+)
 async def get_generation(
     generation_id: Annotated[Text, Field(description="gen-... of a receipt.")],
     content: Annotated[bool, Field(description="Prompt and answer too, where logged.")] = False,
@@ -118,7 +144,13 @@ async def get_generation(
     return await generation(app, generation_id, content=content)
 
 
-@tool(title="Get job", tags={"account"}, annotations=ACTS, output_schema=None)
+@tool(
+    title="Get job",
+    tags={"account"},
+    annotations=ACTS,
+    output_schema=None,
+    hint="job status, wait, poll, result, background",
+)
 async def get_job(
     job_id: Annotated[Text, Field(description="Empty = list the jobs.")] = "",
     wait: Annotated[float, Field(ge=0, description="Seconds.")] = 45,

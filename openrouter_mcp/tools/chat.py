@@ -18,7 +18,15 @@ from openrouter_mcp.tools.arguments import JsonObject, Messages, Text, Texts, To
 from openrouter_mcp.tools.context import LOOK_UP, PAID, CurrentApp, CurrentProgress, tool
 
 
-@tool(title="Chat", tags={"chat"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Chat",
+    tags={"chat"},
+    annotations=PAID,
+    output_schema=None,
+    hint="second opinion, ask another model or LLM, gpt, claude, gemini, deepseek, grok, llama, "
+    "qwen, mistral, translate, summarize, review, web search",
+    always_load=True,
+)
 async def chat(
     model: Annotated[
         Text, Field(description="Id or loose name (opus, gemini flash); empty = default.")
@@ -53,7 +61,7 @@ async def chat(
         JsonObject,
         Field(
             description="Any OpenRouter parameter: temperature, provider, plugins, tools, "
-            "service_tier...; also cache (true, seconds, refresh), include_reasoning."
+            "service_tier, cache (true, seconds, refresh), include_reasoning..."
         ),
     ] = {},
     app: App = CurrentApp,
@@ -82,7 +90,13 @@ async def chat(
     return await app.paid_calls.carry_out(ChatCall(app, asked), progress, dry_run=dry_run)
 
 
-@tool(title="Compare models", tags={"chat"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Compare models",
+    tags={"chat"},
+    annotations=PAID,
+    output_schema=None,
+    hint="side by side, gpt vs gemini vs deepseek, best answer, vote, judge",
+)
 async def compare_models(
     *,
     models: Annotated[
@@ -115,7 +129,13 @@ async def compare_models(
     return await app.paid_calls.carry_out(comparison, progress, dry_run=dry_run)
 
 
-@tool(title="Complete text", tags={"chat"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Complete text",
+    tags={"chat"},
+    annotations=PAID,
+    output_schema=None,
+    hint="autocomplete, continue a text, fill in the middle, base model",
+)
 async def complete_text(
     *,
     model: Text = "",
@@ -128,7 +148,7 @@ async def complete_text(
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
-    """Raw text completion, for base models; for questions use chat."""
+    """Raw text completion, for base models; questions are for chat."""
     from openrouter_mcp.chat.conversation import plan_completion
     from openrouter_mcp.completions.request import CallerRequest
 
@@ -145,7 +165,13 @@ async def complete_text(
     return await app.paid_calls.carry_out(completion, progress, dry_run=dry_run)
 
 
-@tool(title="Run agent", tags={"chat"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Run agent",
+    tags={"chat"},
+    annotations=PAID,
+    output_schema=None,
+    hint="delegate, subagent, sub-agent, agent of another model, autonomous, tool use",
+)
 async def run_agent(
     *,
     model: Text = "",
@@ -170,7 +196,13 @@ async def run_agent(
     return await app.paid_calls.carry_out(delegation, progress, dry_run=dry_run)
 
 
-@tool(title="List threads", tags={"chat"}, annotations=LOOK_UP, output_schema=None)
+@tool(
+    title="List threads",
+    tags={"chat"},
+    annotations=LOOK_UP,
+    output_schema=None,
+    hint="conversation history, earlier chats, resume",
+)
 async def list_threads(
     thread_id: Annotated[Text, Field(description="Show this one in full.")] = "",
     app: App = CurrentApp,

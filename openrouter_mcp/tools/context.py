@@ -25,12 +25,21 @@ LOOK_UP = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=True
 )
 
+SEARCH_HINT = "anthropic/searchHint"
+ALWAYS_LOAD = "anthropic/alwaysLoad"
+"""Names in the `_meta` of a tool."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def tool(**fields: Any) -> Callable[[Function], Function]:
-    """FastMCP's `tool`, with the docstring moved into the description."""
-    return _described(tools.tool, fields)
+def tool(*, hint: str, always_load: bool = False, **fields: Any) -> Callable[[Function], Function]:
+    """FastMCP's `tool`, with the docstring moved into the description.
+
+    `hint` has the words with which people look for it, where a client searches tools instead of
+    loading them all; `always_load` is for the few that it is to load all the same.
+    """
+    meta = {SEARCH_HINT: hint, **({ALWAYS_LOAD: True} if always_load else {})}
+    return _described(tools.tool, {**fields, "meta": meta})
 
 
 def prompt(**fields: Any) -> Callable[[Function], Function]:

@@ -18,7 +18,12 @@ Sort = Literal[
 # fmt: on
 
 
-@tool(title="Find models", tags={"models"}, annotations=LOOK_UP)
+@tool(
+    title="Find models",
+    tags={"models"},
+    annotations=LOOK_UP,
+    hint="cheapest model, free models, price list, catalogue, LLMs, gpt, claude, gemini, deepseek",
+)
 async def find_models(
     input: Annotated[Texts, Field(description="text, image, file, audio, video.")] = [],
     output: Annotated[
@@ -76,7 +81,12 @@ async def find_models(
     return page
 
 
-@tool(title="Get model", tags={"models"}, annotations=LOOK_UP)
+@tool(
+    title="Get model",
+    tags={"models"},
+    annotations=LOOK_UP,
+    hint="price of a model, context length, parameters, uptime, latency",
+)
 async def get_model(
     model: Annotated[Text, Field(description="Id or loose name.")], app: App = CurrentApp
 ) -> ModelCard:
@@ -97,7 +107,13 @@ async def get_model(
     return answer
 
 
-@tool(title="Recommend models", tags={"models"}, annotations=LOOK_UP)
+@tool(
+    title="Recommend models",
+    tags={"models"},
+    annotations=LOOK_UP,
+    hint="best model, cheapest model, which model, choose, pick an LLM",
+    always_load=True,
+)
 async def recommend_model(
     *,
     needs: Annotated[
@@ -119,7 +135,12 @@ async def recommend_model(
     return await advice.advise(app.catalogue, app.market, request, time.time())
 
 
-@tool(title="Get rankings", tags={"models"}, annotations=LOOK_UP)
+@tool(
+    title="Get rankings",
+    tags={"models"},
+    annotations=LOOK_UP,
+    hint="leaderboard, benchmark, top models, most popular",
+)
 async def get_rankings(
     kind: Literal["benchmarks", "models", "apps", "tasks", "sessions"],
     category: Annotated[
@@ -145,7 +166,12 @@ async def get_rankings(
     return await rankings.ranking(snapshot, app.market, request, time.time())
 
 
-@tool(title="List providers", tags={"models"}, annotations=LOOK_UP)
+@tool(
+    title="List providers",
+    tags={"models"},
+    annotations=LOOK_UP,
+    hint="privacy, data retention, GDPR, country, hosting",
+)
 async def list_providers(
     query: Annotated[Text, Field(description="Part of a name, or a country (US).")] = "",
     app: App = CurrentApp,

@@ -41,7 +41,13 @@ def _structured(
     return result
 
 
-@tool(title="Rerank documents", tags={"multimodal"}, annotations=PAID, output_schema=RERANKED)
+@tool(
+    title="Rerank documents",
+    tags={"multimodal"},
+    annotations=PAID,
+    output_schema=RERANKED,
+    hint="rank, relevance, sort documents, rag",
+)
 async def rerank_documents(
     *,
     model: Model = "",
@@ -66,7 +72,13 @@ async def rerank_documents(
     return _structured(await app.paid_calls.carry_out(plan, progress, dry_run=dry_run))
 
 
-@tool(title="Embed texts", tags={"multimodal"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Embed texts",
+    tags={"multimodal"},
+    annotations=PAID,
+    output_schema=None,
+    hint="vector, embeddings, semantic search, similarity, rag",
+)
 async def embed_texts(
     model: Model = "",
     max_cost: Usd = 0,
@@ -105,7 +117,13 @@ async def embed_texts(
     return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
-@tool(title="Generate image", tags={"multimodal"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Generate image",
+    tags={"multimodal"},
+    annotations=PAID,
+    output_schema=None,
+    hint="draw, picture, illustration, logo, icon, photo, edit image, text to image",
+)
 async def generate_image(
     *,
     model: Model = "",
@@ -149,7 +167,13 @@ async def generate_image(
     return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
-@tool(title="Generate audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Generate audio",
+    tags={"multimodal"},
+    annotations=PAID,
+    output_schema=None,
+    hint="text to speech, tts, read aloud, voice, narrate, music, song, sound effect",
+)
 async def generate_audio(
     *,
     model: Annotated[
@@ -183,7 +207,13 @@ async def generate_audio(
     return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
-@tool(title="Transcribe audio", tags={"multimodal"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Transcribe audio",
+    tags={"multimodal"},
+    annotations=PAID,
+    output_schema=None,
+    hint="transcribe, speech to text, stt, subtitles, captions, srt, dictation, meeting",
+)
 async def transcribe_audio(
     *,
     model: Model = "",
@@ -215,7 +245,14 @@ async def transcribe_audio(
     return await app.paid_calls.carry_out(plan, progress, dry_run=dry_run)
 
 
-@tool(title="Analyze media", tags={"multimodal"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Analyze media",
+    tags={"multimodal"},
+    annotations=PAID,
+    output_schema=None,
+    hint="describe image, picture, photo, screenshot, ocr, read a pdf, document, watch a video, "
+    "listen, vision",
+)
 async def analyze_media(
     *,
     model: Annotated[Text, Field(description="Empty = a popular one that takes them all.")] = "",
@@ -250,7 +287,13 @@ async def analyze_media(
     return await app.paid_calls.carry_out(call, progress, dry_run=dry_run)
 
 
-@tool(title="Generate video", tags={"multimodal"}, annotations=PAID, output_schema=None)
+@tool(
+    title="Generate video",
+    tags={"multimodal"},
+    annotations=PAID,
+    output_schema=None,
+    hint="video, clip, film, animation, text to video, image to video",
+)
 async def generate_video(
     model: Model = "",
     max_cost: Usd = 0,

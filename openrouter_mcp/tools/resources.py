@@ -10,20 +10,24 @@ from mcp.types import (
     PromptReference,
     ResourceTemplateReference,
 )
+from pydantic import Field
 
 from openrouter_mcp.app import App
 from openrouter_mcp.progress import Progress
 from openrouter_mcp.tools.context import CurrentApp, CurrentProgress, prompt, resource
 
+JSON = "application/json"
 COMPLETIONS = 50
 LONGEST_TYPED = 2000
 """Characters; every completion begins with what is typed already."""
 MODEL_ARGUMENTS = {"model", "models", "id"}
 
 
-@resource("openrouter://models/{id*}", name="Model", mime_type="application/json")
+@resource(
+    "openrouter://models/{id*}", name="Model", title="Model by id", mime_type="application/json"
+)
 async def model(id: str, app: App = CurrentApp) -> str:
-    """One model in full, as get_model tells it."""
+    """One model in full, as get_model tells it; {id} is its id or a loose name."""
     from openrouter_mcp.models import search
 
     snapshot = await app.catalogue.models()
@@ -32,23 +36,32 @@ async def model(id: str, app: App = CurrentApp) -> str:
     return json.dumps(card, ensure_ascii=False)
 
 
-@resource("openrouter://jobs/{id}", name="Job", mime_type="text/plain")
+@resource("openrouter://jobs/{id}", name="Job", title="Job by id", mime_type="text/plain")
 async def job(id: str, app: App = CurrentApp, progress: Progress = CurrentProgress) -> str:
-    """A job as it stands now, or its result."""
+    """A job as it stands now, or its result; {id} is the job_id of a reply."""
     result = await app.jobs.get(id, 0, progress)
     return "\n".join(getattr(block, "text", "") for block in result.content)
 
 
-@resource("openrouter://threads/{id}", name="Conversation", mime_type="application/json")
+@resource(
+    "openrouter://threads/{id}",
+    name="Conversation",
+    title="Conversation by id",
+    mime_type="application/json",
+)
 async def thread(id: str, app: App = CurrentApp) -> str:
-    """A conversation's messages."""
+    """A conversation's messages; {id} is its thread_id, as list_threads tells it."""
     _, messages = await app.threads.show(id)
     return json.dumps(list(messages), ensure_ascii=False)
 
 
 @prompt(title="Second opinion")
-def second_opinion(model: str = "") -> str:
-    """Ask another model (a loose name will do) about the work at hand and weigh what it says."""
+def second_opinion(
+    model: str = Field(
+        "", title="Model", description="Id or loose name; empty = a strong one is chosen."
+    ),
+) -> str:
+    """Ask another model about the work at hand and weigh what it says."""
     whom = f'model "{model}"' if model else "a strong model of another maker (recommend_model)"
     return (
         f"Get a second opinion with the chat tool from {whom}. Give it the question, the relevant "
@@ -58,8 +71,13 @@ def second_opinion(model: str = "") -> str:
 
 
 @prompt(title="Compare models")
-def compare(question: str, models: str = "") -> str:
-    """Ask several models (separated by commas; empty = a spread) the same and judge the answers."""
+def compare(
+    question: str = Field(title="Question", description="What each of them is asked."),
+    models: str = Field(
+        "", title="Models", description="Separated by commas; empty = a sensible spread."
+    ),
+) -> str:
+    """Ask several models the same and judge the answers."""
     whom = f"these models: {models}" if models else "a sensible spread of models"
     return (
         f"Use compare_models to ask {whom} the following, with a judge of your choice: {question}\n"
@@ -68,7 +86,9 @@ def compare(question: str, models: str = "") -> str:
 
 
 @prompt(title="Pick a model")
-def pick_model(task: str) -> str:
+def pick_model(
+    task: str = Field(title="Task", description="What the model is to do, in words."),
+) -> str:
     """Find the model that fits a task, on live data."""
     return (
         f"Which model should I use for this: {task}\n"
