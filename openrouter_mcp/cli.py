@@ -55,6 +55,9 @@ def _read_command_line() -> None:
         "--no-browser", action="store_true", help="print the address, ask for the code"
     )
     commands.add_parser("logout", help="take the key out of the keyring")
+    diagnosis = commands.add_parser("doctor", help="find out what does not work, and what mends it")
+    diagnosis.add_argument("--json", action="store_true", help="print JSON")
+    diagnosis.add_argument("--call", action="store_true", help="ask a free model too")
     forget = commands.add_parser("forget", help="delete kept conversations")
     forget.add_argument("thread", help='id of a conversation, or "all"')
     arguments = parser.parse_args()
@@ -64,6 +67,10 @@ def _read_command_line() -> None:
         sys.exit(_install(arguments))
     if arguments.command == "login":
         sys.exit(_login(browser=not arguments.no_browser))
+    if arguments.command == "doctor":
+        from openrouter_mcp.setup import doctor
+
+        sys.exit(doctor.run(as_json=arguments.json, call=arguments.call))
     if arguments.command == "logout":
         sys.exit(_logout())
     if arguments.command == "demo":

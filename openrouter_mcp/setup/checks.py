@@ -1,0 +1,284 @@
+"""What `doctor` looks at. Each check says what is there, and how to mend what is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from openrouter_mcp import __version__
+from openrouter_mcp.agent.toolbox import open_toolbox
+from openrouter_mcp.app import App
+from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.files.sandbox import absolute
+from openrouter_mcp.mcp_client.servers import McpServer
+from openrouter_mcp.money import dollars
+from openrouter_mcp.programs import COMMAND, distribution_name
+from openrouter_mcp.progress import silent
+from openrouter_mcp.settings import Settings, variable
+from openrouter_mcp.setup.configuration import Entry, Installed
+from openrouter_mcp.setup.machine import Machine
+from openrouter_mcp.text import clean
+
+PATIENCE = 20.0
+"""Seconds for the command of a client to tell its version."""
+INSTALLING = {"linux": "sudo apt install", "macos": "brew install", "windows": "winget install"}
+KEY = variable("api_key")
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the page."""
+
+    topic: str
+    state: Literal["ok", "note", "broken"]
+    text: str
+    mend: str = ""
+    """The command, or the step, that mends what is broken or betters what works."""
+
+
+def ok(topic: str, text: str) -> Finding:
+    """What is as it should be."""
+    return Finding(topic, "ok", text)
+
+
+def note(topic: str, text: str, mend: str) -> Finding:
+    """What works, and could be better."""
+    return Finding(topic, "note", text, mend)
+
+
+def broken(topic: str, text: str, mend: str) -> Finding:
+    """What does not work."""
+    return Finding(topic, "broken", text, mend)
+
+
+def usd(amount: float) -> str:
+    """Dollars for people."""
+    return dollars(Decimal(str(amount)))
+
+
+def installation(machine: Machine) -> Iterator[Finding]:
+    """The version, Python, where both are, and what the name of the command starts. Blocks."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    source = f", installed from {_source()}" if _source() else ""
+    yield ok("version", f"{COMMAND} {__version__}{source}; Python {python} in {sys.prefix}")
+    found = machine.find(COMMAND)
+    if found and (version := _version(found, ())) != __version__:
+        yield broken(
+            "command",
+            f"{found} comes first on the PATH and is not this program: it says {version!r}",
+            f'"{sys.executable}" -m pip uninstall {COMMAND}'
+            if Path(found).parent == Path(sys.executable).parent
+            else f"Uninstall what {found} belongs to, or put this program first on the PATH.",
+        )
+
+
+def clients(installed: list[Installed]) -> Iterator[Finding]:
+    """What the configuration of each client really starts. Blocks."""
+    if not installed:
+        yield note("clients", "no MCP client was found", "See docs/clients.md.")
+    for client in installed:
+        topic, again = client.client.title, f"{COMMAND} install {client.client.id}"
+        if client.problem:
+            yield broken(
+                topic,
+                f"{client.path} cannot be read: {client.problem}",
+                f"Correct that line, then run {again}",
+            )
+        elif client.entry is None:
+            yield note(topic, "does not have this server", again)
+        elif client.entry.disabled:
+            yield note(topic, f"has this server switched off in {client.path}", again)
+        else:
+            yield _started(topic, client.entry, again)
+
+
+def _started(topic: str, entry: Entry, again: str) -> Finding:
+    command = " ".join([entry.command, *entry.args])
+    version = _version(entry.command, entry.args)
+    if version is None:
+        return broken(topic, f"starts `{command}`, which does not run", again)
+    if version != __version__:
+        return broken(topic, f"starts `{command}`, which is {version}, not {__version__}", again)
+    for name in entry.variables:
+        if name == KEY:
+            return ok(topic, f"starts `{command}` with a key of its own")
+    return ok(topic, f"starts `{command}`")
+
+
+def _version(command: str, args: tuple[str, ...]) -> str | None:
+    """The version that a command of this program tells; None where it does not run."""
+    words = [word for word in args if word != "serve"]
+    try:
+        told = subprocess.run(  # noqa: S603 - the user's own configuration starts it too
+            [command, *words, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=True,
+        ).stdout
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return clean(told, 100).removeprefix(COMMAND).strip()
+
+
+def key(account: Json, configured: list[Installed]) -> Iterator[Finding]:
+    """Whether the key works, where it is from, and what is left of its limits."""
+    told = account["key"]
+    if told["works"]:
+        left = told.get("limit_remaining")
+        limit = "no limit" if left is None else f"{usd(left)} left of its limit"
+        yield ok("key", f"{told.get('label', '')} from {told['from']} works; {limit}")
+        if left is not None and left <= 0:
+            yield broken(
+                "key limit", "the key's limit is used up", "Raise it: https://openrouter.ai/keys"
+            )
+    elif not account["openrouter"]["reachable"]:
+        yield note("key", "could not be tried", "See the network.")
+    elif not told.get("from") and any(
+        client.entry and KEY in client.entry.variables for client in configured
+    ):
+        yield note("key", "none here; a client has one of its own", f"{COMMAND} login")
+    else:
+        yield broken("key", told["why"], f"{COMMAND} login")
+    balance = account["credits"].get("balance")
+    if balance is not None and balance <= 0:
+        yield broken("credits", usd(balance), "Buy some: https://openrouter.ai/credits")
+    elif balance is not None:
+        yield ok("credits", usd(balance))
+
+
+def network(account: Json, settings: Settings) -> Iterator[Finding]:
+    """Whether OpenRouter answers, how fast, and by which proxy."""
+    told = account["openrouter"]
+    scheme = urlsplit(settings.base_url).scheme
+    proxy = urlsplit(getproxies().get(scheme, getproxies().get("all", "")))
+    # The address may hold a password.
+    by = f" by the proxy {proxy.hostname}:{proxy.port}" if proxy.hostname else ""
+    if told["reachable"]:
+        yield ok("network", f"{told['address']} answers in {told.get('latency_ms', 0)} ms{by}")
+        return
+    if settings.base_url != Settings.model_fields["base_url"].default:
+        mend = f"unset {variable('base_url')}"
+    elif by:
+        mend = f"unset {scheme.upper()}_PROXY, or correct it"
+    else:
+        mend = "Set HTTPS_PROXY if this network needs a proxy."
+    yield broken("network", f"{told['address']} does not answer{by}: {account['key']['why']}", mend)
+
+
+def folders(account: Json, settings: Settings) -> Iterator[Finding]:
+    """Where state is kept, where files are saved, and what may be read. Blocks."""
+    state = account["state"]
+    if state.get("warning"):
+        mend = f"Set {variable('state_dir')} to another folder, or do what is said here"
+        yield broken("state", state["warning"], mend)
+    else:
+        yield ok("state", state["directory"])
+    output = absolute(str(settings.output_dir))
+    if _is_writable(output):
+        yield ok("output", str(output))
+    else:
+        mend = f"Set {variable('output_dir')} to a folder that you may write to"
+        yield broken("output", f"{output} cannot be written", mend)
+    for folder in settings.input_dirs:
+        path = absolute(str(folder))
+        if not path.is_dir():
+            mend = f"mkdir -p '{path}', or correct {variable('input_dirs')}"
+            yield broken("input", f"{path} is no folder", mend)
+        else:
+            yield ok("input", f"{path} may be read")
+    if not settings.input_dirs:
+        yield ok("input", "home, temporary files and the working directory may be read")
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether a file can be made there, or the folder itself if it is not there yet."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return True
+    except OSError:
+        return False
+
+
+def caps(account: Json) -> Iterator[Finding]:
+    """What may be spent, and what is left of it."""
+    told = account["budgets"]
+    per_day, spent = told["day_cap"], told["day_spent"]
+    limits = {"call": told["per_call_cap"], "session": told["session_cap"], "day": per_day}
+    said = [f"{usd(cap)} a {period}" for period, cap in limits.items() if cap]
+    name = variable("max_cost_per_day")
+    if per_day and spent >= per_day:
+        text = f"{usd(spent)} of {usd(per_day)} are spent today"
+        yield broken("caps", text, f"Wait until midnight (UTC), or set {name}={spent + per_day:g}")
+    elif said:
+        yield ok("caps", f"{', '.join(said)}; today {usd(spent)}")
+    else:
+        yield note("caps", f"none beside the key's own; today {usd(spent)}", f"Set {name}=5")
+
+
+def variables(settings: Settings) -> Iterator[Finding]:
+    """Variables that are not understood."""
+    for problem in settings.problems:
+        name = problem.partition(":")[0]
+        yield broken("variables", problem, f"unset {name}, or correct it")
+    if not settings.problems:
+        yield ok("variables", "all OPENROUTER_* variables are understood")
+
+
+def programs(machine: Machine) -> Iterator[Finding]:
+    """The programs that some kinds of media need."""
+    if found := machine.find("ffmpeg"):
+        yield ok("ffmpeg", found)
+    else:
+        mend = f"{INSTALLING[machine.system]} ffmpeg"
+        yield note("ffmpeg", "not found: long or unusual recordings cannot be transcribed", mend)
+
+
+async def mcp_servers(app: App) -> list[Finding]:
+    """The other MCP servers that run_agent would use, started for a moment."""
+    path = app.settings.mcp_config
+    if path is None:
+        return [ok("run_agent", f"no other MCP servers ({variable('mcp_config')} is not set)")]
+    try:
+        servers = await app.mcp_servers.named([])
+    except OpenRouterError as error:
+        return [broken("run_agent", error.message, f"Correct {path}.")]
+    return list(await asyncio.gather(*(_asked(server, path) for server in servers)))
+
+
+async def _asked(server: McpServer, path: Path) -> Finding:
+    toolbox = await open_toolbox([server], [], [], silent)
+    topic = f"run_agent: {server.name}"
+    if toolbox.absent:
+        return broken(topic, toolbox.absent[0], f"Correct or remove it in {path}.")
+    reading, writing = len(toolbox.offered), len(toolbox.withheld)
+    text = f"{reading + writing} tools, {reading} of them read-only"
+    if reading:
+        return ok(topic, text)
+    return note(topic, text, f"{variable('agent_allow')}='{server.name}__*' allows all of them.")
+
+
+def _source() -> str:
+    """Where this was installed from, as pip recorded it; empty where that is an index."""
+    try:
+        recorded = metadata.distribution(distribution_name()).read_text("direct_url.json")
+        told = json.loads(recorded or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return ""
+    editable = told.get("dir_info", {}).get("editable")
+    return f"{told.get('url', '')}{' (editable)' if editable else ''}"
