@@ -1,4 +1,4 @@
-"""Our own keys, which leave in nothing but the header that is made for them."""
+"""Our own keys: what can be one, and that they leave in nothing but the header made for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,65 @@ SHORTEST = 12
 """Characters of a key; what is shorter is a word that texts may hold by chance."""
 HIDDEN = "[a key of this server]"
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+AROUND = " \t\r\n'\"`,;\u2018\u2019\u201c\u201d\u200b\ufeff"
+"""What is copied along with a key."""
+BEFORE = ("export ", "openrouter_api_key=", "authorization:", "bearer ")
+"""What stands before a key in the files and headers that it is copied from."""
+MARKS = ("sk-or-v1-", "sk-or-", "sk-")
+"""How keys begin."""
+UNFILLED = ("${", "$(", "{{", "%", "<", "[", "...", "\u2026")
+"""What is in no key, but in the places where one is to be put."""
+MEANT = ("yourkey", "yourapi", "youropenrouter", "yourtoken", "keyhere", "changeme", "replaceme")
+MEANT_ALONE = {"key", "apikey", "mykey", "openrouterapikey", "none", "null", "undefined"}
+"""The letters of words that ask for a key."""
+VENDORS = {
+    "sk-ant-": "Anthropic",
+    "sk-proj-": "OpenAI",
+    "sk-svcacct-": "OpenAI",
+    "gsk_": "Groq",
+    "AIza": "Google",
+    "xai-": "xAI",
+    "pplx-": "Perplexity",
+    "hf_": "Hugging Face",
+    "r8_": "Replicate",
+    "ghp_": "GitHub",
+    "github_pat_": "GitHub",
+}
+"""Whose keys begin like that."""
+
+
+def cleaned(key: str) -> str:
+    """A key without what was copied along with it."""
+    before = ""
+    while key != before:
+        before, key = key, key.strip(AROUND)
+        for word in BEFORE:
+            if key.lower().startswith(word):
+                key = key[len(word) :]
+    return key
+
+
+def is_placeholder(key: str) -> bool:
+    """Whether this only stands where a key is to be put."""
+    body = next((key.removeprefix(mark) for mark in MARKS if key.startswith(mark)), key)
+    letters = "".join(filter(str.isalpha, key.lower()))
+    return (
+        not body.strip("xX*_.-")
+        or any(mark in key for mark in UNFILLED)
+        or key.startswith("$")
+        or any(word in letters for word in MEANT)
+        or letters in MEANT_ALONE
+    )
+
+
+def flaw(key: str) -> str:
+    """Why this can be no key of OpenRouter's, to follow where it was found; else empty."""
+    if is_placeholder(key):
+        return "holds a placeholder instead of a key"
+    for mark, vendor in VENDORS.items():
+        if key.startswith(mark):
+            return f"holds a key of {vendor}, which OpenRouter does not know"
+    return "holds a key with blanks or line breaks inside" if len(key.split()) > 1 else ""
 
 
 def held_in(value: Any, keys: Sequence[str]) -> bool:

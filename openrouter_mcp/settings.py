@@ -14,6 +14,7 @@ from pydantic import (
     AliasChoices,
     BeforeValidator,
     Field,
+    ModelWrapValidatorHandler,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -21,10 +22,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from openrouter_mcp import credentials
 from openrouter_mcp.text import parse_json, validation_reason
 
 NAME = "openrouter-mcp"
 PREFIX = "OPENROUTER_"
+KEYS = {"api_key", "management_key"}
 LAST_PORT = 65_535
 MEGABYTE = 1_000_000
 POPULAR = "empty = a popular, well-priced one"
@@ -352,18 +355,38 @@ class Settings(BaseSettings):
     attribution: bool = Field(True, description="false = send no attribution headers at all.")
 
     _problems: tuple[str, ...] = PrivateAttr(())
+    _flaws: dict[str, str] = PrivateAttr(default_factory=dict)
     _own_keys: list[str] = PrivateAttr(default_factory=list)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _drop_blank(cls, variables: dict[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in variables.items() if not (isinstance(v, str) and v.isspace())}
+    def _without_what_is_none(
+        cls, variables: dict[str, Any], handler: ModelWrapValidatorHandler[Settings]
+    ) -> Settings:
+        """Take blanks and what can be no key for unset, and note why it can be none."""
+        given = {k: v for k, v in variables.items() if not (isinstance(v, str) and v.isspace())}
+        flaws, foreign = {}, []
+        for name in KEYS:
+            key = given.get(name)
+            if not isinstance(key, str):
+                continue
+            given[name] = key = credentials.cleaned(key)
+            if flaw := credentials.flaw(key):
+                del given[name]
+                flaws[name] = f"{variable(name)} {flaw}."
+                if not credentials.is_placeholder(key):
+                    foreign.append(key)
+        settings = handler(given)
+        settings._flaws.update(flaws)  # noqa: SLF001 - filled once, here
+        keys = (settings.api_key, settings.management_key)
+        for key in (*foreign, *(key.get_secret_value() for key in keys if key)):
+            settings.add_own_key(key)
+        return settings
 
-    def model_post_init(self, _: object) -> None:
-        """Note the keys that the variables hold."""
-        for key in (self.api_key, self.management_key):
-            if key:
-                self.add_own_key(key.get_secret_value())
+    @property
+    def flaws(self) -> Mapping[str, str]:
+        """By field, why what is in its variable can be no key, and counts as unset: a sentence."""
+        return self._flaws
 
     @property
     def own_keys(self) -> Sequence[str]:

@@ -1,7 +1,11 @@
 """What is missing or wrong in the configuration is told, and nothing is requested in vain."""
 
+import json
+
+import pytest
 from fastmcp import Client
 
+from openrouter_mcp import settings
 from openrouter_mcp.api.client import PUBLIC
 from openrouter_mcp.errors import Code
 from openrouter_mcp.simulator.app import ENDPOINTS
@@ -72,3 +76,88 @@ async def test_without_a_key_nothing_is_asked_that_needs_one(
 async def call_jobs(client: Client) -> list:
     """What `get_job` lists."""
     return (await call(client, "get_job")).meta.get("openrouter/job", [])
+
+
+PLACEHOLDERS = [
+    "sk-or-v1-...",
+    "sk-or-v1-\u2026",
+    "sk-or-v1-xxxxxxxxxxxxxxxx",
+    "sk-or-v1-",
+    "sk-or-v1-your-key-here",
+    "sk-or-v1-<your key>",
+    "${input:openrouter-key}",
+    "${OPENROUTER_API_KEY}",
+    "$OPENROUTER_API_KEY",
+    "$(pass openrouter)",
+    "%OPENROUTER_API_KEY%",
+    "{{openrouter_key}}",
+    "YOUR_KEY",
+    "YOUR_OPENROUTER_API_KEY",
+    "your api key",
+    "<your key>",
+    "[KEY]",
+    "changeme",
+    "undefined",
+    '""',
+]
+OF_OTHERS = ["sk-ant-api03-abcdefghijkl", "sk-proj-abcdefghijkl", "gsk_abcdefghijkl"]
+KEY = "sk-or-v1-" + "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("value", [*PLACEHOLDERS, *OF_OTHERS, "sk-or-v1-0123 456789"])
+def test_what_can_be_no_key_counts_as_unset(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    for name in ("OPENROUTER_API_KEY", "OPENROUTER_MANAGEMENT_KEY"):
+        monkeypatch.setenv(name, value)
+    loaded = settings.load()
+    assert loaded.api_key is loaded.management_key is None
+    assert loaded.problems == ()
+    for field, flaw in loaded.flaws.items():
+        assert flaw.startswith(settings.variable(field))
+        assert value.strip('"') == "" or value not in flaw
+    assert list(loaded.own_keys) == ([] if value in PLACEHOLDERS else [value])
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        " {}\n",
+        '"{}"',
+        "'{}'\r\n",
+        "\u201c{}\u201d",
+        "\ufeff{}\u200b",
+        "Bearer {}",
+        "Authorization: Bearer {}",
+        "OPENROUTER_API_KEY={}",
+        'export OPENROUTER_API_KEY="{}"',
+        "{},",
+    ],
+)
+def test_what_was_copied_along_with_a_key_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", around.format(KEY))
+    loaded = settings.load()
+    assert loaded.api_key is not None
+    assert loaded.api_key.get_secret_value() == KEY
+    assert loaded.flaws == {}
+
+
+@pytest.mark.parametrize("value", ["${input:openrouter-key}", "sk-ant-api03-abcdefghijkl"])
+async def test_what_can_be_no_key_is_told_and_never_sent(
+    configure, connect, simulator, value: str
+) -> None:
+    configure(OPENROUTER_API_KEY=value, OPENROUTER_MANAGEMENT_KEY=value)
+    async with connect() as client:
+        results = {
+            name: await call(client, name, **arguments)
+            for name, arguments in {**KEYED, "get_account": {}}.items()
+        }
+        assert not (await call(client, "find_models", query="opus")).is_error
+    for name, result in results.items():
+        assert value not in json.dumps(result.structured_content) + text(result)
+        assert "OPENROUTER_API_KEY holds a" in text(result), name
+    account = results["get_account"].structured_content
+    assert account["credits"]["why"].startswith("OPENROUTER_MANAGEMENT_KEY holds a")
+    assert asked_with_a_key(simulator) == []
+    assert not any(value in str(request.headers) for request in simulator.requests)

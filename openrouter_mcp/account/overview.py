@@ -10,7 +10,6 @@ from typing import Any
 
 from openrouter_mcp import __version__
 from openrouter_mcp.api import responses
-from openrouter_mcp.api.key import NO_KEY
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.money import parse_usd, usd_number
@@ -70,7 +69,7 @@ async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
         return {"works": False, "why": error.message}, {"reachable": reached}
     latency = {"reachable": True, "latency_ms": round((time.monotonic() - begun) * 1000)}
     if not found:
-        why = f"Look-ups work, paid tools do not. {NO_KEY}"
+        why = f"Look-ups work, paid tools do not. {app.client.key.lack}"
         return {"works": False, "why": why}, latency
     data = responses.mapping(reply, "data")
     known = {name: data[name] for name in KEY_FIELDS if data.get(name) is not None}
@@ -82,13 +81,14 @@ async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 async def _credits(app: App) -> dict[str, Any]:
+    lack = app.settings.flaws.get("management_key", NEED_MANAGEMENT)
     if not (app.settings.management_key or await app.client.key.find()):
-        return {"why": NEED_MANAGEMENT}
+        return {"why": lack}
     try:
         reply = await look_up(app, "/credits", management=True)
     except OpenRouterError as error:
         known = error.http_status in {401, 403}
-        return {"why": NEED_MANAGEMENT if known else error.message}
+        return {"why": lack if known else error.message}
     data = responses.mapping(reply, "data")
     bought, used = parse_usd(data.get("total_credits")), parse_usd(data.get("total_usage"))
     if bought is None or used is None:

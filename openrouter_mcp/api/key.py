@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 """Seconds for a keyring, which may ask the user to unlock it."""
-NO_KEY = (
-    "No OpenRouter key is set. Run `openrouter-mcp login` in a terminal and call again, or create "
-    "a key at https://openrouter.ai/keys, set OPENROUTER_API_KEY in the MCP client's configuration "
-    "and restart this server."
+GET_A_KEY = (
+    "Run `openrouter-mcp login` in a terminal and call again, or create a key at "
+    "https://openrouter.ai/keys, set OPENROUTER_API_KEY in the MCP client's configuration and "
+    "restart this server."
 )
 LOCKED = (
     f"The system's keyring did not answer within {duration(PATIENCE)}. Unlock it and call again, "
@@ -56,8 +56,15 @@ class ApiKey:
         # Since the keyring was asked first, the user may have logged in or unlocked it.
         if found := await self.find() or await self._ask_keyring():
             return found
-        answered = self._question is None or self._question.done()
-        raise OpenRouterError(Code.AUTH, NO_KEY if answered else LOCKED)
+        raise OpenRouterError(Code.AUTH, self.lack)
+
+    @property
+    def lack(self) -> str:
+        """Why there is no key, and what to do."""
+        if self._question and not self._question.done():
+            return LOCKED
+        flaw = self._settings.flaws.get("api_key", "No OpenRouter key is set.")
+        return f"{flaw} {GET_A_KEY}"
 
     async def _ask_keyring(self) -> str:
         question = self._question
