@@ -6,11 +6,12 @@ between it and the wire.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Sequence
 from typing import Any
 
 import mcp.types as mt
-from fastmcp.exceptions import ToolError, ValidationError
+from fastmcp.exceptions import ValidationError
 from fastmcp.prompts import PromptResult
 from fastmcp.resources import ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
@@ -28,6 +29,8 @@ from openrouter_mcp.files import save
 from openrouter_mcp.protocol import versions
 from openrouter_mcp.protocol.wreckage import wreckage
 from openrouter_mcp.text import DEEPEST_JSON, did_you_mean, is_too_deep, nearest, validation_reason
+
+log = logging.getLogger(__name__)
 
 SHOWN_ISSUES = 8
 LONGEST_ADDRESS = 2000
@@ -70,45 +73,37 @@ class Boundary(Middleware):
     async def on_call_tool(
         self,
         context: MiddlewareContext[mt.CallToolRequestParams],
-        call_next: CallNext[mt.CallToolRequestParams, ToolResult],
+        call_next: CallNext[mt.CallToolRequestParams, ToolResult],  # noqa: ARG002
     ) -> ToolResult:
-        """Run a tool. An argument that is null counts as not given."""
-        result = await self._called(context, call_next)
+        """Run a tool. An argument that is null counts as not given.
+
+        FastMCP's own way to the tool would open a store for session state.
+        """
+        given = context.message.arguments or {}
+        arguments = {key: value for key, value in given.items() if value is not None}
+        result = await self._answer(context.message.name, arguments)
         # In the newest protocol it may be a question to the user instead.
         if not isinstance(result, ToolResult):
             return result
         content = results.as_json(result)
+        if credentials.hidden_in_line(content, self._own_keys) != content:
+            result = results.without_keys(result, self._own_keys)
+            content = results.as_json(result)
         if len(content) <= results.LARGEST_REPLY:
             return result
         return results.without_bulk(result, await _saved(context, content))
 
-    async def _called(
-        self,
-        context: MiddlewareContext[mt.CallToolRequestParams],
-        call_next: CallNext[mt.CallToolRequestParams, ToolResult],
-    ) -> ToolResult:
-        name = context.message.name
-        given = context.message.arguments or {}
-        arguments = {key: value for key, value in given.items() if value is not None}
-        message = context.message.model_copy(update={"arguments": arguments})
-        result = await self._answer(name, context.copy(message=message), call_next)
-        return results.without_keys(result, self._own_keys)
-
-    async def _answer(
-        self,
-        name: str,
-        context: MiddlewareContext[mt.CallToolRequestParams],
-        call_next: CallNext[mt.CallToolRequestParams, ToolResult],
-    ) -> ToolResult:
+    async def _answer(self, name: str, arguments: dict[str, Any]) -> ToolResult:
         """The result of a tool, also where it failed."""
         try:
-            self._check(name, context.message.arguments or {})
-            return await call_next(context)
+            self._check(name, arguments)
+            return await self._tools[name].run(arguments)
         except OpenRouterError as error:
             return results.failed(error)
         except ValidationError as error:
             return results.failed(_invalid_arguments(name, error))
-        except ToolError:
+        except Exception:
+            log.exception("%s failed", name)
             message = f"{name} failed. {NEXT_STEP[Code.INTERNAL]}"
             return results.failed(OpenRouterError(Code.INTERNAL, message))
 

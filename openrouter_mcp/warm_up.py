@@ -18,9 +18,6 @@ NEEDED_BY_THE_FIRST_CALL = (
     "filelock",
     "sqlite3",
     "tenacity",
-    # FastMCP's session state, which it asks for at every call.
-    "key_value.aio.adapters.pydantic",
-    "key_value.aio.stores.memory",
 )
 
 

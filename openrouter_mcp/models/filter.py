@@ -147,10 +147,10 @@ def _fits(model: Model, wanted: ModelFilter) -> bool:
         and model.input_modalities.issuperset(wanted.input)
         and (not wanted.output or not model.output_modalities.isdisjoint(wanted.output))
         and all(supports(model, ability) for ability in wanted.supports)
-        and wanted.author.lower() in ("", model.author)
+        and (not wanted.author or wanted.author.lower() == model.author)
         and (not wanted.max_price or _price(model) <= wanted.max_price)
         and model.context_length >= wanted.min_context
-        and (model.is_free or not wanted.free)
+        and (not wanted.free or model.is_free)
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 from openrouter_mcp.api.responses import text, texts
@@ -101,17 +102,21 @@ async def _ranking(market: Market, sort: str) -> list[str]:
 def _in_openrouters_words(snapshot: Snapshot, wanted: ModelFilter) -> ModelFilter:
     """The filter with each word as the catalogue has it. Raises INVALID_INPUT."""
     models = snapshot.models
-    inputs = {name for model in models for name in model.input_modalities}
-    outputs = {name for model in models for name in model.output_modalities}
-    abilities = {name for model in models for name in model.supported_parameters}
-    authors = {model.author for model in models}
+
+    def each(what: str, words: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+        # Most calls filter by little: what they do not name is not gathered.
+        choices = {*known} if words else set()
+        return tuple(one_of(what, word, choices) for word in words)
+
+    inputs = (name for model in models for name in model.input_modalities)
+    outputs = (name for model in models for name in model.output_modalities)
+    abilities = (name for model in models for name in model.supported_parameters)
+    authors = (model.author for model in models)
     return replace(
         wanted,
-        input=tuple(one_of("kind of input", kind(word), inputs) for word in wanted.input),
-        output=tuple(one_of("kind of output", kind(word), outputs) for word in wanted.output),
-        supports=tuple(
-            one_of("parameter", word, abilities | {*ABILITIES, VISION}) for word in wanted.supports
-        ),
+        input=each("kind of input", [kind(word) for word in wanted.input], inputs),
+        output=each("kind of output", [kind(word) for word in wanted.output], outputs),
+        supports=each("parameter", wanted.supports, chain(abilities, ABILITIES, [VISION])),
         author=one_of("author", wanted.author, authors) if wanted.author else "",
         category=one_of("category", wanted.category, CATEGORIES) if wanted.category else "",
     )

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT = 0.25
 """Seconds that one attempt waits for other processes."""
 LOOK = 5.0
-"""Seconds after which a store that nobody uses looks whether its file is still the one."""
+"""Seconds after which a store that nobody uses looks whether its file is still the one.
+
+Each look is twice as late as the one before, so that the process comes to rest.
+"""
+LAST_LOOK = 32 * LOOK
 CLOSING_TIME = 1.0
 """Seconds that the store has, when the server ends, to finish what it was asked for."""
 WRITE_BEHIND = 0.05
@@ -101,7 +105,7 @@ class Store:
         """What was asked for later, each with its number."""
         self._asked = 0
         self._flushing = False
-        self._looking = False
+        self._next_look: asyncio.TimerHandle | None = None
         self._lost_since = 0.0
         self._closing = False
         """Whether nothing is waited for any more."""
@@ -163,9 +167,7 @@ class Store:
 
     def _submit(self, mode: Mode, work: Work[T]) -> Future[T]:
         deadline = time.monotonic() + self._lock_timeout
-        if not self._looking:
-            self._looking = True
-            self._look_later(asyncio.get_running_loop())
+        self._look_in(LOOK)
         last = self._asked
         return self._executor.submit(lambda: self._do(mode, work, last, deadline))
 
@@ -186,13 +188,22 @@ class Store:
             writing = self._executor.submit(self._write_queued, self._asked, time.monotonic())
             writing.add_done_callback(done)
 
-    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look_in(self, seconds: float) -> None:
+        """Look at the file after so many seconds, and some more times unless it is used."""
+
         def look() -> None:
+            self._next_look = None
             if not self._closing:
                 self._executor.submit(self._look)
-                self._look_later(loop)
+                if seconds < LAST_LOOK:
+                    self._look_in(2 * seconds)
 
-        loop.call_later(LOOK, look)
+        loop = asyncio.get_running_loop()
+        if self._next_look:
+            if self._next_look.when() <= loop.time() + seconds:
+                return
+            self._next_look.cancel()
+        self._next_look = loop.call_later(seconds, look)
 
     # Everything below runs in the store's own thread.
 

@@ -541,3 +541,22 @@ async def test_another_process_sees_whether_this_one_lives(store, directory):
     await store.aclose()
     assert not await watcher.alive(store.owner)
     await watcher.aclose()
+
+
+async def test_a_store_that_nobody_uses_comes_to_rest(store, monkeypatch):
+    looks, seconds = [], []
+    monkeypatch.setattr(store, "_look", lambda: looks.append(True))
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def at_once(delay, *call):
+        if delay < 5:
+            return call_later(delay, *call)
+        seconds.append(delay)
+        return call_later(0, *call)
+
+    monkeypatch.setattr(loop, "call_later", at_once)
+    for number in (1, 2):
+        await store.read(threads)
+        await until(lambda number=number: len(looks) == number * 6)
+        assert seconds == [5, 10, 20, 40, 80, 160] * number
