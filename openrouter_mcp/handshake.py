@@ -114,7 +114,7 @@ class Handshake:
         """Pass on a line of the real server, unless the client has that answer already."""
         if self._answered:
             first = self._answered.pop(json.loads(line).get("id"), None)
-            if first and first != line and b'"result":{"tools":[' in first:
+            if self._version and first and first != line and b'"result":{"tools":[' in first:
                 self._output.write(LIST_CHANGED)
             if first:
                 return
@@ -149,9 +149,13 @@ class Handshake:
         """Answer a line if it is of the opening; whether the real server need not see it."""
         request = _request(line)
         if request is None:
+            if b'"id"' in line:
+                # It may be a request all the same, and change what the others are answered.
+                self._era, self._version = self._era or "unknown", ""
             return False
         method, reply = request["method"], self._reply(request)
-        if reply and method != "initialize" and not (self._version and method == "tools/list"):
+        compared = self._version and method == "tools/list"
+        if reply and (method == "server/discover" or (self._era and not compared)):
             self._output.write(_line(request["id"], reply))
             return True
         self._era = self._era or ("modern" if _is_modern(request) else "legacy")
@@ -165,11 +169,13 @@ class Handshake:
         """What the real server would reply; None where only it can tell."""
         method, params = request["method"], request["params"]
         if method == "initialize":
+            # Who shakes hands again does so with the real server, and maybe in another version.
+            self._version = ""
             return None if self._era else self._initialize(params)
         if params.keys() - {"_meta"}:
             return None
         reply, version = None, MODERN
-        if method == "server/discover" or (_is_modern(request) and self._era != "legacy"):
+        if method == "server/discover" or (_is_modern(request) and self._era in {"", "modern"}):
             reply = self._modern(method, params.get("_meta"))
         elif self._version and not _is_modern(request):
             reply, version = self._replies["legacy"].get(method), self._version
