@@ -104,7 +104,8 @@ def page(base_url: str, verifier: str, callback: str = "") -> str:
 
 
 def _from_terminal(base_url: str, verifier: str) -> str:
-    print(f"Open this address in a browser and agree:\n\n  {page(base_url, verifier)}\n")
+    address = page(base_url, verifier)
+    print(f"Open this address in a browser and agree:\n\n  {address}\n", flush=True)
     try:
         typed = input("The code that it shows: ").strip()
     except EOFError:
@@ -118,7 +119,8 @@ def _from_terminal(base_url: str, verifier: str) -> str:
 def _from_browser(base_url: str, verifier: str) -> str:
     with _callback() as (address, codes):
         url = page(base_url, verifier, address)
-        print(f"Agree in the browser. If none opens, open this address yourself:\n\n  {url}\n")
+        told = f"Agree in the browser. If none opens, open this address yourself:\n\n  {url}\n"
+        print(told, flush=True)
         webbrowser.open(url)
         try:
             code = codes.get(timeout=PATIENCE)
