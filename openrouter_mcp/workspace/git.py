@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -172,19 +172,26 @@ class Repository:
         if process.returncode:
             raise failed(arguments[0], said)
 
-    def lines(
-        self, *arguments: str, tree: Path, folder: Path, most: int, seconds: float
-    ) -> Iterator[bytes]:
-        """The first lines that a command writes; it is ended after `most` bytes or `seconds`."""
-        with self._process(arguments, tree, folder) as process:
+    def head(
+        self, *arguments: str, tree: Path, most: int, seconds: float, fine: Collection[int] = (0,)
+    ) -> tuple[bytes, bool]:
+        """The first `most` bytes that a command writes, and whether these are all.
+
+        It is ended after so many `seconds`. Its paths are patterns. Raises `GitError`.
+        """
+        patterns = {"GIT_LITERAL_PATHSPECS": "0"}
+        with self._process(arguments, tree, further=patterns) as process:
             limit = threading.Timer(seconds, process.kill)
             limit.start()
             try:
-                if process.stdout:
-                    yield from process.stdout.read(most).splitlines()
-                process.kill()
+                written = process.stdout.read(most + 1) if process.stdout else b""
+                whole = len(written) <= most and process.wait(seconds) >= 0
+                said = process.stderr.read(most) if whole and process.stderr else b""
             finally:
                 limit.cancel()
+        if whole and process.returncode not in fine:
+            raise failed(arguments[0], said)
+        return written[:most], whole
 
     def close(self) -> None:
         """End what runs, and start nothing any more."""

@@ -44,8 +44,12 @@ WORK = "refs/heads/work"
 """The commit with what the model made; its parent is the folder as it was copied."""
 LARGEST_KEPT = 200_000_000
 """Bytes of what is kept of a workspace for its thread."""
+SEARCH_LIMIT = 20.0
+"""Seconds that one search may take; what a pattern asks for can take for ever."""
 FOLDER = "folder"
 """The file in a kept Git directory that names the folder."""
+Matches = tuple[list[tuple[str, int, str]], bool]
+"""Path, number and text of each line, and whether these are all."""
 T = TypeVar("T")
 
 
@@ -100,20 +104,57 @@ class Scratch:
         self.copied = copying.into(self.tree)
         (self.repository.directory / "index").unlink(missing_ok=True)
         earlier = self._commit_of(WORK)
-        self.base = self._commit(self._snapshot(force=True), [])
+        self.base = self._commit(self.snapshot(force=True), [])
         if earlier:
             self._merge(earlier)
 
     def changes(self) -> list[Change]:
         """What has changed in the copy by now. Blocks."""
-        self._snapshot()
+        self.snapshot()
         return patch.changes(self.repository, self.base, self.tree)
 
-    def add(self, path: str) -> None:
-        """Let a file that the model wrote count, whatever `.gitignore` says. Blocks."""
-        full = str(self.folder.below_top / path)
-        if os.path.lexists(self.tree / full):
-            self.repository.run("add", "--force", "--", full, tree=self.tree, fine=(0, 1))
+    def add(self, *paths: str) -> None:
+        """Let files that the model wrote count, whatever `.gitignore` says. Blocks."""
+        full = [str(self.folder.below_top / path) for path in paths]
+        there = [path for path in full if os.path.lexists(self.tree / path)]
+        if there:
+            self.repository.run("add", "--force", "--", *there, tree=self.tree, fine=(0, 1))
+
+    def counted_below(self, path: str) -> list[str]:
+        """The files at a path, or below it, that count whatever `.gitignore` says. Blocks."""
+        found = self.repository.run("ls-files", "-z", "--", path, tree=self.tree, folder=self.root)
+        return [os.fsdecode(each) for each in found.split(b"\0") if each]
+
+    def found(self, pattern: str, most: int) -> tuple[list[str], bool]:
+        """The files that a glob of Git matches, and whether they are all. Blocks."""
+        self.snapshot()
+        where = f"{Path(self.folder.below_top, pattern).as_posix()}"
+        written, whole = self.repository.head(
+            *("ls-files", "-z", "--", f":(glob){where}"),
+            **{"tree": self.tree, "most": most, "seconds": SEARCH_LIMIT},
+        )
+        paths = os.fsdecode(written).split("\0")[:-1]
+        return [self.below_root(path) for path in paths], whole
+
+    def searched(self, options: Sequence[str], pattern: str, where: str, most: int) -> Matches:
+        """The lines that match, as Git's index has them, so that no link is followed. Blocks."""
+        self.snapshot()
+        below = Path(self.folder.below_top, where).as_posix()
+        written, whole = self.repository.head(
+            *("grep", "--cached", "--line-number", "--null", "-I", "--no-color", "--full-name"),
+            *(*options, "-e", pattern, "--", f":(glob){below}"),
+            **{"tree": self.tree, "most": most, "seconds": SEARCH_LIMIT, "fine": (0, 1)},
+        )
+        lines = [line.split(b"\0", 2) for line in written.split(b"\n")]
+        matches = [
+            (self.below_root(os.fsdecode(path)), int(number), text.decode("utf-8", "replace"))
+            for path, number, text in (line for line in lines if len(line) == 3)
+        ]
+        return matches, whole
+
+    def below_root(self, path: str) -> str:
+        """A path below the top of the repository as one below the folder."""
+        return Path(path).relative_to(self.folder.below_top).as_posix()
 
     def save_patch(self, directory: Path, stem: str) -> SavedFile:
         """Write the patch of what `changes` found last. Blocks."""
@@ -147,7 +188,7 @@ class Scratch:
         with self._lock:
             pass
 
-    def _snapshot(self, *, force: bool = False) -> str:
+    def snapshot(self, *, force: bool = False) -> str:
         """Take the copy as it is into the index; the id of its tree."""
         self._tidy()
         arguments = ("add", "--all", "--ignore-errors", *(["--force"] if force else []))
