@@ -105,7 +105,11 @@ class Settings(BaseSettings):
     )
 
     # Key and addresses.
-    api_key: Key | None = Field(None, description="Your key from https://openrouter.ai/keys.")
+    api_key: Key | None = Field(
+        None,
+        description="Your key from https://openrouter.ai/keys. Unset: the key that "
+        "`openrouter-mcp login` kept.",
+    )
     management_key: Key | None = Field(
         None,
         description="A management key, for the balance and the activity of the whole account.",
@@ -114,17 +118,20 @@ class Settings(BaseSettings):
         "https://openrouter.ai/api/v1", description="Where OpenRouter's API answers."
     )
     docs_url: Url = Field(
-        "https://openrouter.ai/docs", description="Where its documentation is; never gets the key."
+        "https://openrouter.ai/docs",
+        description="Where OpenRouter's documentation is. The key is never sent there.",
     )
     skills_url: Url = Field(
-        "https://openrouter.ai/skills", description="Where its skills are; never gets the key."
+        "https://openrouter.ai/skills",
+        description="Where OpenRouter's skills are. The key is never sent there.",
     )
 
     # Models.
     default_model: str = Field(
         "openrouter/auto",
         validation_alias=AliasChoices("OPENROUTER_DEFAULT_MODEL", "DEFAULT_MODEL"),
-        description="Model of a call that names none; DEFAULT_MODEL is an alias.",
+        description="Model of a call that names none. DEFAULT_MODEL is another name of this "
+        "variable.",
     )
     default_image_model: str = Field("", description=f"Model of generate_image; {POPULAR}.")
     default_vision_model: str = Field(
@@ -132,7 +139,7 @@ class Settings(BaseSettings):
     )
     default_video_model: str = Field(
         "",
-        description="Model of analyze_media where a video is among the files; empty = a popular, "
+        description="Model of analyze_media for files with a video; empty = a popular, "
         "well-priced one.",
     )
     default_video_gen_model: str = Field(
@@ -145,151 +152,165 @@ class Settings(BaseSettings):
     default_embedding_model: str = Field("", description=f"Model of embed_texts; {POPULAR}.")
     default_rerank_model: str = Field("", description=f"Model of rerank_documents; {POPULAR}.")
     model_cache_ttl_ms: Annotated[int, Field(ge=0)] = Field(
-        3_600_000, description="Age in ms from which the model catalogue is fetched anew."
+        3_600_000, description="Age (ms) at which the model catalogue is fetched again."
     )
 
     # Money.
     confirm_above: Usd = Field(
         Decimal(0),
-        description="Ask the user before a call that can cost more (USD); 0 = never ask.",
+        description="Ask the user before a call that can cost more than this (USD); 0 = never ask.",
     )
     max_cost_per_call: Usd = Field(
-        Decimal(0), description="Most that one call may cost, in USD; 0 = no cap."
+        Decimal(0), description="The most that one call may cost (USD); 0 = no cap."
     )
     max_cost_per_session: Usd = Field(
-        Decimal(0), description="Most that the calls of one server process may cost, in USD."
+        Decimal(0),
+        description="The most that all calls of one server process may cost together (USD); 0 = "
+        "no cap.",
     )
     max_cost_per_day: Usd = Field(
-        Decimal(0), description="Most that all servers may spend on one UTC day, in USD."
+        Decimal(0),
+        description="The most that all servers may spend on one UTC day (USD); 0 = no cap.",
     )
 
     # Files.
-    output_dir: Path = Field(Path("~/openrouter-output"), description="Where files are saved.")
+    output_dir: Path = Field(Path("~/openrouter-output"), description="Where new files are saved.")
     input_dirs: Directories = Field(
         (),
-        description="Directories that files may be read from, beside the output directory; "
-        "separated as in PATH. Default: home, the temporary directory and, unless it is the "
-        "system's, the working directory.",
+        description="Folders that files may be read from, besides the output folder; separated "
+        "as in PATH. Default: your home, the temporary folder and, unless it "
+        "belongs to the system, the working directory.",
     )
     allow_unsafe_paths: bool = Field(
         False,
-        description="Allow reading and writing anywhere: secrets, hidden names, scripts.",
+        description="true = read and write anywhere: secrets, hidden names, scripts.",
     )
     allow_private_urls: bool = Field(
-        False, description="Allow files to be fetched from your own network and this computer."
+        False, description="true = fetch files from your own network and this computer, too."
     )
     max_files: Annotated[int, Field(ge=1)] = Field(
-        500, description="Most files that one call may read."
+        500, description="The most files that one call may read."
     )
     max_files_bytes: Annotated[int, Field(ge=1)] = Field(
-        10_000_000, description="Most bytes that the files of one call may have together."
+        10_000_000, description="The most bytes that the files of one call may have together."
     )
     max_file_bytes: Annotated[int, Field(ge=1)] = Field(
-        5_000_000, description="Most bytes that one text file may have."
+        5_000_000, description="The most bytes that one text file may have."
     )
 
     # Media limits.
     image_max_dimension: Annotated[int, Field(ge=16)] = Field(
-        1568, description="Longest side in pixels; larger images are scaled before they are sent."
+        1568,
+        description="Longest side in pixels. Larger images are scaled down before they are sent.",
     )
     image_jpeg_quality: Annotated[int, Field(ge=1, le=100)] = Field(
-        85, description="Quality of images that are scaled and sent as JPEG or WebP."
+        85, description="Quality of the images that are scaled down and sent as JPEG or WebP."
     )
-    image_max_bytes: Bytes = Field(50 * MEGABYTE, description="Most bytes that one image may have.")
+    image_max_bytes: Bytes = Field(
+        50 * MEGABYTE, description="The most bytes that one image may have."
+    )
     audio_max_bytes: Bytes = Field(
-        100 * MEGABYTE, description="Most bytes that one audio file may have."
+        100 * MEGABYTE, description="The most bytes that one audio file may have."
     )
     video_max_bytes: Bytes = Field(
-        500 * MEGABYTE, description="Most bytes that one video may have."
+        500 * MEGABYTE, description="The most bytes that one video may have."
     )
-    pdf_max_bytes: Bytes = Field(100 * MEGABYTE, description="Most bytes that one PDF may have.")
+    pdf_max_bytes: Bytes = Field(
+        100 * MEGABYTE, description="The most bytes that one PDF may have."
+    )
     image_max_download_bytes: Bytes = Field(
-        25 * MEGABYTE, description="Most bytes of an image that is fetched from a URL."
+        25 * MEGABYTE, description="The most bytes of an image that is fetched from a URL."
     )
     audio_max_download_bytes: Bytes = Field(
-        50 * MEGABYTE, description="Most bytes of an audio file that is fetched from a URL."
+        50 * MEGABYTE, description="The most bytes of an audio file that is fetched from a URL."
     )
     video_max_download_bytes: Bytes = Field(
         200 * MEGABYTE,
-        description="Most bytes of a video that is fetched from a URL; also of a PDF.",
+        description="The most bytes of a video or PDF that is fetched from a URL.",
     )
     image_max_data_url_bytes: Bytes = Field(
-        20 * MEGABYTE, description="Most bytes of an image in a data URL, decoded."
+        20 * MEGABYTE, description="The most bytes of an image in a data URL, decoded."
     )
     audio_max_data_url_bytes: Bytes = Field(
-        20 * MEGABYTE, description="Most bytes of an audio file in a data URL, decoded."
+        20 * MEGABYTE, description="The most bytes of an audio file in a data URL, decoded."
     )
     video_max_data_url_bytes: Bytes = Field(
-        20 * MEGABYTE, description="Most bytes of a video in a data URL, decoded; also of a PDF."
+        20 * MEGABYTE, description="The most bytes of a video or PDF in a data URL, decoded."
     )
     image_fetch_timeout_ms: Milliseconds = Field(
-        30_000, description="Longest time in ms for fetching an image from a URL."
+        30_000, description="The longest time (ms) to fetch an image from a URL."
     )
     audio_fetch_timeout_ms: Milliseconds = Field(
-        60_000, description="Longest time in ms for fetching an audio file from a URL."
+        60_000, description="The longest time (ms) to fetch an audio file from a URL."
     )
     video_fetch_timeout_ms: Milliseconds = Field(
-        120_000, description="Longest time in ms for fetching a video from a URL; also a PDF."
+        120_000, description="The longest time (ms) to fetch a video or PDF from a URL."
     )
     image_max_redirects: Redirects = Field(
-        5, description="Most redirects on the way to an image or a text."
+        5, description="The most redirects on the way to an image or a text."
     )
     audio_max_redirects: Redirects = Field(
-        5, description="Most redirects on the way to an audio file."
+        5, description="The most redirects on the way to an audio file."
     )
     video_max_redirects: Redirects = Field(
-        5, description="Most redirects on the way to a video; also to a PDF."
+        5, description="The most redirects on the way to a video or PDF."
     )
     video_poll_interval_ms: Milliseconds = Field(
-        15_000, description="Longest time in ms between two questions whether a video is done."
+        15_000, description="The longest pause (ms) between two checks whether a video is done."
     )
     video_max_wait_ms: Milliseconds = Field(
-        3_600_000, description="Time in ms after which a video that is not done is given up."
+        3_600_000, description="How long (ms) to wait for a video before the job fails."
     )
     video_gen_max_bytes: Bytes = Field(
-        1000 * MEGABYTE, description="Most bytes of a video that is made and downloaded."
+        1000 * MEGABYTE, description="The most bytes of a generated video that is downloaded."
     )
 
     # Requests and routing.
     max_tokens: Annotated[int, Field(ge=0)] = Field(
         0,
-        description="Output limit (tokens, reasoning included) of a call that sets none; 0 = none.",
+        description="Output limit (tokens, with reasoning) of a call that sets none; 0 = no limit.",
     )
     max_continuations: Annotated[int, Field(ge=0, le=10)] = Field(
-        2, description="How often an answer cut by the output limit is continued; 0 = never."
+        2, description="How often an answer that the output limit cut is continued; 0 = never."
     )
     max_reply_chars: Annotated[int, Field(ge=1000)] = Field(
-        40_000, description="Longest reply in characters; a longer one is saved, its head shown."
+        40_000,
+        description="Longest reply (characters). A longer one is saved as a file, and its "
+        "beginning is shown.",
     )
     include_reasoning: bool = Field(
-        False, description="Show the reasoning before each answer (2,000 characters)."
+        False, description="true = show the reasoning (2,000 characters) before each answer."
     )
     cache_responses: bool = Field(
         False,
-        description="Let OpenRouter answer identical requests from its cache, free of charge.",
+        description="true = OpenRouter may answer identical requests from its cache, free of "
+        "charge.",
     )
     request_timeout_seconds: Seconds = Field(
-        900, description="Longest time that one request may take, retries included."
+        900, description="The longest time of one request, with all retries."
     )
     stall_timeout_seconds: Seconds = Field(
         120,
-        description="Longest silence of OpenRouter in a request; images, speech: at least 300.",
+        description="The longest time without a byte from OpenRouter; at least 300 for images "
+        "and speech.",
     )
     provider_sort: Literal["", "price", "throughput", "latency", "exacto"] = Field(
-        "", description="Order of the providers: price, throughput, latency or exacto."
+        "", description="Which providers come first: price, throughput, latency or exacto."
     )
     provider_order: Names = Field((), description="Providers to try first, in this order.")
     provider_only: Names = Field((), description="The only providers to use.")
     provider_ignore: Names = Field((), description="Providers never to use.")
-    provider_quantizations: Names = Field((), description="Quantizations to accept, as fp8, bf16.")
+    provider_quantizations: Names = Field(
+        (), description="Quantizations to accept, such as fp8, bf16."
+    )
     provider_data_collection: Literal["", "allow", "deny"] = Field(
         "", description="deny = only providers that do not keep or train on prompts."
     )
     provider_require_parameters: bool | None = Field(
-        None, description="Only providers that support every parameter sent."
+        None, description="true = only providers that support every parameter sent."
     )
     provider_allow_fallbacks: bool | None = Field(
-        None, description="false = only the first provider; its error is shown."
+        None, description="false = only the first provider, and its error if it fails."
     )
     provider_max_price: Annotated[
         dict[Literal["prompt", "completion", "request", "image", "audio"], Usd],
@@ -304,55 +325,70 @@ class Settings(BaseSettings):
 
     # Tools, state, jobs and conversations.
     tools: Names = Field(
-        (), description="Modules (chat, models, ...) or tools to offer; empty = all."
+        (),
+        description="Tools or groups of tools (chat, models, multimodal, account) to offer; "
+        "empty = all.",
     )
     state_dir: Path = Field(
         default_factory=lambda: platformdirs.user_state_path(NAME),
-        description="Where catalogue, ledger, jobs and conversations are kept, readable by you "
-        "only. Default: the system's place for state.",
+        description="Where the catalogue, the ledger, jobs and conversations are kept; only you "
+        "can read it. Default: where the system keeps state.",
     )
     wait_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = Field(
-        45, description="Seconds after which a call goes on as a job; 0 = calls always wait."
+        45,
+        description="Seconds after which a call goes on as a job; 0 = every call waits until it "
+        "is done.",
     )
     job_ttl_hours: Annotated[float, Field(gt=0, le=87_600, allow_inf_nan=False)] = Field(
-        72, description="Hours for which jobs and their results are kept."
+        72, description="How long (hours) jobs and their results are kept."
     )
-    threads: bool = Field(True, description="off = no conversation is kept, and none continued.")
+    threads: bool = Field(True, description="off = keep and continue no conversations.")
     thread_ttl_days: Annotated[float, Field(gt=0, le=3_650, allow_inf_nan=False)] = Field(
-        30, description="Days after its last turn for which a conversation is kept."
+        30, description="How long (days) a conversation is kept after its last turn."
     )
 
     # Delegation.
     mcp_config: Path | None = Field(
-        None, description="MCP configuration (JSON) with the servers that run_agent may use."
+        None, description="The MCP configuration (JSON) with the servers that run_agent may use."
     )
     agent_allow: Names = Field(
-        (), description="Tools run_agent may use though not read-only: globs, as files__write_*."
+        (),
+        description="Tools that run_agent may use although they are not read-only; patterns "
+        "such as files__write_*.",
     )
     agent_max_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
-        20, description="Most turns of the model in one run of run_agent."
+        20, description="The most turns of the model in one run of run_agent."
     )
-    agent_max_seconds: Seconds = Field(600, description="Longest time of one run of run_agent.")
+    agent_max_seconds: Seconds = Field(
+        600, description="The longest time (seconds) of one run of run_agent."
+    )
     agent_result_chars: Annotated[int, Field(ge=500)] = Field(
-        20_000, description="Most characters of a tool result that run_agent shows its model."
+        20_000, description="The most characters of a tool result that run_agent shows its model."
     )
     inside_agent: bool = Field(
-        False, description="Set by run_agent for the servers that it starts: no run inside a run."
+        False,
+        description="run_agent sets it for the servers that it starts, so that no run starts "
+        "another.",
     )
 
     # Logging and attribution.
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
-    ] = Field("INFO", description="How much is logged to stderr.")
+    ] = Field(
+        "INFO", description="What is logged to stderr: DEBUG, INFO, WARNING, ERROR or CRITICAL."
+    )
     audit_prompts: bool = Field(
-        True, description="Include an 80-character prompt preview in the audit lines on stderr."
+        True,
+        description="true = the log on stderr shows the first 80 characters of each paid prompt.",
     )
     http_referer: Header = Field(
         "https://github.com/openrouter-mcp/openrouter-mcp",
-        description="App address for OpenRouter's attribution.",
+        description="Address of the app, which OpenRouter's rankings show.",
     )
-    app_title: Header = Field(NAME, description="App name for the attribution.")
-    attribution: bool = Field(True, description="false = send no attribution headers at all.")
+    app_title: Header = Field(
+        NAME, description="Name of the app, which OpenRouter's rankings show."
+    )
+    attribution: bool = Field(True, description="false = do not tell OpenRouter which app asks.")
 
     _problems: tuple[str, ...] = PrivateAttr(())
     _flaws: dict[str, str] = PrivateAttr(default_factory=dict)
