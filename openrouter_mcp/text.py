@@ -65,7 +65,7 @@ def clean(text: object, limit: int = MESSAGE_LIMIT) -> str:
 @lru_cache(maxsize=128)
 def _cleaned(text: str) -> str:
     """The text as `clean` shows it. A reply names the same models and providers many times."""
-    line = "".join(filter(_is_seen, " ".join(text.split())))
+    line = "".join(filter(is_seen, " ".join(text.split())))
     line = " ".join(re.sub(r"<[/!A-Za-z][^>]*(>|$)", " ", line).split())
     line = re.sub(r"(sk-or-|(?<![A-Za-z])sk-)[A-Za-z0-9_-]{6,}", "sk-...", line)
     return re.sub(r"(?i)bearer\s+\S+", "Bearer ...", line)
@@ -133,10 +133,11 @@ def showable(text: str) -> str:
 def plain_lines(text: str) -> str:
     """Text for a log: of what nobody sees, only ends of lines stay."""
     lines = showable(text).split("\n")
-    return "\n".join("".join(filter(_is_seen, line)) for line in lines)
+    return "\n".join("".join(filter(is_seen, line)) for line in lines)
 
 
-def _is_seen(character: str) -> bool:
+def is_seen(character: str) -> bool:
+    """Whether a character is one that a reader sees, or a plain space."""
     return character.isprintable() and character not in BLANK
 
 

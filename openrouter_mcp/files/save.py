@@ -16,19 +16,20 @@ import time
 import unicodedata
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import sandbox
+from openrouter_mcp.files import sandbox, walk
 from openrouter_mcp.files.kinds import MEDIA_TYPES
+from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
 from openrouter_mcp.settings import Settings, variable
-from openrouter_mcp.text import storable
+from openrouter_mcp.text import is_seen, storable
 
-LONGEST_STEM = 100
-"""Bytes of a file name without its suffix; file systems allow 255 with it."""
+LONGEST_STEM = 200
+"""Bytes of a file name without its suffix; file systems allow 255 with it and a number."""
 DRAFT = re.compile(r"\.openrouter-[0-9a-f]{16}\.part")
 LOCKED_BY_NOW = 5.0
 """Seconds after which a draft that no process has locked is abandoned."""
@@ -57,7 +58,15 @@ CONFIGURATION = (
     *("requirements*.txt", "dev-requirements.txt", "test-requirements.txt", "constraints.txt"),
 )
 """Names that programs read as their configuration although they end like data."""
-DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+STEM_WORDS = 6
+"""Words of a text that name what is made of it."""
+REFUSED = re.compile(r"[<>:\"/\\|?*\0-\x1f\x7f-\x9f\u2028\u2029]")
+"""What some system takes in no file name."""
+DEVICE = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d¹²³])\s*(?:\.|$)", re.IGNORECASE
+)
+SAME = {".jpeg": ".jpg", ".tif": ".tiff", ".mpg": ".mpeg"}
+"""Endings that mean the same as those that are given here."""
 TAKE_OVER = ("O_RDWR", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT")
 CREATE = ("O_CREAT", "O_EXCL", "O_RDWR", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
 
@@ -157,19 +166,26 @@ def names(stem: str, suffix: str) -> Iterator[str]:
         yield f"{stem}-{number}{suffix}"
 
 
-def safe_stem(stem: str) -> str:
-    """A file name, without its suffix, that every system takes."""
-    readable = unicodedata.normalize("NFC", stem)
+def first_words(text: str) -> str:
+    """A name for what is made of a text."""
+    words = " ".join(unicodedata.normalize("NFC", text).split()[:STEM_WORDS])
     # Many scripts write vowels as marks, which are no letters to regular expressions.
-    name = "".join(c if _belongs(c) else " " for c in readable)
-    name = "-".join(name.split()).strip(".-")
-    name = name.encode()[:LONGEST_STEM].decode("utf-8", "ignore").strip(".-") or "file"
+    plain = (c if c in "._-" or unicodedata.category(c)[0] in "LMN" else " " for c in words)
+    return "-".join("".join(plain).split()).strip(".-")
+
+
+def safe_stem(stem: str) -> str:
+    """A file name, without its suffix, that every system takes: else as it was given."""
+    parts = map(str.strip, REFUSED.split(unicodedata.normalize("NFC", stem)))
+    plain = " ".join(filter(None, parts))
+    shown = "".join(" " if c.isspace() else c for c in plain if c.isspace() or is_seen(c))
+    name = shown.lstrip(" .-").rstrip(" .")
+    cut = name.encode()[:LONGEST_STEM].decode("utf-8", "ignore")
+    # Many scripts write vowels as marks, which belong to the letter before them.
+    while cut != name and unicodedata.category(name[len(cut)])[0] == "M":
+        cut = cut[:-1]
+    name = cut.rstrip(" .") or "file"
     return f"file-{name}" if DEVICE.match(name) else name
-
-
-def _belongs(character: str) -> bool:
-    """Whether it may stand in a file name: letters, marks and digits of all scripts."""
-    return character in "._-" or unicodedata.category(character)[0] in "LMN"
 
 
 def _clear_abandoned(directory: Path, descriptor: int | None) -> None:
@@ -254,6 +270,8 @@ class Destination:
     stem: str
     suffix: str = ""
     """What the caller's name ends with, as `.png`; empty if it does not say."""
+    spelled: str = field(default="", compare=False)
+    """The same as the caller wrote it, as `.PNG`."""
 
     def prepare(self) -> None:
         """Make sure that a file can be written here. Blocks.
@@ -285,8 +303,12 @@ class Destination:
         with draft(self.directory) as file:
             shutil.copyfileobj(source, file.content)
             size = file.content.tell()
-            path = file.publish(self.stem, suffix)
+            path = file.publish(self.stem, self.ending(suffix))
         return SavedFile(path, size, mime_type, self.renaming(suffix))
+
+    def ending(self, suffix: str) -> str:
+        """What the name of a file ends with that is one of `suffix`: as the caller spells that."""
+        return self.spelled if self.spelled and _suffix(self.spelled) == suffix else suffix
 
     def failed(self, error: OSError) -> str:
         """Where nothing could be written, and why."""
@@ -294,8 +316,8 @@ class Destination:
 
     def renaming(self, suffix: str) -> str:
         """What to tell of a file that ends with `suffix` here; empty if the caller expects that."""
-        asked = self.suffix or PurePath(self.stem).suffix.lower()
-        if asked == suffix or not ENDING.fullmatch(asked):
+        asked = self.suffix or _suffix(PurePath(self.stem).suffix)
+        if asked == _suffix(suffix) or not ENDING.fullmatch(asked):
             return ""
         return f"Named {suffix}, because that is what it is."
 
@@ -319,13 +341,17 @@ def destination(settings: Settings, save_to: str, stem: str, *suffixes: str) -> 
     spelled = save_to.strip()
     named = spelled if SPELLED_ABSOLUTE.match(spelled) else str(root / spelled)
     path = sandbox.absolute(named)
-    is_folder = not spelled or spelled.endswith(("/", os.sep)) or sandbox.is_folder(path)
-    directory = _directory(settings, root, path if is_folder else path.parent)
+    # Folders that are there may be typed otherwise than they are written.
+    meant = walk.meant(path, Guard(settings))
+    is_folder = not spelled or spelled.endswith(("/", os.sep)) or sandbox.is_folder(meant)
+    directory = _directory(settings, root, meant if is_folder else meant.parent)
     if is_folder:
         return Destination(directory, stem)
-    suffix = path.suffix.lower().replace(".jpeg", ".jpg")
+    suffix = _suffix(path.suffix)
     ends = suffix in suffixes or (not suffixes and ENDING.fullmatch(suffix) is not None)
-    place = Destination(directory, path.stem, suffix) if ends else Destination(directory, path.name)
+    place = Destination(directory, safe_stem(path.name))
+    if ends:
+        place = Destination(directory, safe_stem(path.stem), suffix, path.suffix)
     endings = (place.suffix,) if ends else suffixes or (".md", ".json")
     if not settings.allow_unsafe_paths and not all(_is_data(place.stem, end) for end in endings):
         raise OpenRouterError(
@@ -335,6 +361,11 @@ def destination(settings: Settings, save_to: str, stem: str, *suffixes: str) -> 
             f"or set {variable('allow_unsafe_paths')}=1.",
         )
     return place
+
+
+def _suffix(spelled: str) -> str:
+    """An ending in the one spelling that it has here."""
+    return SAME.get(spelled.lower(), spelled.lower())
 
 
 def data_suffix(suffix: str) -> str:
@@ -359,7 +390,7 @@ def _directory(settings: Settings, root: Path, folder: Path) -> Path:
     """
     directory, real_root = sandbox.real_path(folder), sandbox.real_path(root)
     spelled = folder.relative_to(root) if folder.is_relative_to(root) else folder
-    if not str(spelled).isprintable():
+    if not all(is_seen(c) or unicodedata.category(c) == "Zs" for c in str(spelled)):
         raise OpenRouterError(
             Code.INVALID_INPUT,
             f"The name of the folder {sandbox.display(spelled)} holds characters that cannot be "

@@ -136,7 +136,7 @@ def spellings(name: str, guard: Guard) -> list[str]:
     def is_there(part: str) -> bool:
         path = absolute(part)
         guard.resolve(path)
-        return os.path.lexists(_meant(path, guard))
+        return os.path.lexists(meant(path, guard))
 
     there, brace = 0, name.find("{")
     slash = name.find("/", brace) if brace >= 0 else -1
@@ -155,15 +155,15 @@ def locate(name: str, guard: Guard) -> Place:
     path = absolute(name)
     # Before anything is looked up: a refusal must not tell what exists.
     real = guard.resolve(path)
-    if (meant := _meant(path, guard)) != path:
-        path, real = meant, guard.resolve(meant)
+    if (other := meant(path, guard)) != path:
+        path, real = other, guard.resolve(other)
     folder, pattern = split(path)
     if not pattern or os.path.lexists(path):
         return Place(path, path, real, ALL_INSIDE)
     return Place(path, folder, guard.resolve(folder), pattern)
 
 
-def _meant(path: Path, guard: Guard) -> Path:
+def meant(path: Path, guard: Guard) -> Path:
     """The path itself, or the only one there is that it can mean.
 
     Some systems put spaces and accents into names that nobody can type. Blocks.

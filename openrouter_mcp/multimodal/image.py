@@ -19,7 +19,7 @@ from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import images, parts, received
 from openrouter_mcp.files.parts import Part
-from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.files.save import Destination, destination, first_words
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models.choose import Requirements, any_model
 from openrouter_mcp.models.model import Model
@@ -34,7 +34,6 @@ from openrouter_mcp.spending.paid_request import Purchase
 PATH = "/images"
 HIGHEST_PRICE = Decimal("0.15")
 """USD for one image, above which a model is not chosen unasked."""
-STEM_WORDS = 6
 SUFFIXES = {".png": "png", ".jpg": "jpeg", ".webp": "webp", ".svg": "svg"}
 MOST_REFERENCES = 16
 MOST_IMAGES = 10
@@ -241,7 +240,7 @@ async def plan_image(app: App, request: ImageRequest) -> ImagePlan:
     extra = request_options.checked(request.options)
     asked = {name: extra.pop(name) for name in NAMES if name in extra}
     asked |= request.parameters()
-    stem = " ".join(request.prompt.split()[:STEM_WORDS])
+    stem = first_words(request.prompt)
     place = await asyncio.to_thread(destination, app.settings, request.save_to, stem, *SUFFIXES)
     detail = parts.take_detail(extra)
     sent = await app.files.references(request.references, ("image",), MOST_REFERENCES, detail)

@@ -22,7 +22,7 @@ from openrouter_mcp.completions.request import CHAT
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sound
 from openrouter_mcp.files.kinds import HEAD, MP3, WAV, MediaType, is_text, media_type
-from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.files.save import Destination, destination, first_words
 from openrouter_mcp.files.sound import PLAYABLE, Sound
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import prices
@@ -65,7 +65,6 @@ TOKENS_PER_CHARACTER = 5
 """Tokens of sound for a character of text, on the high side: 0.1 s of 50 tokens a second."""
 HIGHEST_PRICE = Decimal("0.035")
 """USD for a thousand characters, above which a model is not chosen unasked."""
-STEM_WORDS = 6
 PROVIDER = frozenset({"options", "zdr", "data_collection"})
 """The routing preferences that `/audio/speech` knows."""
 
@@ -307,7 +306,7 @@ async def plan_speech(app: App, request: SpeechRequest) -> SpeechPlan:
         raise OpenRouterError(Code.INVALID_INPUT, "text is empty. Say what is to be heard.")
     extra = request_options.checked(request.options)
     request = request.completed(extra)
-    stem = " ".join(request.text.split()[:STEM_WORDS])
+    stem = first_words(request.text)
     suffixes = [kind.suffix for kind in FORMATS.values()]
     place = await asyncio.to_thread(destination, app.settings, request.save_to, stem, *suffixes)
     wanted = media_format(request.format, place.suffix)

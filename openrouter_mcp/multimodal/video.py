@@ -20,7 +20,7 @@ from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import parts
 from openrouter_mcp.files.kinds import KindName
 from openrouter_mcp.files.parts import Part
-from openrouter_mcp.files.save import Destination, destination
+from openrouter_mcp.files.save import Destination, destination, first_words
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.models import choose
 from openrouter_mcp.models.choose import Requirements
@@ -50,7 +50,6 @@ FROM_TEXT = re.compile(r"text[-_ ]to[-_ ]video|t2v")
 FLAT = re.compile(r"generate|(?:per[-_ ])?(?:video|generation|request)(?:$|[-_ ](?!token))")
 HIGHEST_PRICE = Decimal("0.5")
 """USD for a second of video, above which a model is not chosen unasked."""
-STEM_WORDS = 6
 REFERENCES: tuple[KindName, ...] = ("image", "audio", "video")
 INPUTS = "input_references"
 NAME_ANOTHER = "Name a finished one with extend (get_job lists them)."
@@ -280,7 +279,7 @@ def _priced(
 
 
 def _place(app: App, request: VideoRequest) -> Destination:
-    stem = " ".join(request.prompt.split()[:STEM_WORDS]) or "video"
+    stem = first_words(request.prompt) or "video"
     return destination(app.settings, request.save_to, stem, *SUFFIXES)
 
 

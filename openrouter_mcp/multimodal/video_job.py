@@ -110,7 +110,7 @@ async def _into(app: App, job_id: str, index: int, place: Destination, report: R
         file = await asyncio.to_thread(_opened, stack, place.directory)
         size = await _Download(app, job_id, index, file, report).whole()
         kind, note = await asyncio.to_thread(_kind, file)
-        path = await asyncio.to_thread(file.publish, place.stem, kind.suffix)
+        path = await asyncio.to_thread(file.publish, place.stem, place.ending(kind.suffix))
     return SavedFile(path, size, kind.mime, f"{place.renaming(kind.suffix)} {note}".strip())
 
 

@@ -141,12 +141,27 @@ def test_without_directory_descriptors_a_swapped_directory_is_noticed(tmp_path, 
 @pytest.mark.parametrize(
     ("stem", "name"),
     [
-        ("a red/fox: jumps?", "a-red-fox-jumps"),
-        ("../../etc/passwd", "etc-passwd"),
+        ("a (final)", "a (final)"),
+        ("a red/fox: jumps?", "a red fox jumps"),
+        ("Don't! [v2] #1, 100% & more; ~é=+@^", "Don't! [v2] #1, 100% & more; ~é=+@^"),
+        ("a  b -- c_d", "a  b -- c_d"),
+        ('12:30 "x" <y>|*', "12 30 x y"),
+        ("../../etc/passwd", "etc passwd"),
         (".hidden", "hidden"),
-        ("Überraschung 猫", "Überraschung-猫"),
+        ("-rf", "rf"),
+        ("a. . ", "a"),
+        ("Überraschung 猫 😀", "Überraschung 猫 😀"),
+        ("Report\xa02026\u3000x", "Report 2026 x"),
+        ("a\u202eb\u200bc\ufeffd\x00e\nf\udcff", "abcd e f"),
         ("...", "file"),
-        ("猫" * 200, "猫" * 33),
+        ("con", "file-con"),
+        ("COM1.x", "file-COM1.x"),
+        ("nul .x", "file-nul .x"),
+        ("lpt²", "file-lpt²"),
+        ("console", "console"),
+        ("猫" * 200, "猫" * 66),
+        ("ก" * 66 + "กำ\u0e48" * 9, "ก" * 66),
+        ("x" * 199 + "g\u0308\u0323", "x" * 199),
     ],
 )
 def test_a_stem_becomes_a_name_that_every_system_takes(stem: str, name: str) -> None:
@@ -191,6 +206,22 @@ def test_a_name_is_one_in_the_output_directory(settings, root) -> None:
     assert place(settings, "cats/../tom") == (root, "tom", "")
     assert place(settings, str(root / "tom.png")) == (root, "tom", ".png")
     assert place(settings, (root / "tom.png").as_uri()) == (root, "tom", ".png")
+
+
+def test_a_name_stays_as_it_is_spelled(settings, root) -> None:
+    for save_to in ("a (final).png", "Été 1.JPEG", "x.PNG", "my photos/B.jpg"):
+        found = destination(settings, save_to, "", *IMAGES)
+        assert found.save(b"", found.suffix).path == root / save_to
+    again = destination(settings, "a (final).png", "", *IMAGES)
+    assert again.save(b"", ".png").path == root / "a (final)-2.png"
+    assert again.save(b"", ".jpg").path == root / "a (final).jpg"
+
+
+def test_a_folder_that_is_there_is_found_by_any_spelling(settings, root) -> None:
+    folder = root / "Bilder\xa0e\u0301"
+    folder.mkdir(parents=True)
+    for save_to in ("Bilder é/a.png", "Bilder é", "Bilder é/"):
+        assert destination(settings, save_to, "b", *IMAGES).directory == folder
 
 
 def test_any_ending_counts_where_none_are_known(settings, root) -> None:
@@ -289,6 +320,7 @@ SCRIPTS = [
     *("x.ps1", "a.desktop", "a.plist", "page.html", "a.svgz", "a.js", "init.lua", "a.ini"),
     *("package.json", "tsconfig.build.json", "mcp.json", "tasks.json", "CLAUDE.md", "Agents.md"),
     *("requirements.txt", "requirements-dev.txt", "CMakeLists.txt", "babel.config.json"),
+    *("package .json", "AGENTS..md", "-package.json", "package?.json", "CLAUDE\xa0.md"),
     *(
         "copilot-instructions.md",
         "claude_desktop_config.json",
@@ -379,7 +411,10 @@ def test_generated_names_are_plain(stem, suffix) -> None:
     name = next(names(stem, suffix))
     assert name.isprintable()
     assert not name.startswith((".", "-"))
-    assert not re.search(r"[/\\:*?<>|\s]", name)
+    assert not name.startswith(" ")
+    assert not name.endswith((" ", "."))
+    assert not re.search(r"[/\\:*?<>|\"]|[^\S ]", name)
+    assert len(name.encode()) <= 220
     assert name.partition(".")[0].lower() not in {"con", "nul", "prn", "aux", "com1"}
 
 
@@ -391,14 +426,14 @@ def test_what_is_saved_cannot_be_run(root) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "नमस्ते-दुनिया",
+        "नमस्ते दुनिया (२)",
         "สวัสดีชาวโลก",
         "வணக்கம்",
         "שָׁלוֹם",
         "مَرْحَبًا",
-        "日本語の写真",
+        "日本語の写真「最終」",
         "Ünïcödé",
-        "Việt-Nam",
+        "Việt Nam, bản cuối",
         "ঢাকা",
     ],
 )
@@ -411,6 +446,9 @@ def test_names_of_any_language_stay_whole(name: str) -> None:
     [
         ("a.gif", ".png", True),
         ("a.PNG", ".png", False),
+        ("a.JPEG", ".jpg", False),
+        ("a.jpeg", ".png", True),
+        ("a.tif", ".png", True),
         ("a.png", ".jpg", True),
         ("a", ".png", False),
         ("v1.2", ".png", False),

@@ -377,7 +377,8 @@ async def done(client: Client, **arguments):
 
 
 @pytest.mark.parametrize(
-    ("save_to", "name"), [("answer", "answer.md"), ("a b.TXT", "a-b.txt"), ("v1.2", "v1.2.md")]
+    ("save_to", "name"),
+    [("answer", "answer.md"), ("a b (1).TXT", "a b (1).TXT"), ("v1.2", "v1.2.md")],
 )
 async def test_a_text_is_saved_once_it_is_whole(slow, simulator, output, save_to, name) -> None:
     job = await slow_chat(slow, simulator, "one two three four five six")
