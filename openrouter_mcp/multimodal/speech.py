@@ -310,7 +310,7 @@ async def plan_speech(app: App, request: SpeechRequest) -> SpeechPlan:
     suffixes = [kind.suffix for kind in FORMATS.values()]
     place = await asyncio.to_thread(destination, app.settings, request.save_to, stem, *suffixes)
     wanted = media_format(request.format, place.suffix)
-    if request.format.strip():
+    if request.format.strip() and not place.suffix:
         place = replace(place, suffix=wanted.suffix)
     named = request.model or str(extra.pop("model", ""))
     found = await app.chooser.choose(named, _requirements(app, request.voice, named))
