@@ -128,7 +128,7 @@ CLIENTS = (
         program="gemini",
         add=("mcp", "add", "--scope", "user", "{name}", "{launch}"),
         remove=("mcp", "remove", "--scope", "user", "{name}"),
-        reload="Start a new session.",
+        reload="Start a new session, in a folder that it trusts.",
     ),
     Client(
         "windsurf",

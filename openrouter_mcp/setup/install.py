@@ -180,8 +180,9 @@ class _Work:
         client, path = change.client, change.path
         try:
             copy = None if self.options.remove else config_file.back_up(path)
+            wanted = self._after(client, path, config_file.load(path))
             problem = self._ran(change.command) if change.command else ""
-            self._write(client, path)
+            self._write(client, path, wanted)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             self._tell(
@@ -194,12 +195,18 @@ class _Work:
             self._tell(client, f"its own command failed ({problem}), so the file was changed.")
         kept = f" The file as it was: {copy}." if copy else ""
         self._tell(client, "removed." if self.options.remove else f"done. {client.reload}{kept}")
+        for copy in config_file.backups(path) if self.options.remove else ():
+            if find_entry(client, parse(client, config_file.load(copy))):
+                self._tell(client, f"an earlier copy still has the entry: {copy}.")
         return True
 
-    def _write(self, client: Client, path: Path) -> None:
-        """Change what the client's command left to do, in the file as it is now."""
+    def _write(self, client: Client, path: Path, wanted: str) -> None:
+        """Leave the file as `wanted`, or with what its client wrote into it meanwhile."""
         before = config_file.load(path)
         after = self._after(client, path, before)
+        if says_the_same(client, removed(client, after), removed(client, wanted)):
+            # The commands of clients change how the rest is written, and lose comments.
+            after = wanted
         original = self._original(client, path, after) if self.options.remove else None
         if self.options.remove and not after and not original:
             path.resolve().unlink(missing_ok=True)

@@ -71,6 +71,7 @@ log.write_text((log.read_text() if log.exists() else "") + json.dumps(words) + "
 if {fails}:
     sys.exit("error: this version knows no such command")
 document = json.loads(path.read_text()) if path.exists() else {{}}
+document.update({besides})
 servers = document.setdefault("mcpServers", {{}})
 if "add" in words:
     launch = words[words.index("--") + 1 :] if "--" in words else words[-1:]
@@ -129,13 +130,22 @@ def original_of(client: str) -> str:
     return BEFORE_TOML if row.toml else BEFORE % row.servers
 
 
-def fake_command(machine: Machine, name: str, path: Path, *, fails: bool = False) -> Path:
+def fake_command(
+    machine: Machine, name: str, path: Path, *, fails: bool = False, besides=()
+) -> Path:
     """A client's command on the PATH; the log of its calls."""
     folder = Path(machine.environment["PATH"])
     log = folder / f"{name}.log"
     program = folder / name
     program.write_text(
-        FAKE.format(python=sys.executable, path=str(path), log=str(log), fails=fails), "utf-8"
+        FAKE.format(
+            python=sys.executable,
+            path=str(path),
+            log=str(log),
+            fails=fails,
+            besides=dict(besides),
+        ),
+        "utf-8",
     )
     program.chmod(0o755)
     return log
@@ -410,6 +420,14 @@ def test_a_change_while_the_user_thinks_is_kept(machine: Machine, install) -> No
     assert document == {"new": 1, "mcpServers": {"openrouter": STANDARD}}
 
 
+def test_a_copy_that_has_the_key_is_told(machine: Machine, install, told: Told) -> None:
+    path = file_of(machine, "cursor")
+    write(path, {"mcpServers": {"openrouter": STANDARD}})
+    assert install(launch=Launch("/new/openrouter-mcp")) == 0
+    assert install(remove=True) == 0
+    assert f"an earlier copy still has the entry: {path}.openrouter-mcp.bak." in told.text
+
+
 def test_an_older_copy_is_never_written_over(machine: Machine, install) -> None:
     path = file_of(machine, "cursor")
     for text in ('{"a": 1}', '{"a": 2}', '{"a": 1}'):
@@ -436,7 +454,7 @@ def test_a_clients_own_command_is_used_without_the_key(
     machine: Machine, install, told: Told, client: str
 ) -> None:
     path = file_of(machine, client)
-    before = json.dumps({"a": 1}, indent=2)
+    before = '{"a":   1,\n\n"mcpServers": {}}'
     write(path, before)
     name = next(each.program for each in CLIENTS if each.id == client)
     log = fake_command(machine, name, path)
@@ -447,7 +465,8 @@ def test_a_clients_own_command_is_used_without_the_key(
     assert words[-1] == LAUNCH.command
     assert SECRET not in log.read_text()
     document = json.loads(path.read_text("utf-8"))
-    assert document == {"a": 1, "mcpServers": {"openrouter": STANDARD}}
+    assert document == {"a": 1, "mcpServers": {"openrouter": ENTRIES[client]}}
+    assert path.read_text("utf-8").startswith('{"a":   1,\n\n"mcpServers": {')
     assert f"runs: {machine.environment['PATH']}/{name} mcp add" in told.text
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -456,6 +475,19 @@ def test_a_clients_own_command_is_used_without_the_key(
     assert install(remove=True) == 0
     assert json.loads(log.read_text().splitlines()[-1])[:2] == ["mcp", "remove"]
     assert path.read_text("utf-8") == before
+
+
+@posix_only
+def test_what_a_clients_own_command_writes_besides_is_kept(machine: Machine, install) -> None:
+    path = file_of(machine, "claude-code")
+    write(path, '{"a":   1}')
+    fake_command(machine, "claude", path, besides={"startups": 3})
+    assert install() == 0
+    assert json.loads(path.read_text("utf-8")) == {
+        "a": 1,
+        "startups": 3,
+        "mcpServers": {"openrouter": STANDARD},
+    }
 
 
 @posix_only
