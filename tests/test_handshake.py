@@ -136,6 +136,32 @@ def test_no_client_can_tell_that_the_server_was_asleep(session: tuple[list[bytes
     assert by_id(together(lines[:early], lines[early:])) == by_id(by_the_real_server(lines))
 
 
+END = request("end", "nobody/knows/this")
+ODD_ORDERS = {
+    "both eras": [request(1, "tools/list", _meta=ENVELOPE), initialize(2), END],
+    "another version": [
+        initialize(1, protocolVersion="2025-06-18"),
+        initialize(2, protocolVersion="2025-03-26"),
+        request(3, "prompts/list"),
+        END,
+    ],
+    "ids that are no numbers of JSON": [
+        initialize(2**53 + 1),
+        request(2, "resources/list", _meta=ENVELOPE),
+        initialize(2**53 + 2, protocolVersion="2024-11-05"),
+        request(3, "tools/list"),
+        END,
+    ],
+}
+
+
+@pytest.mark.parametrize("lines", ODD_ORDERS.values(), ids=ODD_ORDERS)
+def test_a_client_that_changes_its_mind_is_answered_as_by_the_real_server(
+    lines: list[bytes],
+) -> None:
+    assert by_id(together(lines, [])) == by_id(by_the_real_server(lines))
+
+
 @pytest.mark.parametrize("late", [0, 1, 2, 3])
 def test_a_client_may_look_before_it_shakes_hands(late: int) -> None:
     lines = [

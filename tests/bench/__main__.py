@@ -31,6 +31,7 @@ async def main() -> None:
         for number, measure in enumerate(
             (
                 start.handshake,
+                start.at_rest,
                 start.first_chat,
                 chat.one_at_a_time,
                 concurrency.at_once,
@@ -38,8 +39,9 @@ async def main() -> None:
                 media.memory,
             )
         ):
-            table: Table = await measure(Path(directory) / str(number))
-            show(f"\n{table}")
+            measured: Table | list[Table] = await measure(Path(directory) / str(number))
+            for table in measured if isinstance(measured, list) else [measured]:
+                show(f"\n{table}")
     show(f"\nmeasured in {time.monotonic() - started:.0f} s")
 
 

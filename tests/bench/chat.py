@@ -37,7 +37,7 @@ async def one_at_a_time(state: Path) -> Table:
                 unmeasured=UNMEASURED,
             )
             rows += [
-                Row(f"{length} chat over stdio", stdio, bare, at_most=1.5),
+                Row(f"{length} chat over stdio", stdio, bare, at_most=1.3),
                 Row(f"{length} chat, FastMCP's client in memory", memory, bare),
             ]
     return Table(

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from tests.bench.processes import call, environment, server, upstream
+from tests.bench.processes import call, environment, resident, server, upstream
 from tests.bench.samples import VIDEO
 from tests.bench.table import Row, Table
 from tests.support.stdio import Process
@@ -53,9 +53,3 @@ async def peak(process: Process, tool: str, count: int, **arguments: Any) -> flo
         highest = max(highest, resident(process))
     await calling
     return highest - idle
-
-
-def resident(process: Process) -> float:
-    """Megabytes that a process has in memory now (Linux)."""
-    status = Path(f"/proc/{process.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1000

@@ -30,8 +30,8 @@ async def find(state: Path) -> Table:
         f"Models and tool list, ms (median of {CALLS}) and tokens (bytes / 4)",
         "`add` of the one-tool server",
         [
-            Row("find_models, default page, ms", page, floor, "figure", at_most=10),
-            Row("find_models query=opus, ms", search, floor, "figure", at_most=10),
+            Row("find_models, default page, ms", page, floor, "figure", at_most=5),
+            Row("find_models query=opus, ms", search, floor, "figure", at_most=5),
             Row("default page, tokens", tokens(text), judged="figure", at_most=1200),
             Row(
                 f"all {len(tools)} tools, tokens", sum(tools.values()), None, "figure", at_most=4500

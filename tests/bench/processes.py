@@ -80,3 +80,9 @@ async def call(process: Process, tool: str, count: int = 1, **arguments: Any) ->
         if result.get("isError"):
             raise RuntimeError(result["content"][0]["text"])
     return results
+
+
+def resident(process: Process) -> float:
+    """Megabytes that a process has in memory now (Linux)."""
+    status = Path(f"/proc/{process.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1000
