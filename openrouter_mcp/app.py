@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -37,8 +37,13 @@ class App:
         settings: Settings,
         timing: Timing = Timing(),
         resumers: Mapping[str, Resume] | None = None,
+        notices: Sequence[str] = (),
     ) -> None:
-        """`resumers` go on with the jobs of a tool that a process which died left at OpenRouter."""
+        """`resumers` go on with the jobs of a tool that a process which died left at OpenRouter.
+
+        `notices` say what is wrong with the variables.
+        """
+        self.notices = notices
         self.settings = settings
         self.timing = timing
         self._resumers = resumers or {}

@@ -29,6 +29,23 @@ ENDING = 1.5
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """What tells a process to end; no system has all of them."""
 
+ABOUT = """\
+An MCP server: it gives Claude, Cursor, VS Code and other MCP clients every model
+on OpenRouter, for chat, images, sound, video and more. Clients start it
+themselves; without a command it serves one over stdin and stdout."""
+FIRST_STEPS = """\
+first steps:
+  1. A key: `openrouter-mcp login`, or one from https://openrouter.ai/keys
+     as OPENROUTER_API_KEY in the `env` of your client's MCP configuration.
+     That is the only variable it needs.
+  2. Your client: `openrouter-mcp install` writes its configuration.
+  3. If something does not work: `openrouter-mcp doctor`.
+
+Manual and all variables: https://github.com/openrouter-mcp/openrouter-mcp"""
+TO_A_PERSON = """\
+openrouter-mcp is an MCP server and waits for a client on stdin: set yours up with \
+`openrouter-mcp install`, or see `openrouter-mcp --help`. Ctrl-C ends it."""
+
 
 def main() -> None:
     """Entry point of `openrouter-mcp` and of `python -m openrouter_mcp`."""
@@ -43,7 +60,12 @@ def _read_command_line() -> None:
     """Do what was asked and exit, unless that is to serve."""
     import argparse
 
-    parser = argparse.ArgumentParser(prog="openrouter-mcp", description="OpenRouter over MCP.")
+    parser = argparse.ArgumentParser(
+        prog="openrouter-mcp",
+        description=ABOUT,
+        epilog=FIRST_STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"openrouter-mcp {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve MCP over stdio (default)")
@@ -83,6 +105,8 @@ def _read_command_line() -> None:
 
 def _serve() -> None:
     ending = _Ending()
+    if sys.stdin and sys.stdin.isatty():
+        print(TO_A_PERSON, file=sys.stderr)
     pipe = handshake.begin(_variable("OPENROUTER_TOOLS"))
     # Nothing of what is imported is ever garbage, so looking for it only delays the start.
     gc.disable()

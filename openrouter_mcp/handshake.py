@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -43,6 +43,11 @@ Reply = Mapping[str, Any]
 def is_offered(name: str, tags: Collection[str], wanted: set[str]) -> bool:
     """Whether OPENROUTER_TOOLS, which names modules and tools, asks for this tool."""
     return not wanted or name == INDISPENSABLE or not wanted.isdisjoint([name, *tags])
+
+
+def wanted_of(names: Iterable[str], known: Set[str]) -> set[str]:
+    """What OPENROUTER_TOOLS asks for, of what there is; if it names nothing of that, all counts."""
+    return {name.strip().lower() for name in names} & known
 
 
 def begin(tools: str = "") -> Handshake:
@@ -211,11 +216,12 @@ class Handshake:
         """The list of those tools for which OPENROUTER_TOOLS asks."""
         if "[" in self._tools:
             return None
-        wanted = {name.strip().lower() for name in self._tools.split(",")} - {""}
+        tags = {tool["name"]: tool["_meta"]["fastmcp"]["tags"] for tool in reply["result"]["tools"]}
+        wanted = wanted_of(self._tools.split(","), {*tags}.union(*tags.values()))
         tools = [
             tool
             for tool in reply["result"]["tools"]
-            if is_offered(tool["name"], tool["_meta"]["fastmcp"]["tags"], wanted)
+            if is_offered(tool["name"], tags[tool["name"]], wanted)
         ]
         return {"result": {**reply["result"], "tools": tools}}
 

@@ -33,6 +33,8 @@ from openrouter_mcp.text import DEEPEST_JSON, did_you_mean, is_too_deep, nearest
 log = logging.getLogger(__name__)
 
 SHOWN_ISSUES = 8
+ALWAYS_ANSWERS = "get_account"
+"""The tool that tells what is wrong, whatever that is."""
 LONGEST_ADDRESS = 2000
 LONGEST_ARGUMENT = 500_000
 """Characters of an argument of a prompt, which holds them in its text."""
@@ -56,9 +58,16 @@ class Boundary(Middleware):
         tools: Sequence[FunctionTool],
         problems: Sequence[str],
         own_keys: Sequence[str] = (),
+        unknown_limits: Sequence[str] = (),
     ) -> None:
-        """`own_keys` are taken in no argument, and shown in no result."""
+        """`own_keys` are taken in no argument, and shown in no result.
+
+        `unknown_limits` are sentences on variables that seem to limit the cost but do not: they
+        stand before every paid reply.
+        """
+        self._warning = " ".join(unknown_limits)
         self._tools = {tool.name: tool for tool in tools}
+        self._paid = {tool.name for tool in tools if "max_cost" in tool.parameters["properties"]}
         self._problems = problems
         self._own_keys = own_keys
 
@@ -81,10 +90,13 @@ class Boundary(Middleware):
         """
         given = context.message.arguments or {}
         arguments = {key: value for key, value in given.items() if value is not None}
-        result = await self._answer(context.message.name, arguments)
+        name = context.message.name
+        result = await self._answer(name, arguments)
         # In the newest protocol it may be a question to the user instead.
         if not isinstance(result, ToolResult):
             return result
+        if self._warning and name in self._paid:
+            result = _beginning_with(self._warning, result)
         content = results.as_json(result)
         if credentials.hidden_in_line(content, self._own_keys) != content:
             result = results.without_keys(result, self._own_keys)
@@ -140,7 +152,7 @@ class Boundary(Middleware):
 
     def _check(self, name: str, arguments: dict[str, Any]) -> None:
         """Raise `INVALID_INPUT` for a wrong configuration, an unknown tool or argument."""
-        if self._problems:
+        if self._problems and name != ALWAYS_ANSWERS:
             raise OpenRouterError(
                 Code.INVALID_INPUT,
                 f"openrouter-mcp is misconfigured. {' '.join(self._problems)} Mend it in the MCP "
@@ -165,6 +177,17 @@ class Boundary(Middleware):
             raise _unknown(f"argument of {name}", argument, list(known))
         if "max_cost" in known:
             _check_ends(name, arguments, known)
+
+
+def _beginning_with(warning: str, result: ToolResult) -> ToolResult:
+    """The result with a sentence before it, wherever a client looks first."""
+    data = result.structured_content
+    return results.tool_result(
+        [*results.text_blocks([warning]), *result.content],
+        None if data is None else {"warning": warning, **data},
+        result.meta,
+        is_error=result.is_error,
+    )
 
 
 async def _saved(context: MiddlewareContext[Any], content: bytes) -> str:

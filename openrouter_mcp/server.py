@@ -15,10 +15,10 @@ from mcp.types import Icon
 
 from openrouter_mcp import __version__
 from openrouter_mcp.app import App
-from openrouter_mcp.handshake import is_offered
+from openrouter_mcp.handshake import is_offered, wanted_of
 from openrouter_mcp.middleware import Boundary, in_its_version
 from openrouter_mcp.settings import NAME, Settings
-from openrouter_mcp.text import showable_json
+from openrouter_mcp.text import did_you_mean, nearest, showable_json
 from openrouter_mcp.timing import Timing
 from openrouter_mcp.tools import account, chat, models, multimodal, resources
 from openrouter_mcp.warm_up import warming_up
@@ -97,15 +97,16 @@ def build(
     `opened` gets the app of a server that begins to serve.
     """
     offered, unknown = _offered(settings.tools)
-    problems = [*settings.problems]
-    if unknown:
-        problems.append(f"OPENROUTER_TOOLS: no module or tool is named {', '.join(unknown)}.")
+    problems = [*settings.problems, *unknown]
     for problem in problems:
         log.error(problem)
+    notices = [*settings.flaws.values(), *settings.unknown.values()]
+    for notice in notices:
+        log.warning(notice)
 
     @lifespan
     async def share(_server: FastMCP) -> AsyncIterator[dict[str, Any]]:
-        app = App(settings, timing, RESUMERS)
+        app = App(settings, timing, RESUMERS, [*problems, *notices])
         if opened:
             opened(app)
         try:
@@ -123,7 +124,7 @@ def build(
         instructions=INSTRUCTIONS,
         lifespan=share,
         tools=[*offered],
-        middleware=[Boundary(offered, problems, settings.own_keys)],
+        middleware=[Boundary(offered, problems, settings.own_keys, settings.unknown_limits)],
         on_duplicate="error",
         mask_error_details=True,
     )
@@ -168,9 +169,19 @@ def _drop_empty_value(field: dict[str, Any]) -> None:
 
 
 def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
-    """The tools that OPENROUTER_TOOLS asks for (all if empty), and the names it has wrong."""
+    """The tools that OPENROUTER_TOOLS asks for (all if empty), and what is wrong in it."""
     tools = _tools()
-    wanted = {name.strip().lower() for name in names}
-    known = {name for tool in tools for name in (tool.name, *tool.tags)}
+    modules = sorted({tag for tool in tools for tag in tool.tags})
+    known = [*modules, *(tool.name for tool in tools)]
+    wanted = wanted_of(names, {*known})
     offered = [tool for tool in tools if is_offered(tool.name, tool.tags, wanted)]
-    return offered, sorted(wanted - known)
+    wrong = sorted({name.strip().lower() for name in names} - {*known})
+    if not wrong:
+        return offered, []
+    near = [name for each in wrong for name in nearest(each, known)[:1]]
+    guess = f"{did_you_mean(near, '')} " if near else ""
+    there_are = (
+        f"The modules are {', '.join(modules)}; the tools {', '.join(known[len(modules) :])}."
+    )
+    named = f"OPENROUTER_TOOLS: no module or tool is named {', '.join(wrong)}."
+    return offered, [f"{named} {guess}{there_are}"]

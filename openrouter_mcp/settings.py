@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,11 +23,25 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from openrouter_mcp import credentials
-from openrouter_mcp.text import parse_json, validation_reason
+from openrouter_mcp.text import did_you_mean, nearest, parse_json, showable, validation_reason
 
 NAME = "openrouter-mcp"
 PREFIX = "OPENROUTER_"
 KEYS = {"api_key", "management_key"}
+OURS = re.compile(r"OPEN_?ROUTER_?(.+)")
+"""Names that somebody meant for this server, also with an underscore too many or too few."""
+LONGEST_NAME = 80
+LIMITING = ("COST", "BUDGET", "LIMIT", "SPEND", "USD", "DOLLAR", "CONFIRM")
+CAPS = {"max_cost_per_call", "max_cost_per_session", "max_cost_per_day"}
+LIMITS = {
+    "CALL": "max_cost_per_call",
+    "REQUEST": "max_cost_per_call",
+    "SESSION": "max_cost_per_session",
+    "DAY": "max_cost_per_day",
+    "DAILY": "max_cost_per_day",
+    "CONFIRM": "confirm_above",
+}
+"""What limits the cost, by the words that people use for it."""
 LAST_PORT = 65_535
 MEGABYTE = 1_000_000
 POPULAR = "empty = a popular, well-priced one"
@@ -390,7 +404,8 @@ class Settings(BaseSettings):
     )
     attribution: bool = Field(True, description="false = do not tell OpenRouter which app asks.")
 
-    _problems: tuple[str, ...] = PrivateAttr(())
+    _problems: dict[str, str] = PrivateAttr(default_factory=dict)
+    _unknown: dict[str, str] = PrivateAttr(default_factory=dict)
     _flaws: dict[str, str] = PrivateAttr(default_factory=dict)
     _own_keys: list[str] = PrivateAttr(default_factory=list)
 
@@ -440,24 +455,63 @@ class Settings(BaseSettings):
     @property
     def problems(self) -> tuple[str, ...]:
         """One sentence for each variable that was not understood; its default is in force."""
-        return self._problems
+        return tuple(self._problems.values())
+
+    def is_wrong(self, field: str) -> bool:
+        """Whether the variable of this field was not understood."""
+        return field in self._problems
+
+    @property
+    def unknown(self) -> Mapping[str, str]:
+        """By name, a sentence on each variable that is meant for this server and is none of it."""
+        return self._unknown
+
+    @property
+    def unknown_limits(self) -> tuple[str, ...]:
+        """The sentences on those by which somebody believes to have limited the cost."""
+        return tuple(said for name, said in self._unknown.items() if _seems_a_limit(name))
 
 
 def load() -> Settings:
     """The settings from the environment; what is not understood becomes a problem, not a crash."""
+    fields = Settings.model_fields
+    problems = {}
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         problems = {_field(issue["loc"][0]): issue for issue in error.errors(include_input=False)}
-    fields = Settings.model_fields
-    settings = Settings(
-        **{name: fields[name].get_default(call_default_factory=True) for name in problems}
-    )
-    settings._problems = tuple(  # noqa: SLF001 - filled once, here
-        f"{variable(name)}: {validation_reason(issue['msg'])}. ({fields[name].description})"
-        for name, issue in problems.items()
-    )
+        defaults = {name: fields[name].get_default(call_default_factory=True) for name in problems}
+        settings = Settings(**defaults)
+    for name, issue in problems.items():
+        reason = f"{validation_reason(issue['msg'])}. ({fields[name].description})"
+        settings._problems[name] = f"{variable(name)}: {reason}"  # noqa: SLF001 - filled once, here
+    settings._unknown.update(_unknown())  # noqa: SLF001 - filled once, here
     return settings
+
+
+def _unknown() -> Iterator[tuple[str, str]]:
+    """Each variable that is meant for this server and is none of it, and what to say of it."""
+    known = {name.upper(): variable(name) for name in Settings.model_fields}
+    for name, value in os.environ.items():
+        match = OURS.fullmatch(name.upper())
+        if not match or not value.strip() or name.upper() in known.values():
+            continue
+        said = showable(name)[:LONGEST_NAME]
+        limits = _seems_a_limit(name)
+        near = [known[each] for each in nearest(match[1], known, most=1, likeness=0.8)]
+        if limits and not near:
+            words = {field for word, field in LIMITS.items() if word in name.upper()}
+            near = [variable(field) for field in sorted(words or CAPS)]
+        near = near or [known[each] for each in nearest(match[1], known, most=1, likeness=0.6)]
+        nothing = ", so it limits nothing" if limits else ""
+        guess = did_you_mean(near, "docs/variables.md has them all.")
+        yield name, f"{said} is no variable of {NAME}{nothing}. {guess}"
+
+
+def _seems_a_limit(name: str) -> bool:
+    """Whether somebody who sets this variable believes to have limited the cost."""
+    words = {*name.upper().split("_")}
+    return bool(words & {"CAP", "CAPS"}) or any(word in name.upper() for word in LIMITING)
 
 
 def environment() -> Mapping[str, str]:

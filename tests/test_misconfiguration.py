@@ -6,8 +6,8 @@ import pytest
 from fastmcp import Client
 
 from openrouter_mcp import settings
-from openrouter_mcp.api.client import PUBLIC
-from openrouter_mcp.errors import Code
+from openrouter_mcp.api.client import PUBLIC, OpenRouter
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.simulator.app import ENDPOINTS
 from tests.support.results import ERROR, call, text
 
@@ -161,3 +161,98 @@ async def test_what_can_be_no_key_is_told_and_never_sent(
     assert account["credits"]["why"].startswith("OPENROUTER_MANAGEMENT_KEY holds a")
     assert asked_with_a_key(simulator) == []
     assert not any(value in str(request.headers) for request in simulator.requests)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("OPENROUTER_MAX_COST_PER_DAYS", "OPENROUTER_MAX_COST_PER_DAY"),
+        ("openrouter_max_cost_per_dya", "OPENROUTER_MAX_COST_PER_DAY"),
+        ("OPEN_ROUTER_MAX_COST_PER_CALL", "OPENROUTER_MAX_COST_PER_CALL"),
+        ("OPENROUTER_DAILY_BUDGET", "OPENROUTER_MAX_COST_PER_DAY"),
+        ("OPENROUTER_SESSION_LIMIT_USD", "OPENROUTER_MAX_COST_PER_SESSION"),
+        ("OPENROUTER_SPEND_CAP", "OPENROUTER_MAX_COST_PER_CALL or OPENROUTER_MAX_COST_PER_DAY or"),
+        ("OPENROUTER_CONFIRM_ABOVE_USD", "OPENROUTER_CONFIRM_ABOVE"),
+    ],
+)
+async def test_a_limit_that_is_none_is_told_before_every_paid_reply(
+    configure, connect, simulator, caplog, name: str, meant: str
+) -> None:
+    configure(**{name: "5"})
+    async with connect() as client:
+        account = (await call(client, "get_account")).structured_content
+        chat = await call(client, "chat", prompt="Hi", model="opus")
+        ranked = await call(client, "rerank_documents", query="Hi", documents=["Hello"])
+        found = await call(client, "find_models", query="opus")
+    [told] = account["problems"]
+    assert told.startswith(f"{name} is no variable of openrouter-mcp, so it limits nothing.")
+    assert f"Did you mean {meant}" in told
+    assert told in caplog.text
+    assert text(chat).startswith(told)
+    assert chat.content[-1].text.splitlines()[-1].startswith("-- ")
+    assert text(ranked).startswith(told)
+    assert ranked.structured_content["warning"] == told
+    assert ranked.structured_content["results"]
+    assert told not in text(found)
+
+
+async def test_other_unknown_variables_are_told_where_it_is_asked(
+    configure, connect, simulator
+) -> None:
+    configure(OPENROUTER_KEY="secret-word", OPENROUTER_OUTPUTDIR="out", OPENROUTER_EMPTY="")
+    async with connect() as client:
+        account = (await call(client, "get_account")).structured_content
+        chat = await call(client, "chat", prompt="Hi", model="opus")
+    assert account["problems"] == [
+        "OPENROUTER_KEY is no variable of openrouter-mcp. Did you mean OPENROUTER_API_KEY?",
+        "OPENROUTER_OUTPUTDIR is no variable of openrouter-mcp. Did you mean "
+        "OPENROUTER_OUTPUT_DIR?",
+    ]
+    assert "no variable" not in text(chat)
+
+
+def test_every_variable_of_the_server_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in settings.Settings.model_fields:
+        monkeypatch.setenv(settings.variable(field).lower(), "1")
+    assert settings.load().unknown == {}
+
+
+async def test_a_bad_variable_blocks_everything_but_get_account(
+    configure, connect, simulator
+) -> None:
+    configure(OPENROUTER_MAX_COST_PER_DAY="ten")
+    async with connect() as client:
+        account = await call(client, "get_account")
+        chat = await call(client, "chat", prompt="Hi", model="opus")
+    assert not account.is_error
+    assert account.structured_content["key"]["works"]
+    [told] = account.structured_content["problems"]
+    assert told.startswith("OPENROUTER_MAX_COST_PER_DAY: ")
+    assert chat.meta[ERROR]["code"] == Code.INVALID_INPUT
+    assert told in text(chat)
+
+
+async def test_no_key_goes_to_an_address_that_nobody_chose(configure) -> None:
+    configure(OPENROUTER_BASE_URL="proxy.example", OPENROUTER_MANAGEMENT_KEY=KEY)
+    client = OpenRouter(settings.load())
+    assert await client.key.find() == ""
+    for path in ("/key", "/credits"):
+        with pytest.raises(OpenRouterError, match="OPENROUTER_BASE_URL is no address") as caught:
+            await client.get(path, management=True)
+        assert caught.value.code is Code.AUTH
+
+
+@pytest.mark.parametrize("tools", ["media", "multimdal,", "chta"])
+async def test_a_wrong_name_of_tools_is_answered_with_the_right_ones(
+    configure, connect, tools: str
+) -> None:
+    configure(OPENROUTER_TOOLS=tools)
+    async with connect() as client:
+        assert len(await client.list_tools()) > 20
+        for name in ("chat", "get_job"):
+            result = await call(client, name, prompt="Hi")
+            assert result.meta[ERROR]["code"] == Code.INVALID_INPUT
+            assert "The modules are account, chat, models, multimodal; the tools" in text(result)
+            assert "Did you mean" in text(result)
+        account = await call(client, "get_account")
+    assert account.structured_content["problems"]

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -309,3 +310,43 @@ async def test_a_server_that_is_told_to_end_keeps_the_text_of_its_jobs(
     assert "when its server was stopped. The provider may bill the whole answer." in text(result)
     assert "What is paid by now stands in the receipt below." in text(result)
     assert result.meta["openrouter/receipt"]["generation_id"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.parametrize("how", ["end of input", "hang up"])
+async def test_a_person_at_a_terminal_is_told_what_this_is(environment, how: str) -> None:
+    terminal, side = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "openrouter_mcp"),
+        stdin=side,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+    )
+    os.close(side)
+    told = (await process.stderr.readline()).decode()
+    if how == "end of input":
+        os.write(terminal, b"\x04")
+        out, log = await process.communicate()
+        os.close(terminal)
+    else:
+        os.close(terminal)
+        out, log = await process.communicate()
+    assert "is an MCP server" in told
+    assert "openrouter-mcp install" in told
+    assert (process.returncode, out, log) == (0, b"", b"")
+
+
+def test_help_says_what_a_newcomer_needs() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "openrouter_mcp", "--help"],
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=stdio.PATIENCE,
+    )
+    for needed in ("MCP server", "OPENROUTER_API_KEY", "https://openrouter.ai/keys", "login"):
+        assert needed in shown.stdout
+    for command in ("serve", "demo", "install", "doctor", "forget"):
+        assert re.search(rf"^    {command} +\w", shown.stdout, re.MULTILINE)
+    assert max(map(len, shown.stdout.splitlines())) <= 88

@@ -44,6 +44,7 @@ async def overview(app: App) -> dict[str, Any]:
     left = await app.budget.remaining()
     budgets = {name: usd_number(value) for name, value in asdict(left).items()}
     return {
+        **({"problems": [*app.notices]} if app.notices else {}),
         "version": __version__,
         "openrouter": {"address": app.settings.base_url, **latency},
         "key": key,

@@ -88,7 +88,7 @@ class RequestHeaders:
     @property
     def management(self) -> dict[str, str]:
         """The header that names the management key instead; none where there is no such key."""
-        key = self._settings.management_key
+        key = None if self._settings.is_wrong("base_url") else self._settings.management_key
         return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
 
     async def apply(self, request: httpx2.Request) -> None:

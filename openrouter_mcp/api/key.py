@@ -21,6 +21,10 @@ GET_A_KEY = (
     "https://openrouter.ai/keys, set OPENROUTER_API_KEY in the MCP client's configuration and "
     "restart this server."
 )
+ELSEWHERE = (
+    "OPENROUTER_BASE_URL is no address, so the key goes nowhere: it may not be OpenRouter's own. "
+    "Correct it in the MCP client's configuration and restart this server."
+)
 LOCKED = (
     f"The system's keyring did not answer within {duration(PATIENCE)}. Unlock it and call again, "
     "or set OPENROUTER_API_KEY in the MCP client's configuration and restart this server."
@@ -45,6 +49,8 @@ class ApiKey:
 
     async def find(self) -> str:
         """The key; empty where there is none, or where the keyring does not give it."""
+        if self._settings.is_wrong("base_url"):
+            return ""
         if self._settings.api_key:
             return self._settings.api_key.get_secret_value()
         if not self._looked:
@@ -61,12 +67,16 @@ class ApiKey:
     @property
     def lack(self) -> str:
         """Why there is no key, and what to do."""
+        if self._settings.is_wrong("base_url"):
+            return ELSEWHERE
         if self._question and not self._question.done():
             return LOCKED
         flaw = self._settings.flaws.get("api_key", "No OpenRouter key is set.")
         return f"{flaw} {GET_A_KEY}"
 
     async def _ask_keyring(self) -> str:
+        if self._settings.is_wrong("base_url"):
+            return ""
         question = self._question
         if question is None or question.done():
             question = self._question = _asked(self._settings.base_url)
