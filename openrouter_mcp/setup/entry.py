@@ -13,12 +13,14 @@ from openrouter_mcp.setup.launch import Launch
 KEY = "OPENROUTER_API_KEY"
 INPUT = {
     "type": "promptString",
-    "id": "openrouter-api-key",
-    "description": "OpenRouter API key (https://openrouter.ai/keys)",
+    "id": KEY,
+    "description": "OpenRouter key",
     "password": True,
 }
 """What makes VS Code ask for the key once, and keep it among its secrets."""
-ASKED_FOR = f"${{input:{INPUT['id']}}}"
+ASKED_FOR = f"${{input:{KEY}}}"
+REFERENCES = ("$", "{env:", "{file:")
+"""How the value of a variable begins that a client takes from elsewhere."""
 
 
 def new_entry(client: Client, launch: Launch, key: str) -> dict[str, Any]:
@@ -52,7 +54,8 @@ def added(client: Client, text: str, launch: Launch, key: str) -> str:
         path = (client.servers, entry.name)
         for field, value in _fields(client, held[entry.name], launch, key):
             text = editor.put(text, (*path, *field), value)
-    if key == ASKED_FOR and not any(_is_input(item) for item in _inputs(document)):
+    missing = not any(_is_input(item) for item in _inputs(document))
+    if client.shape.prompts and missing and ASKED_FOR in text:
         text = jsonc.put(text, ("inputs", len(_inputs(document))), INPUT)
     return text
 
@@ -107,7 +110,9 @@ def _fields(
         if launch.args or entry.get("args"):
             yield (*base, "args"), [*launch.args]
     variables = entry.get(client.shape.variables)
-    if key and not (key == ASKED_FOR and isinstance(variables, dict) and KEY in variables):
+    held = variables.get(KEY) if isinstance(variables, dict) else None
+    elsewhere = isinstance(held, str) and (client.shape.prompts or held.startswith(REFERENCES))
+    if key and not elsewhere:
         yield (*base, client.shape.variables, KEY), key
 
 

@@ -101,7 +101,7 @@ def run(machine: Machine, options: Options, launch: Launch, key: Key, terminal: 
             "or in a terminal."
         )
         return 2
-    if not options.yes and terminal.ask and not terminal.ask("Change this?"):
+    if not options.yes and terminal.ask and not terminal.ask("Make these changes?"):
         terminal.say("Nothing was changed.")
         return 1
     for change in changes:
@@ -164,6 +164,7 @@ class _Work:
             return None
         if after == before:
             state = "has no entry of this server" if self.options.remove else "is set up already"
+            state += ", but its entry is disabled" if entry and entry.disabled else ""
             self._tell(client, f"{path} {state}.")
             return None
         change = Change(client, path, before, after, self._command(client, before))

@@ -24,15 +24,15 @@ LAUNCH = Launch("/opt/a b/openrouter-mcp")
 VARIABLES = {"OPENROUTER_API_KEY": SECRET}
 INPUT = {
     "type": "promptString",
-    "id": "openrouter-api-key",
-    "description": "OpenRouter API key (https://openrouter.ai/keys)",
+    "id": "OPENROUTER_API_KEY",
+    "description": "OpenRouter key",
     "password": True,
 }
 STANDARD = {"command": LAUNCH.command, "args": [], "env": VARIABLES}
 PROMPTING = {
     "type": "stdio",
     **STANDARD,
-    "env": {"OPENROUTER_API_KEY": "${input:openrouter-api-key}"},
+    "env": {"OPENROUTER_API_KEY": "${input:OPENROUTER_API_KEY}"},
 }
 ENTRIES = {
     **dict.fromkeys(FILES, STANDARD),
@@ -265,7 +265,7 @@ def test_a_no_is_a_no(machine: Machine, install) -> None:
     write(file_of(machine, "cursor"), "{}")
     assert install(user=user) == 1
     assert file_of(machine, "cursor").read_text("utf-8") == "{}"
-    assert [question.split()[0] for question in user.questions] == ["May", "Change"]
+    assert [question.split()[0] for question in user.questions] == ["May", "Make"]
 
 
 def test_a_key_that_may_not_stand_in_files_does_not(machine, install, told: Told) -> None:
@@ -314,6 +314,34 @@ def test_an_earlier_entry_is_brought_up_to_date(machine: Machine, install, told:
     assert '"**** (another one)"' in told.text or "****" in told.text
     assert install(remove=True) == 0
     assert set(json.loads(path.read_text("utf-8"))["mcpServers"]) == {"openrouter"}
+
+
+@pytest.mark.parametrize(
+    ("client", "reference"),
+    [
+        ("cursor", "${env:MY_KEY}"),
+        ("opencode", "{env:MY_KEY}"),
+        ("vscode", "${input:openrouter}"),
+        ("vscode", "sk-or-v1-by-hand"),
+    ],
+)
+def test_a_key_that_the_entry_takes_from_elsewhere_stays(
+    machine: Machine, install, told: Told, client: str, reference: str
+) -> None:
+    row = next(each for each in CLIENTS if each.id == client)
+    path = file_of(machine, client)
+    command = [LAUNCH.command] if row.shape.joined else LAUNCH.command
+    entry = {"command": command, row.shape.variables: {"OPENROUTER_API_KEY": reference}}
+    write(path, {row.servers: {"openrouter": entry}})
+    assert install() == 0
+    assert json.loads(path.read_text("utf-8")) == {row.servers: {"openrouter": entry}}
+
+
+def test_an_entry_that_is_disabled_stays_so_and_is_told(machine, install, told: Told) -> None:
+    entry = {**STANDARD, "disabled": True}
+    write(file_of(machine, "cursor"), {"mcpServers": {"openrouter": entry}})
+    assert install() == 0
+    assert "is set up already, but its entry is disabled." in told.text
 
 
 def test_another_server_of_our_name_is_left_alone(machine: Machine, install) -> None:
