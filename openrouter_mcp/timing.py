@@ -12,8 +12,8 @@ class Timing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits before another attempt at what failed or was not there yet."""
 
-    warm_up: float = 0.5
-    """The warm-up begins this long after the server: by then the client has its answers."""
+    warm_up: float = 0.1
+    """The warm-up begins this long after the server: what waited for that is answered first."""
 
     longest_retry_wait: float = 20.0
     """A request that OpenRouter lets wait longer fails instead: whether to wait is the caller's."""
