@@ -101,9 +101,29 @@ class Boundary(Middleware):
         if credentials.hidden_in_line(content, self._own_keys) != content:
             result = results.without_keys(result, self._own_keys)
             content = results.as_json(result)
+        shown = await self._shown(context, result)
+        if shown is not result:
+            result, content = shown, results.as_json(shown)
         if len(content) <= results.LARGEST_REPLY:
             return result
         return results.without_bulk(result, await _saved(context, content))
+
+    async def _shown(
+        self, context: MiddlewareContext[mt.CallToolRequestParams], result: ToolResult
+    ) -> ToolResult:
+        """The reply as long as the user wants it, what matters of it first."""
+        settings = _app(context).settings
+        if settings.previews == "off":
+            result = results.without_previews(result)
+        texts = [block.text for block in result.content if isinstance(block, mt.TextContent)]
+        is_data = result.structured_content is not None
+        is_cut = results.WHOLE_META in (result.meta or {})
+        if sum(map(len, texts)) > settings.max_reply_chars and not (is_data or is_cut):
+            text = "\n\n".join(texts)
+            path, _ = await save.save_whole(settings, text, context.message.name, ".md")
+            if path:
+                result = results.shortened(result, path, settings.max_reply_chars)
+        return results.with_head(result)
 
     async def _answer(self, name: str, arguments: dict[str, Any]) -> ToolResult:
         """The result of a tool, also where it failed."""
@@ -190,12 +210,15 @@ def _beginning_with(warning: str, result: ToolResult) -> ToolResult:
     )
 
 
+def _app(context: MiddlewareContext[Any]) -> App:
+    assert context.fastmcp_context is not None  # noqa: S101 - every request has one
+    return context.fastmcp_context.lifespan_context["app"]
+
+
 async def _saved(context: MiddlewareContext[Any], content: bytes) -> str:
     """Save what is too large to be sent; a sentence that says where it is."""
-    assert context.fastmcp_context is not None  # noqa: S101 - every request has one
-    app: App = context.fastmcp_context.lifespan_context["app"]
     text = content.decode("utf-8", "replace")
-    path, problem = await save.save_whole(app.settings, text, "reply", ".json")
+    path, problem = await save.save_whole(_app(context).settings, text, "reply", ".json")
     size = f"This reply has {len(content):,} bytes, more than clients take."
     return f"{size} All of it is in {path}" if path else f"{size} {problem}"
 

@@ -16,13 +16,16 @@ from mcp.types import ContentBlock, ImageContent, ResourceLink, TextContent
 
 from openrouter_mcp import credentials
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.text import showable, showable_json
+from openrouter_mcp.text import parse_json, showable, showable_json
 
 ERROR_META = "openrouter/error"
 ESTIMATE_META = "openrouter/estimate"
 RECEIPT_META = "openrouter/receipt"
 UNTRUSTED_META = "openrouter/untrusted"
 """The reply holds words of websites, files or other programs."""
+
+WHOLE_META = "openrouter/whole"
+"""The path of the file that has all of a reply which is shown in part."""
 
 UNKNOWN_TYPE = "application/octet-stream"
 MOST_PREVIEWS = 800_000
@@ -35,6 +38,8 @@ SHOWN_ITEMS = 50
 """Items that a dry run shows of each list and object in a request."""
 LARGEST_REPLY = 8_000_000
 """Bytes that a reply may have as JSON: clients drop a connection that sends 10 MB in a line."""
+SHOWN_EVERYWHERE = 2000
+"""Characters of a reply that even those clients show which cut replies."""
 HEAD = 20_000
 """Characters that are shown of a reply that is larger than that."""
 LARGEST_META = 20_000
@@ -171,6 +176,84 @@ def without_bulk(result: ToolResult, where: str) -> ToolResult:
     blocks = [*text_blocks([paragraphs([where, head])]), *files]
     blocks += text_blocks([paragraphs([where if head else "", ending[:HEAD]])])
     return tool_result(blocks, meta=meta, is_error=result.is_error or data is not None)
+
+
+def shortened(result: ToolResult, path: str, most: int) -> ToolResult:
+    """A reply that is saved in `path`, its longest text cut so that `most` characters are left.
+
+    JSON stays whole: its beginning alone could not be read.
+    """
+    texts = [block.text for block in result.content if isinstance(block, TextContent)]
+    longest = max((text for text in texts if not _is_json(text)), key=len, default="")
+    rest = sum(map(len, texts)) - len(longest)
+    ending = receipt_line(result) if longest is texts[-1] else ""
+    text = longest.removesuffix(ending).rstrip()
+    shown = text[: max(most - rest, SHOWN_EVERYWHERE // 2)]
+    where = f"All of this reply is in {path} too."
+    if len(shown) < len(text):
+        where = f"These are {len(shown):,} of {len(text):,} characters; all are in {path}"
+    whole = with_text(result, longest, paragraphs([shown, where, ending]))
+    whole.meta = {**(result.meta or {}), WHOLE_META: path}
+    return whole
+
+
+def with_head(result: ToolResult) -> ToolResult:
+    """A long reply that begins with its receipt, how it ended and where all of it is.
+
+    Some clients show nothing else of it. Data has its receipt inside, and JSON stands first.
+    """
+    texts = [block.text for block in result.content if isinstance(block, TextContent)]
+    meta = result.meta or {}
+    is_data = result.structured_content is not None or (texts and _is_json(texts[0]))
+    if is_data or sum(map(len, texts)) <= SHOWN_EVERYWHERE:
+        return result
+    receipt, error = meta.get(RECEIPT_META) or {}, meta.get(ERROR_META)
+    head = [receipt_line(result)]
+    if receipt.get("finish_reason") == "length":
+        head.append("This reply was cut off at the output limit.")
+    if error and receipt:
+        head.append(f"It broke off ({error['code']}), as told below.")
+    if job := meta.get("openrouter/job"):
+        head += [f"Job: {job['job_id']}"] if isinstance(job, Mapping) else []
+    if path := meta.get(WHOLE_META):
+        head.append(f"What follows is a part; all of it is in {path}")
+    told = "\n".join(filter(None, head))
+    return with_text(result, texts[0], paragraphs([told, texts[0]]))
+
+
+def with_text(result: ToolResult, old: str, new: str) -> ToolResult:
+    """The result with one of its texts replaced."""
+    return replaced(
+        result,
+        [
+            block.model_copy(update={"text": new})
+            if isinstance(block, TextContent) and block.text is old
+            else block
+            for block in result.content
+        ],
+    )
+
+
+def replaced(result: ToolResult, content: Sequence[ContentBlock]) -> ToolResult:
+    """The result with other content."""
+    return tool_result(content, result.structured_content, result.meta, is_error=result.is_error)
+
+
+def without_previews(result: ToolResult) -> ToolResult:
+    """The result without the images in it, which are all small copies of files that it names."""
+    return replaced(
+        result, [block for block in result.content if not isinstance(block, ImageContent)]
+    )
+
+
+def _is_json(text: str) -> bool:
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        parse_json(text)
+    except ValueError:
+        return False
+    return True
 
 
 def with_files(

@@ -288,9 +288,12 @@ class Settings(BaseSettings):
         2, description="How often an answer that the output limit cut is continued; 0 = never."
     )
     max_reply_chars: Annotated[int, Field(ge=1000)] = Field(
-        40_000,
-        description="Longest reply (characters). A longer one is saved as a file, and its "
-        "beginning is shown.",
+        20_000,
+        description="Longest reply (characters). Of a longer one a part is shown, and all of it is "
+        "saved as a file.",
+    )
+    previews: Literal["on", "off"] = Field(
+        "on", description="Small copies of images in replies, beside their files; off = none."
     )
     include_reasoning: bool = Field(
         False, description="true = show the reasoning (2,000 characters) before each answer."

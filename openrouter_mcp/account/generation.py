@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from openrouter_mcp.api import responses
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import save
 from openrouter_mcp.money import usd_number
+from openrouter_mcp.results import abbreviated
 
 GENERATION_FIELDS = (
     "model",
@@ -35,6 +38,9 @@ GENERATION_FIELDS = (
     "service_tier",
     "provider_responses",
 )
+
+
+NOT_LOGGED = "OpenRouter keeps prompts and answers only where input and output logging is on."
 
 
 async def generation(app: App, generation_id: str, *, content: bool) -> dict[str, Any]:
@@ -72,7 +78,8 @@ async def generation(app: App, generation_id: str, *, content: bool) -> dict[str
             "seconds": round(entry.duration, 2),
         }
     if content:
-        found["content"] = await _content(app, generation_id)
+        shown, note = await _content(app, generation_id)
+        found = {**({"note": note} if note else {}), **found, "content": shown}
     return {"generation_id": generation_id, **found}
 
 
@@ -89,11 +96,19 @@ async def _statistics(app: App, generation_id: str) -> Mapping[str, Any]:
     raise AssertionError("the last look either returned or raised")
 
 
-async def _content(app: App, generation_id: str) -> Any:
+async def _content(app: App, generation_id: str) -> tuple[Any, str]:
+    """The prompt and the answer; of long ones their beginnings, and where they are saved."""
     try:
         reply = await app.client.get("/generation/content", params={"id": generation_id})
     except OpenRouterError as error:
         if error.code not in {Code.NOT_FOUND, Code.PERMISSION}:
             raise
-        return "OpenRouter keeps prompts and answers only where input and output logging is on."
-    return responses.mapping(reply, "data")
+        return NOT_LOGGED, ""
+    content = responses.mapping(reply, "data")
+    text = json.dumps(content, ensure_ascii=False)
+    if len(text) <= app.settings.max_reply_chars:
+        return content, ""
+    path, problem = await save.save_whole(app.settings, text, generation_id, ".json")
+    if not path:
+        return content, problem
+    return abbreviated(content), f"Of content a part is shown; all is in {path}"

@@ -13,6 +13,7 @@ from openrouter_mcp import results
 from openrouter_mcp.agent.loop import Ending, Limits, Run
 from openrouter_mcp.chat.replies import with_receipt
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.files.save import Shown
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
 from openrouter_mcp.spending.receipts import Receipt, after_paying
@@ -26,7 +27,7 @@ def finished(
     run: Run,
     receipt: Receipt | None,
     *,
-    text: str,
+    shown: Shown,
     limits: Limits,
     thread_id: str,
     transcript: str,
@@ -35,7 +36,7 @@ def finished(
     files: Sequence[results.SavedFile] = (),
 ) -> ToolResult:
     """The answer, how the run ended, one line for each step, what was withheld, the receipt."""
-    given = results.paragraphs([text.strip(), "\n".join(results.file_lines(files))])
+    given = results.paragraphs([shown.text.strip(), "\n".join(results.file_lines(files))])
     error = _error(run, receipt)
     said = error.message if error else ""
     parts = [given or "[The model gave no answer.]", _ending(run, limits, thread_id, said)]
@@ -53,6 +54,7 @@ def finished(
             **({"thread_id": thread_id} if thread_id else {}),
         },
         results.UNTRUSTED_META: True,
+        **shown.meta,
     }
     content: Sequence[ContentBlock] = results.text_blocks([results.paragraphs(parts)])
     if receipt:

@@ -269,18 +269,18 @@ class Delegation(PaidCall):
         if receipt:
             purchase.audit(receipt, self._task.task)
         name = receipt.generation_id if receipt else TOOL
-        text, more = await save.shown_text(app.settings, run.text, name)
+        shown = await save.shown_text(app.settings, run.text, name)
         said = [answer for exchange in run.exchanges for answer in exchange.answers]
         files, unsaved = await save_media(app.settings, handle, run.request, said)
         problems = [log.problem] if log.problem else []
         return replies.finished(
             run,
             receipt,
-            text=text,
+            shown=shown,
             limits=self._limits,
             thread_id=thread_id,
             transcript=str(log.path),
-            notes=[*unsaved, *more, *notes, *problems, *app.warnings()],
+            notes=[*unsaved, *shown.notes, *notes, *problems, *app.warnings()],
             budget=await app.budget.line(),
             files=files,
         )

@@ -403,15 +403,16 @@ class Comparison(PaidCall):
                 )
                 unsaved += (f"{candidate.model}: {note}" for note in problems)
         text = answers(candidates)
-        body, saved = await save.shown_text(settings, text, receipt.generation_id)
+        shown = await save.shown_text(settings, text, receipt.generation_id)
         head = [table(candidates), *([told(verdict)] if verdict else [])]
         head = [f"[{error.message}]", *head] if error else head
-        notes = [*self._notes, *attached.notes, *unsaved, *saved, *self._app.warnings()]
+        notes = [*self._notes, *attached.notes, *unsaved, *shown.notes, *self._app.warnings()]
         each = [exchange.receipt for exchange in paid]
         files = [file for candidate in candidates for file in candidate.files]
-        result = replies.compared([*head, body], notes, total, each, files, error)
+        result = replies.compared([*head, shown.text], notes, total, each, files, error)
         untrusted = attached.untrusted or any(map(replies.is_untrusted, paid))
-        if untrusted and result.meta is not None:
+        result.meta = {**(result.meta or {}), **shown.meta}
+        if untrusted:
             result.meta[UNTRUSTED_META] = True
         return result
 

@@ -212,20 +212,20 @@ async def reply(
     """The whole answer with its receipt; a long one is saved and its head shown."""
     purchase.audit(exchange.receipt, exchange.request.preview())
     files, unsaved = await save_media(app.settings, handle, exchange.request, exchange.answers)
-    text, notes = exchange.text, []
+    shown = save.Shown(exchange.text, [])
     if not exchange.is_json:
         # JSON stays whole: its head alone could not be parsed.
-        text, notes = await save.shown_text(
-            app.settings, exchange.text, exchange.receipt.generation_id
-        )
+        shown = await save.shown_text(app.settings, exchange.text, exchange.receipt.generation_id)
+    notes = [*shown.notes]
     if thread and asked.thread_id == NEW and not exchange.error:
         notes.append(f'Continue this conversation with thread_id="{thread.id}".')
     if thread and exchange.last.tool_calls:
         notes.append("This conversation is kept: of its messages, send the tool messages alone.")
     notes = [*unsaved, *notes, *app.warnings()]
-    result = replies.chat(exchange, text, notes, await app.budget.line(), files)
+    result = replies.chat(exchange, shown.text, notes, await app.budget.line(), files)
     untrusted = asked.attached.untrusted or bool(thread and thread.untrusted)
-    if untrusted and result.meta is not None:
+    result.meta = {**(result.meta or {}), **shown.meta}
+    if untrusted:
         result.meta[UNTRUSTED_META] = True
     return result
 

@@ -65,7 +65,7 @@ LARGEST_SIDE = 768
 """Pixels of the longer side of a preview."""
 LARGEST_PREVIEW = 200_000
 """Bytes of a preview before they become base64."""
-QUALITIES = (85, 70, 50, 30)
+QUALITIES = (65, 50, 30)
 """Qualities of a preview, tried one after the other until it is small enough."""
 SMALLER = 0.7
 """By what a preview is scaled that even the lowest quality does not make small enough."""
@@ -474,7 +474,7 @@ def _encoded_preview(image: Image) -> tuple[bytes, str]:
     while True:
         for quality in QUALITIES:
             buffer = io.BytesIO()
-            image.save(buffer, kind, quality=quality)
+            image.save(buffer, kind, quality=quality, optimize=True)
             if buffer.tell() <= LARGEST_PREVIEW:
                 return buffer.getvalue(), mime
         image = image.resize([max(1, int(side * SMALLER)) for side in image.size])

@@ -18,13 +18,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files import sandbox, walk
 from openrouter_mcp.files.kinds import MEDIA_TYPES
 from openrouter_mcp.files.sandbox import Guard
-from openrouter_mcp.results import UNKNOWN_TYPE, SavedFile
+from openrouter_mcp.results import UNKNOWN_TYPE, WHOLE_META, SavedFile
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.text import is_seen, storable
 
@@ -223,15 +223,31 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-async def shown_text(settings: Settings, text: str, name: str) -> tuple[str, list[str]]:
-    """What to show of a reply, and where the whole is when that is not all of it."""
-    shown = settings.max_reply_chars
-    if len(text) <= shown:
-        return text, []
+class Shown(NamedTuple):
+    """What a reply shows of a text."""
+
+    text: str
+    notes: list[str]
+    """Where the whole is, or why it is nowhere, when this is not all of it."""
+    path: str = ""
+    """The file that has the whole; empty where there is none."""
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """The path for programs."""
+        return {WHOLE_META: self.path} if self.path else {}
+
+
+async def shown_text(settings: Settings, text: str, name: str, *, from_end: bool = False) -> Shown:
+    """As much of a text as a reply may hold: its beginning, or its end. The whole is saved."""
+    most = settings.max_reply_chars
+    if len(text) <= most:
+        return Shown(text, [])
     path, problem = await save_whole(settings, text, name, ".md")
     if not path:
-        return text, [problem]
-    return text[:shown], [f"These are {shown:,} of {len(text):,} characters; all are in {path}"]
+        return Shown(text, [problem])
+    note = f"These are {most:,} of {len(text):,} characters; all are in {path}"
+    return Shown(text[-most:] if from_end else text[:most], [note], path)
 
 
 async def shown_rows(

@@ -139,7 +139,6 @@ class Jobs:
     ) -> None:
         self._timing = timing
         self._patience = settings.wait_seconds or None
-        self._shown = settings.max_reply_chars
         self._state_dir = settings.state_dir
         self._ttl = settings.job_ttl_hours * 3600
         self._store = store
@@ -224,7 +223,7 @@ class Jobs:
             await self._table.request_cancel(row.id)
             row = await self.find(job_id)
         if row.state is State.CANCELLED:
-            return replies.stopped(row, self._shown)
+            return replies.stopped(row)
         return self._reply(row)
 
     async def list(self) -> Sequence[JobRow]:
@@ -396,4 +395,4 @@ class Jobs:
         return bool(row.upstream_id) and row.tool in self._resumers
 
     def _reply(self, row: JobRow) -> ToolResult:
-        return replies.ended(row, self._shown) if row.state.ended else replies.pending(row)
+        return replies.ended(row) if row.state.ended else replies.pending(row)

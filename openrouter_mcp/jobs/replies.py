@@ -48,13 +48,13 @@ def listed(jobs: Sequence[JobRow]) -> ToolResult:
     return results.tool_result("\n".join(lines), meta={META: [_meta(job) for job in jobs]})
 
 
-def ended(job: JobRow, shown: int) -> ToolResult:
+def ended(job: JobRow) -> ToolResult:
     """The result just as the tool gave it; else why there is none, and the text until then."""
     if job.result:
         return job.result
     error = job.error or OpenRouterError(Code.INTERNAL, NEXT_STEP[Code.INTERNAL])
     meta = {META: _meta(job), results.ERROR_META: error.meta(), **_receipt_meta(job)}
-    return results.tool_result(_with_text(error.message, job, shown), meta=meta, is_error=True)
+    return results.tool_result(_with_text(error.message, job), meta=meta, is_error=True)
 
 
 def saved(job: JobRow, files: Sequence[SavedFile], notes: Iterable[str]) -> ToolResult:
@@ -68,11 +68,11 @@ def saved(job: JobRow, files: Sequence[SavedFile], notes: Iterable[str]) -> Tool
     return results.with_files(head, files, [*notes, results.receipt_line(result)], meta)
 
 
-def stopped(job: JobRow, shown: int) -> ToolResult:
+def stopped(job: JobRow) -> ToolResult:
     """The good news that a job was cancelled, for who wanted that."""
     message = job.error.message if job.error else ""
     meta = {META: _meta(job), **_receipt_meta(job)}
-    return results.tool_result(_with_text(message, job, shown), meta=meta)
+    return results.tool_result(_with_text(message, job), meta=meta)
 
 
 def cancelled(job: JobRow, billing_note: str = "", *, closing: bool = False) -> JobRow:
@@ -136,13 +136,10 @@ def _receipt_meta(job: JobRow) -> dict[str, Any]:
     return {results.RECEIPT_META: job.receipt["meta"]} if job.receipt else {}
 
 
-def _with_text(message: str, job: JobRow, shown: int) -> str:
+def _with_text(message: str, job: JobRow) -> str:
     """Why there is no result, the text until then, and the receipt of what was paid."""
     line = job.receipt.get("line", "")
     if not job.text:
         return results.paragraphs([message, line])
-    count = f"{len(job.text):,} characters"
-    if len(job.text) > shown:
-        count = f"the first {shown:,} of {count}"
-    text = f"The text until then ({count}):\n\n{job.text[:shown]}"
+    text = f"The text until then ({len(job.text):,} characters):\n\n{job.text}"
     return results.paragraphs([message, text, line])

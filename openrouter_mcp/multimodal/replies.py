@@ -50,7 +50,8 @@ def data(
 ) -> ToolResult:
     """Data for programs, as JSON in the text too, with the receipt inside."""
     error = error and after_paying(error, receipt)
-    content = {**rows, "receipt": {**receipt.meta(), "line": receipt.line()}}
+    # Clients that cut long replies show what they cost all the same.
+    content = {"receipt": {"line": receipt.line(), **receipt.meta()}, **rows}
     if notes:
         content["notes"] = notes
     told = json.dumps(content, ensure_ascii=False, separators=(",", ":"))

@@ -313,18 +313,18 @@ class TranscriptionPlan(MediaPlan):
         whole = subtitles.joined(done)
         receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
         made = await asyncio.to_thread(_made, self, whole, notes, handle)
-        text, more = await save.shown_text(
+        shown = await save.shown_text(
             purchase.settings,
             subtitles.lines(whole, self.timestamps) or "[Nothing was said.]",
             receipt.generation_id,
         )
         return replies.files(
-            text,
+            shown.text,
             made,
             receipt,
-            notes=[*notes, *more],
+            notes=[*notes, *shown.notes],
             error=error,
-            meta={UNTRUSTED_META: True},
+            meta={UNTRUSTED_META: True, **shown.meta},
         )
 
 

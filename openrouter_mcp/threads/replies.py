@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastmcp.tools import ToolResult
 
+from openrouter_mcp.files.save import Shown
 from openrouter_mcp.money import dollars
 from openrouter_mcp.results import UNTRUSTED_META, tool_result
 from openrouter_mcp.text import duration
@@ -25,15 +26,19 @@ def listed(rows: Sequence[ThreadRow], now: float) -> ToolResult:
     return tool_result("\n".join(lines))
 
 
-def shown(row: ThreadRow, messages: Sequence[Message], limit: int) -> ToolResult:
-    """One conversation, its end when all of it would be too long."""
+def whole(messages: Sequence[Message]) -> str:
+    """All that was said in a conversation."""
     told = in_words(messages)
     parts = [f"[{message.get('role')}]\n{text_of(message.get('content'))}" for message in told]
-    text = "\n\n".join(parts)
-    if len(text) > limit:
-        text = f"[... the beginning is left out ...]\n{text[-limit:]}"
+    return "\n\n".join(parts)
+
+
+def shown(row: ThreadRow, end: Shown) -> ToolResult:
+    """One conversation, its end when all of it would be too long."""
     head = f"{row.title} | {row.model} | {_turns(row)} | {dollars(row.cost)}"
-    return tool_result(f"{head}\n\n{text}", meta={UNTRUSTED_META: True})
+    left_out = ["[... the beginning is left out ...]"] if end.path else []
+    parts = [head, *left_out, end.text, *end.notes]
+    return tool_result("\n\n".join(parts), meta={UNTRUSTED_META: True, **end.meta})
 
 
 def _turns(row: ThreadRow) -> str:

@@ -208,9 +208,11 @@ async def list_threads(
     app: App = CurrentApp,
 ) -> ToolResult:
     """Conversations, newest first."""
+    from openrouter_mcp.files import save
     from openrouter_mcp.threads import replies
 
     if not thread_id:
         return replies.listed(await app.threads.list(), time.time())
     row, messages = await app.threads.show(thread_id)
-    return replies.shown(row, messages, app.settings.max_reply_chars)
+    text = replies.whole(messages)
+    return replies.shown(row, await save.shown_text(app.settings, text, row.id, from_end=True))

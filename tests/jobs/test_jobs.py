@@ -683,17 +683,6 @@ async def test_closing_does_not_wait_for_work_that_will_not_end(open_jobs, liste
     gate.set()
 
 
-async def test_a_long_text_of_a_cancelled_job_is_cut_and_says_so(open_jobs, listen: Listener):
-    jobs = open_jobs(max_reply_chars=1000)
-    work = Upstream()
-    identity = await started(jobs, work, listen)
-    work.handle.text = "x" * 1500
-    result = text(await jobs.cancel(identity))
-    assert "the first 1,000 of 1,500 characters" in result
-    assert result.count("x" * 1000) == 1
-    assert "x" * 1001 not in result
-
-
 # Processes that die
 
 

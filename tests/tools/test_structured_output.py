@@ -87,7 +87,7 @@ async def test_an_answer_that_does_not_hold_it_is_shown_with_its_receipt(
     result = await ask(client, schema=schema)
     if result.is_error:
         assert result.meta["openrouter/error"]["code"] == "UPSTREAM_ERROR"
-        assert said(result).startswith(text[:1000])
+        assert text[:1000] in said(result)
     else:
         json.loads(result.content[0].text, parse_constant=pytest.fail)
     assert str(cost(result)) == f"{0.0012 * len(chats(simulator)):.4f}"
