@@ -8,13 +8,21 @@ INSTALL := $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/py
 # Tests start many Pythons: compile what they share once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test conformance conformance-tables bench lint fix manifest variables links picture bundle constraints clean
+.PHONY: demo test test-lowest test-latest conformance conformance-tables bench lint fix manifest variables links picture bundle check-bundle constraints clean
 
 demo: .venv/demo
 	$(BIN)/openrouter-mcp demo
 
 test: lint
 	$(BIN)/pytest -q -n auto
+
+# The suite at the lowest versions that pyproject.toml allows, and at the latest; needs uv.
+test-lowest: RESOLUTION := lowest-direct
+test-latest: RESOLUTION := highest
+test-lowest test-latest:
+	uv venv --quiet --clear --python $(PYTHON) build/$@
+	uv pip install --quiet --python build/$@ --resolution $(RESOLUTION) --editable '.[dev]'
+	build/$@/bin/python -m pytest -q -n auto
 
 # The MCP conformance suite and the Inspector, which come from the npm registry.
 conformance: .venv/node
@@ -65,6 +73,12 @@ picture: .venv/test
 
 bundle: .venv/test
 	$(BIN)/python -m scripts.bundle
+
+# The tool of those who made the format comes from the npm registry.
+check-bundle: bundle
+	rm -rf build/bundle
+	npx --yes @anthropic-ai/mcpb@2.1.2 unpack dist/*.mcpb build/bundle
+	npx --yes @anthropic-ai/mcpb@2.1.2 validate build/bundle/manifest.json
 
 constraints: .venv/test
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt

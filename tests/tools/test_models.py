@@ -166,7 +166,7 @@ async def test_every_call_survives_a_price_line_that_is_not_understood(app, simu
     card = (await get_model(id_, app=app))["model"]
     assert card["price_overrides"][0]["prompt"] == 10
     assert id_ in await ids(app, query="sonnet", sort="price")
-    advice = await recommend_model("coding", app=app)
+    advice = await recommend_model(task="coding", app=app)
     assert advice["models"]
 
 
@@ -230,7 +230,7 @@ async def test_without_a_key_the_speed_is_told_to_be_missing(configure):
 
 
 async def test_advice_comes_with_reason_score_date_cost_and_health(app):
-    advice = await recommend_model("coding", app=app)
+    advice = await recommend_model(task="coding", app=app)
     first, *others = advice["models"]
     assert first["model"] == "anthropic/claude-opus-5"
     assert first["why"].startswith("highest score of")
@@ -247,19 +247,19 @@ async def test_advice_comes_with_reason_score_date_cost_and_health(app):
 
 
 async def test_the_same_data_gives_the_same_advice(app):
-    first = await recommend_model("agents", needs=["json"], app=app)
-    assert await recommend_model("agents", needs=["json"], app=app) == first
+    first = await recommend_model(task="agents", needs=["json"], app=app)
+    assert await recommend_model(task="agents", needs=["json"], app=app) == first
 
 
 async def test_cost_is_that_of_the_prompt(app):
-    short = await recommend_model("coding", prompt="Hi.", app=app)
-    long = await recommend_model("coding", prompt="Word " * 60_000, app=app)
+    short = await recommend_model(task="coding", prompt="Hi.", app=app)
+    long = await recommend_model(task="coding", prompt="Word " * 60_000, app=app)
     assert short["models"][0]["cost"] < long["models"][0]["cost"]
     assert all(row["model"] != "tessera/mosaic-7b" for row in long["models"])
 
 
 async def test_needs_are_kept(app):
-    advice = await recommend_model("chat", needs=["zdr", "vision"], max_price=5, app=app)
+    advice = await recommend_model(task="chat", needs=["zdr", "vision"], max_price=5, app=app)
     zdr = {"azure", "amazon-bedrock", "anthropic", "google-vertex", "together", "fireworks", "groq"}
     for row in advice["models"]:
         card = (await get_model(row["model"], app=app))["model"]
@@ -269,8 +269,8 @@ async def test_needs_are_kept(app):
 
 
 async def test_an_expiring_model_is_advised_only_when_asked_for(app):
-    hidden = await recommend_model("bulk", needs=["tools"], max_price=1, app=app)
-    shown = await recommend_model("roleplay", needs=["expiring"], max_price=1, app=app)
+    hidden = await recommend_model(task="bulk", needs=["tools"], max_price=1, app=app)
+    shown = await recommend_model(task="roleplay", needs=["expiring"], max_price=1, app=app)
     assert hidden["considered"] < shown["considered"]
 
 
@@ -286,7 +286,7 @@ async def test_an_expiring_model_is_advised_only_when_asked_for(app):
     ],
 )
 async def test_media_tasks_get_models_that_make_it_with_their_prices(app, task, output, price):
-    advice = await recommend_model(task, app=app)
+    advice = await recommend_model(task=task, app=app)
     assert advice["models"]
     for row in advice["models"]:
         card = (await get_model(row["model"], app=app))["model"]
@@ -295,14 +295,14 @@ async def test_media_tasks_get_models_that_make_it_with_their_prices(app, task, 
 
 
 async def test_what_only_enlarges_videos_is_not_advised_for_making_them(app):
-    advice = await recommend_model("a video clip", app=app)
+    advice = await recommend_model(task="a video clip", app=app)
     assert UPSCALER not in [row["model"] for row in advice["models"]]
     assert UPSCALER in await ids(app, output=["video"])
 
 
 async def test_what_is_not_known_of_endpoints_is_told(app, simulator):
     simulator.fail("platform_rate_limited", path="/models/*/endpoints", times=None)
-    advice = await recommend_model("coding", app=app)
+    advice = await recommend_model(task="coding", app=app)
     assert "endpoints" in advice["missing"]
     assert all("provider" not in row for row in advice["models"])
     assert len(advice["models"]) == 5
@@ -311,7 +311,7 @@ async def test_what_is_not_known_of_endpoints_is_told(app, simulator):
 async def test_advice_survives_without_the_data_sets(app, simulator):
     for path in ("/benchmarks", "/datasets/*", "/classifications/*"):
         simulator.fail("platform_rate_limited", path=path, times=None)
-    advice = await recommend_model("coding", app=app)
+    advice = await recommend_model(task="coding", app=app)
     assert [*advice["missing"]] == ["benchmarks, task shares, usage"]
     assert advice["models"][0]["model"] == "anthropic/claude-opus-5"
     assert advice["models"][0]["score"] == 79
@@ -319,7 +319,7 @@ async def test_advice_survives_without_the_data_sets(app, simulator):
 
 async def test_when_nothing_fits_it_is_said_what_to_loosen(app):
     with pytest.raises(OpenRouterError, match="Drop a need") as caught:
-        await recommend_model("coding", needs=["video"], max_price=0.0001, app=app)
+        await recommend_model(task="coding", needs=["video"], max_price=0.0001, app=app)
     assert caught.value.code is Code.NOT_FOUND
 
 
@@ -410,7 +410,7 @@ async def test_fifty_calls_of_three_servers_ask_for_each_document_once(configure
         lambda app: find_models(sort="popularity", app=app),
         lambda app: find_models(provider="azure", zdr=True, app=app),
         lambda app: get_model("opus", app=app),
-        lambda app: recommend_model("coding", app=app),
+        lambda app: recommend_model(task="coding", app=app),
         lambda app: get_rankings("models", app=app),
         lambda app: get_rankings("tasks", app=app),
         lambda app: list_providers(app=app),
