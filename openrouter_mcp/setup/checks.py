@@ -236,7 +236,13 @@ def variables(settings: Settings) -> Iterator[Finding]:
     for problem in settings.problems:
         name = problem.partition(":")[0]
         yield broken("variables", problem, f"unset {name}, or correct it")
-    if not settings.problems:
+    flaws = {variable(field): flaw for field, flaw in settings.flaws.items()}
+    others = {**flaws, **settings.unknown}
+    for name, said in others.items():
+        # Somebody relies on a limit that is none.
+        told = broken if said in settings.unknown_limits else note
+        yield told("variables", said, f"unset {name}, or correct it")
+    if not settings.problems and not others:
         yield ok("variables", "all OPENROUTER_* variables are understood")
 
 

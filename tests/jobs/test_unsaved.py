@@ -43,7 +43,7 @@ def test_without_a_temporary_directory_there_is_one_place_less(root, monkeypatch
 def test_the_note_names_a_call_that_can_be_made_as_it_stands() -> None:
     told = unsaved.note("job_a", Destination(Path("/out"), "a fox", ".png"), FULL)
     assert told.startswith("Could not be saved in /out (No space left on device); kept here")
-    assert told.endswith('get_job(job_id="job_a", save_to="a-fox").')
+    assert told.endswith('get_job(job_id="job_a", save_to="a fox").')
 
 
 def test_what_was_kept_before_is_removed_with_all_that_is_in_it(root) -> None:

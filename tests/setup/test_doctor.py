@@ -169,6 +169,18 @@ def a_variable_that_is_no_number(patient: Patient) -> Mend:
     return lambda: patient.configure(OPENROUTER_MAX_COST_PER_DAY="")
 
 
+@fault("variables", "unset OPENROUTER_DAILY_BUDGET")
+def a_limit_that_is_none(patient: Patient) -> Mend:
+    patient.configure(OPENROUTER_DAILY_BUDGET="5")
+    return lambda: patient.configure(OPENROUTER_DAILY_BUDGET="")
+
+
+@fault("key", "openrouter-mcp login")
+def a_key_that_the_client_did_not_fill_in(patient: Patient) -> Mend:
+    patient.configure(OPENROUTER_API_KEY="${input:openrouter-key}")
+    return lambda: keychain.write(settings.load().base_url, INFERENCE_KEY)
+
+
 @fault("variables", "unset OPENROUTER_WAIT_SECONDS")
 def a_wait_that_is_no_time(patient: Patient) -> Mend:
     patient.configure(OPENROUTER_WAIT_SECONDS="soon")
