@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import re
 import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from mcp.types import ImageContent
 
@@ -38,6 +39,8 @@ from openrouter_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+T = TypeVar("T")
 
 MOST_MEMORY = 400_000_000
 """Bytes of an image in memory, as it is and as colours, above which it is taken for a bomb."""
@@ -239,10 +242,13 @@ def _unreadable(kind: MediaType, error: Exception) -> OpenRouterError:
 
 def preview(data: bytes) -> ImageContent | None:
     """An image small enough to look at in a conversation; None for what cannot be shown. Blocks."""
+    return _tried(lambda: _preview(data), None)
+
+
+def _preview(data: bytes) -> ImageContent | None:
     from PIL import Image
 
-    # Whatever the library does not like has no preview.
-    with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data)) as image:
         image.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
         if _memory(image) > MOST_MEMORY:
             return None
@@ -250,7 +256,6 @@ def preview(data: bytes) -> ImageContent | None:
         upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
         encoded, mime = _encoded_preview(upright)
         return ImageContent(type="image", data=base64.b64encode(encoded).decode(), mime_type=mime)
-    return None
 
 
 def save_image(save: Save, data: bytes) -> SavedFile:
@@ -290,9 +295,7 @@ def _upright(image: Image, bound: int) -> tuple[Image, str]:
 
     profile = image.info.get("icc_profile")
     # Some cameras tell how they were held in a way that cannot be read.
-    with contextlib.suppress(Exception):
-        image = ImageOps.exif_transpose(image)
-    image, remark = _in_view(image)
+    image, remark = _in_view(_tried(lambda: ImageOps.exif_transpose(image), image))
     if image.mode not in {"L", "RGB", "RGBA", "CMYK", "LAB"}:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     elif image.has_transparency_data:
@@ -372,11 +375,13 @@ def _in_rgb(image: Image, profile: bytes | None) -> Image:
         if profile and profile[16:20] not in OTHER_SPACES:
             image.info["icc_profile"] = profile
         return image
-    with contextlib.suppress(Exception):
+
+    def made() -> Image | None:
         given = io.BytesIO(profile) if profile else ImageCms.createProfile("LAB")
         target = ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, given, target, outputMode=mode) or image
-    return image.convert(mode)
+        return ImageCms.profileToProfile(image, given, target, outputMode=mode)
+
+    return _tried(made, None) or image.convert(mode)
 
 
 def _scaled(size: tuple[int, int], bound: int) -> tuple[int, int]:
@@ -420,20 +425,22 @@ def _further(image: Image, kind: MediaType) -> str:
 def _pages(image: Image) -> int:
     """The pages of a TIFF, counted a little further than `MOST_PAGES`: all would take minutes."""
     number = 1
-    # After the last one, or at one that is damaged.
-    with contextlib.suppress(Exception):
-        while number <= MOST_PAGES:
-            image.seek(number)
-            number += 1
+    # To the last one, or to one that is damaged.
+    while number <= MOST_PAGES and _tried(partial(_seeks, image, number), False):
+        number += 1
     image.seek(0)
     return number
 
 
+def _seeks(image: Image, page: int) -> bool:
+    """True once a page is at hand. Raises whatever the library does."""
+    image.seek(page)
+    return True
+
+
 def _exif_tags(image: Image) -> frozenset[int]:
     """What the camera, or a program, tells of an image."""
-    tags: frozenset[int] = frozenset()
-    with contextlib.suppress(Exception):
-        tags = frozenset(image.getexif())
+    tags = _tried(lambda: frozenset(image.getexif()), frozenset[int]())
     # What cannot be read is there all the same.
     return tags or (TELLING if "exif" in image.info else tags)
 
@@ -442,6 +449,14 @@ def _is_described(image: Image) -> bool:
     """Whether a file holds more than its pixels, beside EXIF."""
     texts = getattr(image, "text", None)  # those of a PNG
     return bool(texts or any(name in image.info for name in METADATA))
+
+
+def _tried(work: Callable[[], T], otherwise: T) -> T:
+    """What the library makes of an image, of which it may refuse anything in any way."""
+    try:
+        return work()
+    except Exception:  # noqa: BLE001
+        return otherwise
 
 
 def _read_heic() -> None:
