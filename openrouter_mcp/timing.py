@@ -24,6 +24,9 @@ class Timing:
     progress_pulse: float = 8.0
     """After this the last message is sent again; clients expect one within ten."""
 
+    user_answer: float = 300.0
+    """The user has this to answer a question; some clients never show one, nor say so."""
+
     look_up: float = 10.0
     """A look-up of a call that has more to tell is left out of its reply after this."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from openrouter_mcp.app import App
 from openrouter_mcp.progress import Decision, Progress
+from openrouter_mcp.timing import Timing
 
 PAID = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
@@ -70,8 +72,10 @@ YES_OR_NO = {"type": "object", "title": "Go on?", "properties": {}}
 DECISIONS = {"decline": Decision.DECLINED, "cancel": Decision.CANCELLED}
 
 
-async def confirm(context: Context, message: str) -> Decision | mt.InputRequiredResult:
-    """Ask the user a question.
+async def confirm(
+    context: Context, message: str, patience: float = Timing.user_answer
+) -> Decision | mt.InputRequiredResult:
+    """Ask the user a question, and wait for `patience` seconds where the client is asked at once.
 
     The tool has to return an `InputRequiredResult`: the client then calls it again, from its
     beginning, with the answer, so nothing costly may come before.
@@ -80,7 +84,7 @@ async def confirm(context: Context, message: str) -> Decision | mt.InputRequired
         return Decision.CANNOT_ASK
     request = context.request_context
     if request is None or request.protocol_version < QUESTIONS_RETURNED_SINCE:
-        return await _ask_now(context, message)
+        return await _ask_now(context, message, patience)
     # An answer counts for this question alone.
     key = f"confirm-{hashlib.sha256(message.encode('utf-8', 'replace')).hexdigest()[:16]}"
     answers = context.input_responses or {}
@@ -98,13 +102,14 @@ def _can_ask(context: Context) -> bool:
     return asking is not None and (asking.form is not None or asking.url is None)
 
 
-async def _ask_now(context: Context, message: str) -> Decision:
+async def _ask_now(context: Context, message: str, patience: float) -> Decision:
     """Ask in the middle of the call, as clients of earlier protocol versions expect it."""
     from mcp.shared.exceptions import MCPError
 
     try:
-        answer = await context.session.elicit_form(message, YES_OR_NO, context.request_id)
-    except (MCPError, ValidationError):
+        async with asyncio.timeout(patience):
+            answer = await context.session.elicit_form(message, YES_OR_NO, context.request_id)
+    except (MCPError, ValidationError, TimeoutError):
         return Decision.FAILED
     return _decision(answer)
 
@@ -128,7 +133,8 @@ def _progress(context: Context = CurrentContext()) -> Progress:
         await context.report_progress(seconds, message=message)
 
     timing = context.lifespan_context["app"].timing
-    return Progress(send, confirm=partial(confirm, context), timing=timing)
+    asking = partial(confirm, context, patience=timing.user_answer)
+    return Progress(send, confirm=asking, timing=timing)
 
 
 CurrentApp = Depends(_app)

@@ -1,5 +1,7 @@
 """The user's consent to what is dear, in both protocol eras: nobody but the user gives it."""
 
+import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 from openrouter_mcp.tools.context import confirm
 from tests.support.eras import both_eras
 from tests.support.results import ERROR, RECEIPT, call, text
+from tests.support.timing import FAST
 from tests.support.upstream import paid
 
 DEAR = {"prompt": "Hello", "model": "anthropic/claude-opus-5", "max_tokens": 1000}
@@ -117,6 +120,22 @@ async def test_a_question_that_fails_is_told_as_such(threshold, connect, simulat
     async with connect(mode="legacy", elicitation_handler=handler) as client:
         refused = await call(client, "chat", **DEAR)
     assert "the question failed in this client" in text(refused)
+    assert paid(simulator) == []
+
+
+async def test_a_client_that_never_answers_does_not_hold_the_call_for_ever(
+    threshold, connect, simulator
+) -> None:
+    async def handler(message, response_type, params, context):
+        await asyncio.Event().wait()
+
+    timing = replace(FAST, user_answer=0.05)
+    async with connect(timing, mode="legacy", elicitation_handler=handler) as client:
+        refused = await call(client, "chat", **DEAR)
+        assert "the question failed in this client" in text(refused)
+        # The next call is answered as ever.
+        assert not (await call(client, "get_account")).is_error
+    assert refused.meta[ERROR]["code"] == "BUDGET_EXCEEDED"
     assert paid(simulator) == []
 
 
