@@ -96,7 +96,7 @@ def build(
 
     `opened` gets the app of a server that begins to serve.
     """
-    offered, unknown = _offered(settings.tools)
+    tools, unknown = offered(settings.tools)
     problems = [*settings.problems, *unknown]
     for problem in problems:
         log.error(problem)
@@ -123,8 +123,8 @@ def build(
         icons=[Icon(src=ICON, mime_type="image/png", sizes=["32x32"])],
         instructions=INSTRUCTIONS,
         lifespan=share,
-        tools=[*offered],
-        middleware=[Boundary(offered, problems, settings.own_keys, settings.unknown_limits)],
+        tools=[*tools],
+        middleware=[Boundary(tools, problems, settings.own_keys, settings.unknown_limits)],
         on_duplicate="error",
         mask_error_details=True,
     )
@@ -168,20 +168,20 @@ def _drop_empty_value(field: dict[str, Any]) -> None:
         field.pop("default", None)
 
 
-def _offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
+def offered(names: Sequence[str]) -> tuple[list[FunctionTool], list[str]]:
     """The tools that OPENROUTER_TOOLS asks for (all if empty), and what is wrong in it."""
     tools = _tools()
     modules = sorted({tag for tool in tools for tag in tool.tags})
     known = [*modules, *(tool.name for tool in tools)]
     wanted = wanted_of(names, {*known})
-    offered = [tool for tool in tools if is_offered(tool.name, tool.tags, wanted)]
+    chosen = [tool for tool in tools if is_offered(tool.name, tool.tags, wanted)]
     wrong = sorted({name.strip().lower() for name in names} - {*known})
     if not wrong:
-        return offered, []
+        return chosen, []
     near = [name for each in wrong for name in nearest(each, known)[:1]]
     guess = f"{did_you_mean(near, '')} " if near else ""
     there_are = (
         f"The modules are {', '.join(modules)}; the tools {', '.join(known[len(modules) :])}."
     )
     named = f"OPENROUTER_TOOLS: no module or tool is named {', '.join(wrong)}."
-    return offered, [f"{named} {guess}{there_are}"]
+    return chosen, [f"{named} {guess}{there_are}"]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from openrouter_mcp import __version__
+from openrouter_mcp import __version__, server
 from openrouter_mcp.agent.toolbox import open_toolbox
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import OpenRouterError
@@ -232,8 +232,9 @@ def caps(account: Json) -> Iterator[Finding]:
 
 
 def variables(settings: Settings) -> Iterator[Finding]:
-    """Variables that are not understood."""
-    for problem in settings.problems:
+    """Variables that are not understood, or that nobody reads."""
+    wrong = [*settings.problems, *server.offered(settings.tools)[1]]
+    for problem in wrong:
         name = problem.partition(":")[0]
         yield broken("variables", problem, f"unset {name}, or correct it")
     flaws = {variable(field): flaw for field, flaw in settings.flaws.items()}
@@ -242,7 +243,7 @@ def variables(settings: Settings) -> Iterator[Finding]:
         # Somebody relies on a limit that is none.
         told = broken if said in settings.unknown_limits else note
         yield told("variables", said, f"unset {name}, or correct it")
-    if not settings.problems and not others:
+    if not wrong and not others:
         yield ok("variables", "all OPENROUTER_* variables are understood")
 
 

@@ -187,6 +187,24 @@ def a_wait_that_is_no_time(patient: Patient) -> Mend:
     return lambda: patient.configure(OPENROUTER_WAIT_SECONDS="")
 
 
+@fault("variables", "unset OPENROUTER_DAILY_BUDGET")
+def a_variable_that_nobody_reads(patient: Patient) -> Mend:
+    patient.configure(OPENROUTER_DAILY_BUDGET="5")
+    return lambda: patient.configure(OPENROUTER_DAILY_BUDGET="")
+
+
+@fault("variables", "unset OPENROUTER_TOOLS")
+def a_module_that_is_none(patient: Patient) -> Mend:
+    patient.configure(OPENROUTER_TOOLS="media")
+    return lambda: patient.configure(OPENROUTER_TOOLS="")
+
+
+@fault("key", "openrouter-mcp login")
+def a_placeholder_in_place_of_the_key(patient: Patient) -> Mend:
+    patient.configure(OPENROUTER_API_KEY="YOUR_KEY")
+    return lambda: patient.configure(OPENROUTER_API_KEY=INFERENCE_KEY)
+
+
 @fault("Cursor", "openrouter-mcp install cursor")
 def a_command_that_is_not_there(patient: Patient) -> Mend:
     patient.start_in_cursor(str(patient.bin / "gone" / "openrouter-mcp"))
