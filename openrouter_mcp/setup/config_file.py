@@ -87,7 +87,7 @@ def backups(path: Path) -> list[Path]:
 
 
 def _names(path: Path) -> Iterator[Path]:
-    """`mcp.json.openrouter-mcp.bak`, then the same with 2, 3 and so on."""
+    """`mcp.json.bak`, `mcp.json.2.bak` and so on: names that `files.secrets` knows as copies."""
     for number in count(1):
         infix = "" if number == 1 else f".{number}"
-        yield path.with_name(f"{path.name}.openrouter-mcp{infix}.bak")
+        yield path.with_name(f"{path.name}{infix}.bak")

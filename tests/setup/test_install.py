@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp import programs
-from openrouter_mcp.setup import jsonc
+from openrouter_mcp.files.secrets import is_secret_path
+from openrouter_mcp.setup import config_file, jsonc
 from openrouter_mcp.setup.clients import CLIENTS
 from openrouter_mcp.setup.configuration import installed
 from openrouter_mcp.setup.install import Key, Options, Terminal, run
@@ -176,7 +177,7 @@ def test_a_configuration_gets_the_entry_once_and_loses_it_again(
     assert (SECRET in after) is not row.shape.prompts
     assert SECRET not in told.text
     assert OTHER_SECRET not in told.text
-    copy = path.with_name(f"{path.name}.openrouter-mcp.bak")
+    copy = path.with_name(f"{path.name}.bak")
     assert copy.read_text("utf-8") == before
 
     told.lines.clear()
@@ -453,7 +454,7 @@ def test_a_copy_that_has_the_key_is_told(machine: Machine, install, told: Told) 
     write(path, {"mcpServers": {"openrouter": STANDARD}})
     assert install(launch=Launch("/new/openrouter-mcp")) == 0
     assert install(remove=True) == 0
-    assert f"an earlier copy still has the entry: {path}.openrouter-mcp.bak." in told.text
+    assert f"an earlier copy still has the entry: {path}.bak." in told.text
 
 
 def test_an_older_copy_is_never_written_over(machine: Machine, install) -> None:
@@ -464,7 +465,16 @@ def test_an_older_copy_is_never_written_over(machine: Machine, install) -> None:
         assert install(remove=True) == 0
         assert path.read_text("utf-8") == text
     copies = sorted(each.name for each in path.parent.iterdir() if each != path)
-    assert copies == ["mcp.json.openrouter-mcp.2.bak", "mcp.json.openrouter-mcp.bak"]
+    assert copies == ["mcp.json.2.bak", "mcp.json.bak"]
+
+
+@pytest.mark.parametrize("name", ["mcp.json", ".claude.json", "claude_desktop_config.json"])
+def test_a_copy_is_as_secret_as_the_configuration(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    for text in "12":
+        path.write_text(text)
+        copy = config_file.back_up(path)
+        assert is_secret_path([copy.name])
 
 
 def test_what_the_user_wrote_since_outlives_the_removal(machine: Machine, install) -> None:
