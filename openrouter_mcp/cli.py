@@ -114,7 +114,7 @@ def _serve() -> None:
         from openrouter_mcp import settings, stdio
 
         configuration = settings.load()
-        server = _build(configuration, ending)
+        server = _build(configuration, ending, pipe)
     except Exception as error:  # noqa: BLE001 - a broken installation can raise anything
         import traceback
 
@@ -129,13 +129,14 @@ def _serve() -> None:
     server.run(transport="stdio", show_banner=False)
 
 
-def _build(configuration: Settings, ending: _Ending) -> FastMCP:
+def _build(configuration: Settings, ending: _Ending, pipe: handshake.Handshake) -> FastMCP:
     """The server for these settings, which logs to stderr."""
     from openrouter_mcp import server
     from openrouter_mcp.timing import Timing
 
     _log_to_stderr(configuration)
-    return server.build(configuration, Timing(jobs_alone=JOBS_ALONE), ending.serving)
+    timing = Timing(jobs_alone=JOBS_ALONE, age=pipe.age)
+    return server.build(configuration, timing, ending.serving)
 
 
 class _Ending:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from pathlib import Path
@@ -98,6 +99,8 @@ class Handshake:
         """In which era the real server serves: the first request that it gets decides."""
         self._replies: Mapping[str, Mapping[str, Reply]] = {}
         self._answered: dict[str | int, bytes] = {}
+        self._came: dict[str, float] = {}
+        """When each request came that waits for the real server, by its id."""
         self._waiting: SimpleQueue[bytes] | None = SimpleQueue()
         self._server_reads = threading.Event()
         threading.Thread(target=self._run, args=[self._waiting], daemon=True).start()
@@ -125,6 +128,11 @@ class Handshake:
                 return
         self._output.write(line)
 
+    def age(self, request_id: str) -> float:
+        """Seconds since a request came that had to wait for the real server; 0 for any other."""
+        came = self._came.pop(request_id, None)
+        return 0.0 if came is None else time.monotonic() - came
+
     def refuse(self, reason: str) -> None:
         """Answer every request with this error until the client leaves."""
         while line := self.readline():
@@ -140,6 +148,8 @@ class Handshake:
                 # The client has left, and nothing has begun that would have to be ended.
                 os._exit(0)
             if not self._answer(line):
+                if request := _request(line):
+                    self._came[str(request["id"])] = time.monotonic()
                 waiting.put(line)
         waiting.put(b"")
 

@@ -59,15 +59,22 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         confirm: Confirm = nobody,
         timing: Timing = Timing(),
+        age: float = 0.0,
     ) -> None:
+        """`age`: the seconds that the client has waited for this call already."""
         self._timing = timing
         self.confirm = confirm
         self._send = send
         self._clock = clock
-        self._started = clock()
+        self._started = clock() - age
         self._sent_at = self._started
         self._value = 0.0
         self._message = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the client has waited."""
+        return self._clock() - self._started
 
     async def __call__(self, message: str) -> None:
         """Send `message`, unless the start or another one was less than half a second ago."""

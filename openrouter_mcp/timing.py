@@ -12,6 +12,9 @@ class Timing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     """Waits before another attempt at what failed or was not there yet."""
 
+    age: Callable[[str], float] = lambda _request_id: 0.0
+    """How long ago a request came that had to wait for this server to start, by its id."""
+
     warm_up: float = 0.1
     """The warm-up begins this long after the server: what waited for that is answered first."""
 

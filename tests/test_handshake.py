@@ -212,6 +212,21 @@ def test_a_server_that_cannot_start_says_why() -> None:
     assert third["id"] == 3
 
 
+def test_a_call_that_waits_for_the_server_ages() -> None:
+    client = Client(initialize(1), INITIALIZED, request("early", "tools/call", name="chat"))
+    handshake = Handshake(client, client, "")
+    client.wait_until_read()
+    for _ in range(3):
+        handshake.readline()
+    assert handshake.age("early") > 0
+    assert handshake.age("early") == 0
+    # The thread that reads for the server takes one more line before it ends.
+    client.send(request("next", "ping"), request("late", "tools/call", name="chat"))
+    while b'"late"' not in handshake.readline():
+        pass
+    assert handshake.age("late") == 0
+
+
 async def test_a_client_that_leaves_at_once_leaves_nothing_behind() -> None:
     async with stdio.server({}) as server:
         await server.initialize()

@@ -158,7 +158,7 @@ class Jobs:
         job = self._start(self._new_row(tool, title), work)
         try:
             async with progress.pulse():
-                await self._wait(job, self._patience, progress)
+                await self._wait(job, self._left(progress), progress)
             if not job.task.done() or job.handle.unsaved:
                 await self._keep(job)
             if not job.task.done() or (job.stopping and not job.closing):
@@ -179,7 +179,8 @@ class Jobs:
         One that this call goes on with saves its files in `place`. Raises `NOT_FOUND`. Cancelling
         this call leaves the job alone.
         """
-        deadline = time.monotonic() + min(wait, self._patience or wait)
+        most = self._left(progress)
+        deadline = time.monotonic() + (wait if most is None else min(wait, most))
         async with progress.pulse():
             while True:
                 row = await self.find(job_id)
@@ -282,6 +283,10 @@ class Jobs:
         task.add_done_callback(lambda _: handle.wake())
         job = self._running[row.id] = _Running(row, handle, task)
         return job
+
+    def _left(self, progress: Progress) -> float | None:
+        """Seconds that the client of this call still waits, as far as we know; None = for ever."""
+        return self._patience and max(0.0, self._patience - progress.seconds)
 
     async def _wait(self, job: _Running, seconds: float | None, progress: Progress) -> None:
         """Tell how the work goes until it ends or the time is over."""

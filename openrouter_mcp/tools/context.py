@@ -134,7 +134,7 @@ def _progress(context: Context = CurrentContext()) -> Progress:
 
     timing = context.lifespan_context["app"].timing
     asking = partial(confirm, context, patience=timing.user_answer)
-    return Progress(send, confirm=asking, timing=timing)
+    return Progress(send, confirm=asking, timing=timing, age=timing.age(context.request_id))
 
 
 CurrentApp = Depends(_app)

@@ -223,6 +223,18 @@ async def test_a_client_that_cannot_be_told_stops_the_work_and_loses_nothing(
 # As a job
 
 
+async def test_a_call_that_came_before_the_server_was_awake_is_handed_over_sooner(
+    open_jobs, upstream: Upstream
+) -> None:
+    async def send(_value: float, _message: str) -> None:
+        pass
+
+    jobs = open_jobs(wait_seconds=3600)
+    identity = job_id(await jobs.run("chat", "acme/x", upstream, Progress(send, age=3600)))
+    looked = await jobs.get(identity, 3600, Progress(send, age=3600))
+    assert job_id(looked) == identity
+
+
 async def test_a_slow_call_becomes_a_job_that_tells_the_next_call(
     jobs: Jobs, upstream: Upstream, listen: Listener, clock: Clock
 ):
