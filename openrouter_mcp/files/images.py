@@ -82,6 +82,7 @@ PLAIN_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA"}
 """How pixels are kept that every model's provider reads: at most eight bits a channel, no ink."""
 PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 """What a PNG needs to be drawn."""
+END_OF_PNG = b"\0\0\0\0IEND\xaeB`\x82"
 OTHER_SPACES = {b"CMYK", b"GRAY", b"Lab ", b"XYZ "}
 """What an ICC profile is for that is not for red, green and blue."""
 READABLE = 0.5
@@ -197,15 +198,18 @@ def _tolerated(file: BinaryIO, kind: MediaType, settings: Settings, fit: Fit) ->
     from PIL import ImageFile
 
     file.seek(0)
+    cut = kind is not PNG
     if kind is PNG:
         # Errors in what does not belong to the picture: texts, animation, checksums.
-        return _fitted(io.BytesIO(_bare_png(file.read())), kind, settings, fit, anew=True)
-    ImageFile.LOAD_TRUNCATED_IMAGES = True  # ty: ignore[invalid-assignment]
+        data = _bare_png(file.read())
+        file, cut = io.BytesIO(data), not data.endswith(END_OF_PNG)
+    ImageFile.LOAD_TRUNCATED_IMAGES = cut  # ty: ignore[invalid-assignment]
     try:
         made = _fitted(file, kind, settings, fit, anew=True)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = False
-    return replace(made, remarks=(*made.remarks, "the file is cut off, and its rest left blank"))
+    told = ("the file is cut off, and its rest left blank",) if cut else ()
+    return replace(made, remarks=(*made.remarks, *told))
 
 
 def _bare_png(data: bytes) -> bytes:

@@ -367,3 +367,14 @@ def test_a_damaged_further_page_takes_nothing_from_the_first() -> None:
     data = bytes(scan) + b"\x03\0rubbish"
     assert seen(data).convert("RGB").getpixel((4, 4))[0] > 250
     assert fitted(data).remarks == NOTHING_SAID
+
+
+def test_a_png_that_is_cut_off_is_shown_as_far_as_it_goes() -> None:
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(whole, "PNG")
+    cut = whole.getvalue()[: len(whole.getvalue()) * 2 // 3]
+    made = images.fitted(io.BytesIO(cut), PNG, Settings(), Fit.SEEN)
+    assert made.remarks == ("the file is cut off, and its rest left blank",)
+    with Image.open(io.BytesIO(made.pictures[0][0])) as shown, Image.open(whole) as right:
+        above = (0, 0, 64, 30)
+        assert shown.crop(above).convert("L").tobytes() == right.crop(above).tobytes()
