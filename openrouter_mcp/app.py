@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from openrouter_mcp.state.document_cache import DocumentCache
     from openrouter_mcp.state.store import Store
     from openrouter_mcp.threads.threads import Threads
+    from openrouter_mcp.workspace.scratch import Scratches
 
 Resume = Callable[..., Coroutine[Any, Any, Any]]
 """Goes on with one job: takes the app, the job's handle and OpenRouter's id for the work."""
@@ -131,6 +132,13 @@ class App:
         from openrouter_mcp.threads.threads import Threads
 
         return Threads(self.settings, self.store)
+
+    @cached_property
+    def scratches(self) -> Scratches:
+        """The copies of folders in which models work."""
+        from openrouter_mcp.workspace.scratch import Scratches
+
+        return Scratches(self.settings, self.store)
 
     @cached_property
     def mcp_servers(self) -> McpServers:

@@ -373,6 +373,11 @@ class Settings(BaseSettings):
         description="Tools that run_agent may use although they are not read-only; patterns "
         "such as files__write_*.",
     )
+    agent_commands: Names = Field(
+        (),
+        description="Commands that run_agent may run in the copy of a workspace: patterns of whole "
+        "commands such as pytest*, npm test.",
+    )
     agent_max_steps: Annotated[int, Field(ge=1, le=1000)] = Field(
         20, description="The most turns of the model in one run of run_agent."
     )

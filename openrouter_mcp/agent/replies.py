@@ -10,9 +10,11 @@ from fastmcp.tools import ToolResult
 from mcp.types import ContentBlock
 
 from openrouter_mcp import results
+from openrouter_mcp.agent.changes import Changes
 from openrouter_mcp.agent.loop import Ending, Limits, Run
 from openrouter_mcp.chat.replies import with_receipt
 from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.files.sandbox import display
 from openrouter_mcp.files.save import Shown
 from openrouter_mcp.money import dollars
 from openrouter_mcp.settings import variable
@@ -34,16 +36,28 @@ def finished(
     notes: Sequence[str],
     budget: str,
     files: Sequence[results.SavedFile] = (),
+    changes: Changes | None = None,
+    most: int = 0,
 ) -> ToolResult:
-    """The answer, how the run ended, one line for each step, what was withheld, the receipt."""
+    """The answer, how the run ended, one line for each step, what was withheld, the receipt.
+
+    With what was `changed` in a workspace: the beginning of the patch as far as a reply of `most`
+    characters has room for it.
+    """
     given = results.paragraphs([shown.text.strip(), "\n".join(results.file_lines(files))])
     error = _error(run, receipt)
     said = error.message if error else ""
     parts = [given or "[The model gave no answer.]", _ending(run, limits, thread_id, said)]
+    parts += [changed(changes)] if changes else []
     parts.append(_trace(run))
-    parts += [f"Note: {note}" for note in (*run.request.notes, *_unsettled(run), *notes)]
+    told = (*run.request.notes, *_unsettled(run), *(changes.notes if changes else ()), *notes)
+    parts += [f"Note: {note}" for note in told]
     going_on = f'; to go on: thread_id="{thread_id}"' if thread_id else ""
     parts.append(f"Transcript: {transcript}{going_on}")
+    if changes:
+        room = most - sum(map(len, parts))
+        parts[-1:-1] = [beginning(changes, room)]
+        files = [*files, *([changes.patch] if changes.patch else [])]
     meta: dict[str, Any] = {
         META: {
             "ending": run.ending.value,
@@ -52,6 +66,7 @@ def finished(
             "failed_tool_calls": sum(step.outcome.failed for step in run.steps),
             "transcript": transcript,
             **({"thread_id": thread_id} if thread_id else {}),
+            **({"workspace": changes.meta()} if changes else {}),
         },
         results.UNTRUSTED_META: True,
         **shown.meta,
@@ -65,6 +80,36 @@ def finished(
     if failed and error:
         meta[results.ERROR_META] = error.meta()
     return results.tool_result(content, meta=meta, is_error=failed)
+
+
+def changed(changes: Changes) -> str:
+    """The changed files, the patch and how to apply it, and the checks that ran."""
+    checks = [f"- {check.line()}" for check in changes.checks[:SHOWN_STEPS]]
+    ran = "\n".join(["Checks that ran:", *checks]) if checks else ""
+    if not changes.files:
+        return results.paragraphs(["[Nothing was changed: there is no patch.]", ran])
+    lines = [change.line() for change in changes.files[:SHOWN_STEPS]]
+    if len(changes.files) > SHOWN_STEPS:
+        lines.append(f"... and {len(changes.files) - SHOWN_STEPS:,} more files")
+    parts = ["\n".join([f"Changed in a copy of {display(changes.folder)}:", *lines]), ran]
+    if changes.patch:
+        where = f"Patch: {changes.patch.path} ({changes.patch.size:,} bytes)"
+        parts.append(f"{where}. Nothing is applied yet. To apply it:\n{changes.apply}")
+    return results.paragraphs(parts)
+
+
+def beginning(changes: Changes, room: int) -> str:
+    """The first lines of the patch in so many characters; empty where there is no room."""
+    shown = changes.head
+    if len(shown) > room:
+        shown = shown[: max(room, 0)].rpartition("\n")[0]
+    if not shown:
+        return ""
+    fence = "```"
+    while fence in shown:
+        fence += "`"
+    cut = "" if changes.is_whole and shown == changes.head else "\n[The rest is in the patch.]"
+    return f"{fence}diff\n{shown.rstrip()}\n{fence}{cut}"
 
 
 def _error(run: Run, receipt: Receipt | None) -> OpenRouterError | None:

@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from difflib import SequenceMatcher
-from functools import partial
 from heapq import nlargest
-from typing import Any
 
 from fastmcp.tools import ToolResult
 from mcp.types import InputRequiredResult
 
-from openrouter_mcp.agent import loop, replies, toolbox
-from openrouter_mcp.agent.loop import Agent, Limits, Run, Step, Watch
-from openrouter_mcp.agent.run_log import RunLog
-from openrouter_mcp.agent.toolbox import Toolbox
+from openrouter_mcp.agent import replies
+from openrouter_mcp.agent.loop import Limits
+from openrouter_mcp.agent.work import TOOL, AgentTask, Work, Worker
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import replies as chat_replies
 from openrouter_mcp.chat.conversation import fallbacks_of
-from openrouter_mcp.chat.exchange import pay
 from openrouter_mcp.chat.media import save_media
-from openrouter_mcp.completions.answer import Answer
-from openrouter_mcp.completions.request import CallerRequest, ChatRequest, compose
+from openrouter_mcp.completions.request import CallerRequest
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files import save
+from openrouter_mcp.files import sandbox, save
 from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.jobs.paid_calls import PaidCall
 from openrouter_mcp.mcp_client.servers import McpServers
 from openrouter_mcp.models.filter import supports
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.models.names import Resolution
-from openrouter_mcp.progress import Decision, Progress, Report, silent
-from openrouter_mcp.settings import Settings, variable
+from openrouter_mcp.progress import Decision, Progress, silent
+from openrouter_mcp.settings import Settings, environment
 from openrouter_mcp.spending import consent, estimate
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
 from openrouter_mcp.spending.consent import Expense
-from openrouter_mcp.spending.cost import of_statistics
-from openrouter_mcp.spending.paid_request import MAY_BILL, Purchase, statistics_in_time
-from openrouter_mcp.spending.receipts import Receipt
+from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
-from openrouter_mcp.threads import history
-from openrouter_mcp.threads.threads import NEW, Thread
+from openrouter_mcp.threads.threads import NEW
+from openrouter_mcp.workspace import folder, git, scratch
+from openrouter_mcp.workspace.folder import UserFolder
 
-TOOL = "run_agent"
 NEAREST = 3
 SHOWN_NAME = 100
 ASKING = 10.0
@@ -54,21 +46,6 @@ ASKING = 10.0
 
 Tools of servers that take longer are withheld, and nobody is asked about them.
 """
-
-
-@dataclass(frozen=True)
-class AgentTask:
-    """The arguments of one run. `max_cost` is USD; 0 means the setting's own limit."""
-
-    task: str
-    model: str = ""
-    system: str = ""
-    servers: Sequence[str] = ()
-    tools: Sequence[str] = ()
-    max_steps: int = 0
-    max_cost: float = 0
-    thread_id: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Delegation(PaidCall):
@@ -91,6 +68,7 @@ class Delegation(PaidCall):
         self.limit = app.budget.limit(Decimal(str(task.max_cost)))
         self._model = Resolution(task.model, None, "")
         self._fallbacks: list[Resolution] = []
+        self._folder: UserFolder | None = None
         self._allowed: frozenset[str] = frozenset()
         """The withheld tools that the user allows for this run."""
 
@@ -109,7 +87,9 @@ class Delegation(PaidCall):
             )
         if not self._task.task.strip():
             raise OpenRouterError(Code.INVALID_INPUT, "task is empty. Say what is to be done.")
-        await self._servers.named(self._task.servers)
+        self._folder = await self._workspace()
+        if self._task.servers or not self._folder:
+            await self._servers.named(self._task.servers)
         model = await self._app.catalogue.resolve(self._task.model)
         row = model.model
         if row and not row.is_router and not supports(row, "tools"):
@@ -117,6 +97,26 @@ class Delegation(PaidCall):
         self._model = model
         asked = CallerRequest(options=self._task.options)
         self._fallbacks = await fallbacks_of(self._app, asked)
+
+    async def _workspace(self) -> UserFolder | None:
+        """The folder that is named, or that the thread has worked on. Raises what `find` raises."""
+        task, kept = self._task, ""
+        if self._app.settings.threads and task.thread_id not in ("", NEW):
+            # First: an id that is none leads nowhere.
+            await self._app.threads.show(task.thread_id)
+            place = self._app.threads.workspace(task.thread_id)
+            kept = await asyncio.to_thread(scratch.folder_of, place)
+        if not (name := task.workspace or kept):
+            return None
+        git.find(environment())
+        found = await asyncio.to_thread(folder.find, self._app.settings, name)
+        if kept and str(found.path) != kept:
+            raise OpenRouterError(
+                Code.INVALID_INPUT,
+                f"{task.thread_id} works on {sandbox.display(kept)}. Leave workspace out to go on "
+                "there, or begin another run without thread_id.",
+            )
+        return found
 
     async def consent(self, settings: Settings, progress: Progress) -> InputRequiredResult | None:
         """Ask the user to allow withheld tools that the caller names, and the cost above the limit.
@@ -157,7 +157,7 @@ class Delegation(PaidCall):
             return frozenset()
         try:
             async with asyncio.timeout(ASKING):
-                return frozenset((await self._open_toolbox(silent)).withheld)
+                return frozenset((await self.worker.toolbox(silent)).withheld)
         except TimeoutError:
             return frozenset()
 
@@ -166,106 +166,42 @@ class Delegation(PaidCall):
 
         Raises `INVALID_INPUT` when there is no tool to work with.
         """
-        box = await self._open_toolbox(silent)
-        if not box.offered:
-            raise _no_tools(box)
-        request = self._compose(box, [])
-        cap, now = self._app.settings.max_cost_per_call, datetime.now(UTC)
-        if self.limit is not None:
-            request = estimate.within(request, self.limit, now, cap)
-        steps = f"The price is that of one turn; there are {self._limits.steps} at most."
-        request = replace(request, notes=(*request.notes, steps, *box.notes()))
-        return chat_replies.dry_run(request, estimate.of_chat(request, now), [])
+        async with self.worker.dry_toolbox(silent) as (box, manual):
+            request = self.worker.compose(box, [], manual)
+            cap, now = self._app.settings.max_cost_per_call, datetime.now(UTC)
+            if self.limit is not None:
+                request = estimate.within(request, self.limit, now, cap)
+            steps = f"The price is that of one turn; there are {self._limits.steps} at most."
+            request = replace(request, notes=(*request.notes, steps, *box.notes()))
+            return chat_replies.dry_run(request, estimate.of_chat(request, now), [])
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Run the task, within its thread where conversations are kept."""
-        box = (await self._open_toolbox(handle.report)).with_allowed(self._allowed)
-        if not box.offered:
-            raise _no_tools(box)
+        work = await self.work(purchase, handle)
+        return await self._reply(purchase, work, handle)
+
+    async def work(self, purchase: Purchase, handle: Handle, label: str = "") -> Work:
+        """Do the task in its thread. What is told meanwhile begins with the `label`."""
         if not self._app.settings.threads:
-            return await self._run(purchase, box, handle, None)
+            return await self.worker.work(purchase, handle, None, self._allowed, label)
         async with self._app.threads.open(self._task.thread_id or NEW) as thread:
-            return await self._run(purchase, box, handle, thread)
+            return await self.worker.work(purchase, handle, thread, self._allowed, label)
 
-    async def _run(
-        self, purchase: Purchase, box: Toolbox, handle: Handle, thread: Thread | None
-    ) -> ToolResult:
-        app = self._app
-        earlier, notes = await history.restored(thread.messages if thread else [], app.files.parts)
-        if self._task.max_steps > self._limits.steps:
-            most = variable("agent_max_steps")
-            notes.append(f"max_steps is {self._limits.steps} at most; {most} says so.")
-        request = self._compose(box, earlier)
-        directory = app.settings.state_dir / "transcripts"
-        log = RunLog(directory, days=app.settings.thread_ttl_days)
-        handle.text = f"Transcript: {log.path}"
-
-        def on_step(step: Step) -> None:
-            handle.text += f"\n{step.line()}"
-
-        def on_delta(_answer: Answer) -> None:
-            handle.billing_note = MAY_BILL
-
-        watch = Watch(report=handle.report, on_delta=on_delta, on_step=on_step, log=log)
-        run = await Agent(request, box, partial(pay, purchase), self._limits, watch).work()
-        run.receipts = [await self._settled(receipt) for receipt in run.receipts]
-        kept = await self._keep(thread, run)
-        return await self._reply(purchase, run, log, kept, handle, [*notes, *box.notes()])
-
-    async def _settled(self, receipt: Receipt) -> Receipt:
-        """The receipt with its cost, which OpenRouter tells of what was cut off after a while."""
-        if not receipt.cost_pending:
-            return receipt
-        app = self._app
-        try:
-            found = await statistics_in_time(app.client, receipt.generation_id)
-        except OpenRouterError:
-            return receipt
-        cost = of_statistics(found or {})
-        if cost.total is None:
-            return receipt
-        await app.budget.settle(receipt.generation_id, cost)
-        return replace(receipt, cost=cost.total, upstream_cost=cost.upstream, cost_pending=False)
-
-    async def _open_toolbox(self, report: Report) -> Toolbox:
-        servers = await self._servers.named(self._task.servers)
-        allow = self._app.settings.agent_allow
-        settings = self._app.settings
-        box = await toolbox.open_toolbox(servers, self._task.tools, allow, report)
-        return replace(box, own_keys=settings.own_keys, shows_secrets=settings.allow_unsafe_paths)
-
-    def _compose(self, box: Toolbox, earlier: Sequence[history.Message]) -> ChatRequest:
-        task, options = self._task, dict(self._task.options)
-        options["tools"] = [*box.definitions, *(options.get("tools") or [])]
-        messages = [*earlier, {"role": "user", "content": task.task}]
-        system = "\n\n".join(part for part in (loop.SYSTEM, task.system, box.manual) if part)
-        asked = CallerRequest(tool=TOOL, messages=messages, system=system, options=options)
-        return compose(asked, self._model, self._fallbacks, self._app.settings)
-
-    async def _keep(self, thread: Thread | None, run: Run) -> str:
-        """Keep the run as a turn of its thread; returns the thread's id."""
-        if thread is None:
-            return ""
-        asked = {"role": "user", "content": self._task.task}
-        receipt = run.receipt
-        await thread.append(
-            [asked, *(loop.without_media(message) for message in run.added)],
-            model=receipt.model if receipt else run.request.model.id,
-            cost=receipt.cost if receipt else None,
-            untrusted=True,
+    @property
+    def worker(self) -> Worker:
+        """The model at work, once `check` has found it."""
+        return Worker(
+            self._app,
+            self._servers,
+            self._task,
+            self._model,
+            self._fallbacks,
+            self._limits,
+            self._folder,
         )
-        return thread.id
 
-    async def _reply(
-        self,
-        purchase: Purchase,
-        run: Run,
-        log: RunLog,
-        thread_id: str,
-        handle: Handle,
-        notes: list[str],
-    ) -> ToolResult:
-        app, receipt = self._app, run.receipt
+    async def _reply(self, purchase: Purchase, work: Work, handle: Handle) -> ToolResult:
+        app, run, log, receipt = self._app, work.run, work.log, work.run.receipt
         if receipt:
             purchase.audit(receipt, self._task.task)
         name = receipt.generation_id if receipt else TOOL
@@ -278,11 +214,13 @@ class Delegation(PaidCall):
             receipt,
             shown=shown,
             limits=self._limits,
-            thread_id=thread_id,
+            thread_id=work.thread_id,
             transcript=str(log.path),
-            notes=[*unsaved, *shown.notes, *notes, *problems, *app.warnings()],
+            notes=[*unsaved, *shown.notes, *work.notes, *problems, *app.warnings()],
             budget=await app.budget.line(),
             files=files,
+            changes=work.changes,
+            most=app.settings.max_reply_chars,
         )
 
     async def _without_tools(self, model: Resolution) -> OpenRouterError:
@@ -300,12 +238,3 @@ class Delegation(PaidCall):
             "of them, or another from find_models(supports=tools).",
             suggestions=nearest,
         )
-
-
-def _no_tools(box: Toolbox) -> OpenRouterError:
-    notes = box.notes() or ["These servers have none."]
-    return OpenRouterError(
-        Code.INVALID_INPUT,
-        f"There is no tool to work with. {' '.join(notes)} See {variable('mcp_config')} and "
-        f"{variable('agent_allow')}, or give other servers and tools.",
-    )

@@ -62,9 +62,16 @@ class ServerError(Exception):
 class McpServer:
     """One server of the configuration. Nothing is started before it is needed."""
 
-    def __init__(self, config: ServerConfig, timing: Timing = Timing()) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        timing: Timing = Timing(),
+        in_process: ClientTransport | None = None,
+    ) -> None:
+        """`in_process` is the way to a server of ours, which no configuration names."""
         self.config = config
         self._timing = timing
+        self._in_process = in_process
         self._transport: ClientTransport | None = None
         self._opening: asyncio.Task[Client] | None = None
 
@@ -80,9 +87,11 @@ class McpServer:
 
     @property
     def has_resources(self) -> bool:
-        """Whether it says that it has resources; False before it is started."""
+        """Whether it says that it has resources; False before it is started. None of ours has."""
         opening = self._opening
-        if opening is None or not opening.done() or opening.cancelled() or opening.exception():
+        if self._in_process or opening is None or not opening.done():
+            return False
+        if opening.cancelled() or opening.exception():
             return False
         capabilities = opening.result().server_capabilities
         return bool(capabilities and capabilities.resources)
@@ -170,7 +179,8 @@ class McpServer:
             raise
 
     async def _open(self) -> Client:
-        transport = self._transport = _transport(self.config, self._timing)
+        transport = self._in_process or _transport(self.config, self._timing)
+        self._transport = transport
         client = LenientClient(
             transport,
             init_timeout=self._timing.server_start,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -219,6 +220,10 @@ class Threads:
     def _lock_file(self, thread_id: str) -> Path:
         return self._settings.state_dir / "threads" / f"{thread_id}.lock"
 
+    def workspace(self, thread_id: str) -> Path:
+        """Where what a thread's workspace needs to go on is kept: a Git directory."""
+        return self._settings.state_dir / "threads" / f"{thread_id}.git"
+
     async def _append(
         self,
         thread: Thread,
@@ -271,6 +276,7 @@ class Threads:
 
         deleted = await self._store.run(work)
         for thread_id in deleted:
+            await asyncio.to_thread(shutil.rmtree, self.workspace(thread_id), ignore_errors=True)
             with suppress(OSError):
                 await asyncio.to_thread(self._lock_file(thread_id).unlink, missing_ok=True)
         return len(deleted)

@@ -102,7 +102,7 @@ async def compare_models(
     models: Annotated[
         Texts, Field(description="2 to 8; empty = a spread of the catalogue's best.")
     ] = [],
-    judge: Annotated[Text, Field(description="Model that ranks the answers blind.")] = "",
+    judge: Annotated[Texts, Field(description="Models that rank the answers blind.")] = [],
     max_cost: Annotated[Usd, Field(description="USD for all together.")] = 0,
     dry_run: bool = False,
     prompt: Text,
@@ -178,8 +178,15 @@ async def run_agent(
     max_cost: Usd = 0,
     dry_run: bool = False,
     thread_id: Annotated[Text, Field(description="Continue a run.")] = "",
+    workspace: Annotated[
+        Text, Field(description="Folder: it works in a copy; you get a patch, never applied.")
+    ] = "",
+    models: Annotated[Texts, Field(description="2 to 4, a patch each.")] = [],
+    judge: Texts = [],
     max_steps: Annotated[int, Field(ge=0)] = 0,
-    servers: Annotated[Texts, Field(description="Empty = all configured.")] = [],
+    servers: Annotated[
+        Texts, Field(description="Empty = all configured; none with workspace.")
+    ] = [],
     tools: Annotated[Texts, Field(description="Globs, as files__read_*.")] = [],
     task: Text,
     system: Text = "",
@@ -187,12 +194,25 @@ async def run_agent(
     app: App = CurrentApp,
     progress: Progress = CurrentProgress,
 ) -> ToolResult | InputRequiredResult:
-    """Let a model do a task with the user's other MCP servers: by default read-only tools alone."""
-    from openrouter_mcp.agent.task import AgentTask, Delegation
+    """Let a model do a task: with the user's MCP servers (read-only by default), or change code."""
+    from openrouter_mcp.agent.contest import plan
+    from openrouter_mcp.agent.work import AgentTask
 
-    given = AgentTask(task, model, system, servers, tools, max_steps, max_cost, thread_id, options)
-    delegation = Delegation(app, app.mcp_servers, given)
-    await delegation.check()
+    given = AgentTask(
+        task=task,
+        model=model,
+        system=system,
+        servers=servers,
+        tools=tools,
+        max_steps=max_steps,
+        max_cost=max_cost,
+        thread_id=thread_id,
+        options=options,
+        workspace=workspace,
+        models=models,
+        judge=judge,
+    )
+    delegation = await plan(app, given)
     return await app.paid_calls.carry_out(delegation, progress, dry_run=dry_run)
 
 

@@ -15,6 +15,7 @@ import shutil
 import stat
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,6 +45,8 @@ WORK = "refs/heads/work"
 """The commit with what the model made; its parent is the folder as it was copied."""
 LARGEST_KEPT = 200_000_000
 """Bytes of what is kept of a workspace for its thread."""
+MOST_KEPT = 10
+"""Workspaces that are kept for their threads, the latest ones."""
 SEARCH_LIMIT = 20.0
 """Seconds that one search may take; what a pattern asks for can take for ever."""
 FOLDER = "folder"
@@ -55,7 +58,7 @@ T = TypeVar("T")
 
 @dataclass
 class Scratch:
-    """One copy, while it is worked in. What blocks runs in threads, one after the other."""
+    """One copy, while it is worked in. What blocks runs in a thread of its own."""
 
     folder: UserFolder
     tree: Path
@@ -66,8 +69,8 @@ class Scratch:
     """The commit of the folder as it was copied."""
     conflicts: Sequence[str] = ()
     """Files in which earlier changes and those that the user made since do not fit together."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))
 
     @property
     def root(self) -> Path:
@@ -80,15 +83,19 @@ class Scratch:
         return self.tree.parent / "temporary"
 
     async def work(self, do: Callable[[], T]) -> T:
-        """Do what blocks in a thread, alone. Raises `CANCELLED` once the scratch is closed."""
+        """Do what blocks after all that was asked for before.
 
-        def alone() -> T:
-            with self._lock:
-                if self._stop.is_set():
-                    raise OpenRouterError(Code.CANCELLED, "The workspace is closed.")
-                return do()
+        Raises `CANCELLED` once the scratch is closed.
+        """
 
-        return await asyncio.to_thread(alone)
+        def unless_closed() -> T:
+            if self._stop.is_set():
+                raise OpenRouterError(Code.CANCELLED, "The workspace is closed.")
+            return do()
+
+        if self._stop.is_set():
+            raise OpenRouterError(Code.CANCELLED, "The workspace is closed.")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, unless_closed)
 
     def make(self, settings: Settings) -> None:
         """Copy the folder and remember its state. Blocks.
@@ -174,6 +181,21 @@ class Scratch:
                 found.append(change.old_path or change.path)
         return found
 
+    def keep(self, kept: Path) -> bool:
+        """Keep what the next run needs, and less of older ones; False if it is too much. Blocks."""
+        size = self.remember()
+        if size <= LARGEST_KEPT:
+            if self.repository.directory != kept:
+                private.make(kept.parent)
+                self.repository.directory.rename(kept)
+            os.utime(kept)
+        elif self.repository.directory == kept:
+            shutil.rmtree(kept, ignore_errors=True)
+        places = [place for place in kept.parent.glob(f"*{kept.suffix}") if place.is_dir()]
+        for place in sorted(places, key=lambda place: -place.stat().st_mtime)[MOST_KEPT:]:
+            shutil.rmtree(place, ignore_errors=True)
+        return size <= LARGEST_KEPT
+
     def remember(self) -> int:
         """Write down what the model made, for the next run; the bytes that it takes. Blocks."""
         work = self._commit(self._tree_of_index(), [self.base])
@@ -185,8 +207,7 @@ class Scratch:
         """Stop what is under way, and wait until it has stopped. Blocks."""
         self._stop.set()
         self.repository.close()
-        with self._lock:
-            pass
+        self._thread.shutdown(cancel_futures=True)
 
     def snapshot(self, *, force: bool = False) -> str:
         """Take the copy as it is into the index; the id of its tree."""
@@ -243,6 +264,14 @@ class Scratch:
         unmerged = git("ls-files", "--unmerged", "-z").split(b"\0")
         paths = [os.fsdecode(entry.partition(b"\t")[2]) for entry in unmerged if entry]
         self.conflicts = sorted(set(paths))
+
+
+def folder_of(kept: Path) -> str:
+    """The folder of which an earlier run kept this; empty where it kept nothing. Blocks."""
+    try:
+        return os.fsdecode((kept / FOLDER).read_bytes())
+    except OSError:
+        return ""
 
 
 def _size_of(directory: Path) -> tuple[int, int]:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastmcp import FastMCP
-from fastmcp.exceptions import ToolError
 from fastmcp.tools.function_tool import FunctionTool
 from mcp.types import ToolAnnotations
 from pydantic import Field
@@ -19,7 +18,7 @@ from openrouter_mcp.text import showable
 from openrouter_mcp.workspace.git import GitError
 from openrouter_mcp.workspace.scratch import Scratch
 from openrouter_mcp.workspace.texts import TextFile, decode
-from openrouter_mcp.workspace.tree import Tree
+from openrouter_mcp.workspace.tree import RefusedError, Tree
 
 NAME = "workspace"
 PAGE_LINES = 500
@@ -48,7 +47,7 @@ class FileTools:
     @property
     def _scratch(self) -> Scratch:
         if self._opened is None:
-            raise ToolError("There is no copy to work in: this is a dry run.")
+            raise RefusedError("There is no copy to work in: this is a dry run.")
         return self._opened
 
     @property
@@ -61,7 +60,7 @@ class FileTools:
         try:
             return await self._scratch.work(work)
         except OpenRouterError as error:
-            raise ToolError(error.message) from None
+            raise RefusedError(error.message) from None
 
     async def list_directory(self, path: PathInCopy = "") -> str:
         """List a folder: folders end in /, links in @."""
@@ -141,7 +140,7 @@ class FileTools:
 
     def _search(self, options: list[str], pattern: str, glob: str) -> str:
         if not pattern or "\0" in pattern:
-            raise ToolError("Give a pattern: a regular expression, or plain text with literal.")
+            raise RefusedError("Give a pattern: a regular expression, or plain text with literal.")
         pattern = pattern.encode("utf-8", "replace").decode()
         path = self._tree.path(glob)
         where = path if "/" in path else f"**/{path or '*'}"
@@ -163,13 +162,13 @@ class FileTools:
     def _text(self, path: str) -> TextFile:
         text = decode(self._tree.read(path))
         if text is None:
-            raise ToolError(f"{path} is a binary file, which is not read or edited as text.")
+            raise RefusedError(f"{path} is a binary file, which is not read or edited as text.")
         return text
 
     def _page(self, path: str, first: int, most: int) -> str:
         lines = self._text(path).lines()
         if first > max(1, len(lines)):
-            raise ToolError(f"{path} has {len(lines):,} lines.")
+            raise RefusedError(f"{path} has {len(lines):,} lines.")
         shown, size = [], 0
         for number, line in enumerate(lines[first - 1 : first - 1 + most], first):
             cut = "" if len(line) <= LONGEST_LINE else f" [... {len(line):,} characters]"
@@ -187,7 +186,7 @@ class FileTools:
         try:
             edited, count = self._text(path).edited(old, new, everywhere=everywhere)
         except ValueError as error:
-            raise ToolError(f"{path} was not changed: {error}") from None
+            raise RefusedError(f"{path} was not changed: {error}") from None
         self._save(path, edited.data)
         return f"Replaced in {path}: {count}."
 

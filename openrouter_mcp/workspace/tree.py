@@ -2,11 +2,12 @@
 
 A path is judged, with the links on its way resolved, and then opened as it was judged, step by
 step, so that a link which takes the place of a folder meanwhile leads nowhere. Blocks: all of it
-runs in threads. Raises `ToolError` with what the model can do instead.
+runs in threads. Raises `RefusedError` with what the model can do instead.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -28,6 +29,13 @@ LARGEST_TEXT = 5_000_000
 OUTSIDE = "{path} is outside of the workspace. Give a path below it, as list_directory shows it."
 
 
+class RefusedError(ToolError):
+    """What a model asked for in vain: for the model alone, so that it stands in no log."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, log_level=logging.DEBUG)
+
+
 class Tree:
     """The copy at `root`, a real path, which the model knows as the folder `known_as` too."""
 
@@ -42,17 +50,17 @@ class Tree:
         """The path below the copy that a model means; empty for the copy itself."""
         shown = sandbox.display(spelled[:LONGEST_PATH])
         if "\0" in spelled or len(spelled) > LONGEST_PATH or spelled != storable(spelled):
-            raise ToolError(f"{shown} is no path.")
+            raise RefusedError(f"{shown} is no path.")
         path = Path(os.path.normpath(spelled)) if spelled else Path()
         if path.is_absolute():
             base = next((b for b in (self._root, self._known_as) if path.is_relative_to(b)), None)
             if base is None:
-                raise ToolError(OUTSIDE.format(path=shown))
+                raise RefusedError(OUTSIDE.format(path=shown))
             path = path.relative_to(base)
         if ".." in path.parts or path.drive:
-            raise ToolError(OUTSIDE.format(path=shown))
+            raise RefusedError(OUTSIDE.format(path=shown))
         if any(map(is_reserved, path.parts)):
-            raise ToolError(f"{shown} has a name that belongs to Git. Leave it alone.")
+            raise RefusedError(f"{shown} has a name that belongs to Git. Leave it alone.")
         return "" if path == Path() else path.as_posix()
 
     def real(self, spelled: str) -> Path:
@@ -63,21 +71,21 @@ class Tree:
         """The same, but of a link its own path."""
         path = self._root / self.path(spelled)
         if path == self._root:
-            raise ToolError("That is the workspace itself. Name something in it.")
+            raise RefusedError("That is the workspace itself. Name something in it.")
         return self._inside(spelled, sandbox.real_path(path.parent) / path.name)
 
     def _inside(self, spelled: str, real: Path) -> Path:
         if not real.is_relative_to(self._root):
-            raise ToolError(OUTSIDE.format(path=sandbox.display(spelled)))
+            raise RefusedError(OUTSIDE.format(path=sandbox.display(spelled)))
         if any(map(is_reserved, real.relative_to(self._root).parts)):
-            raise ToolError(f"{sandbox.display(spelled)} leads to what belongs to Git.")
+            raise RefusedError(f"{sandbox.display(spelled)} leads to what belongs to Git.")
         return real
 
     def read(self, spelled: str) -> bytes:
         """The content of a file."""
         with _told(spelled), sandbox.open_file(self.real(spelled)) as file:
             if os.fstat(file.fileno()).st_size > LARGEST_TEXT:
-                raise ToolError(f"{sandbox.display(spelled)} is too large to be read as text.")
+                raise RefusedError(f"{sandbox.display(spelled)} is too large to be read as text.")
             return file.read(LARGEST_TEXT)
 
     def entries(self, spelled: str) -> Iterator[sandbox.Entry]:
@@ -88,7 +96,7 @@ class Tree:
     def write(self, spelled: str, data: bytes, *, executable: bool = False) -> None:
         """Write a whole file, with the folders that it needs. One that is there keeps its mode."""
         if len(data) > LARGEST_TEXT:
-            raise ToolError(f"That is more than {LARGEST_TEXT:,} bytes. Write a smaller file.")
+            raise RefusedError(f"That is more than {LARGEST_TEXT:,} bytes. Write a smaller file.")
         with _told(spelled):
             real = self.real(spelled)
             self._check_free(spelled, real)
@@ -98,7 +106,7 @@ class Tree:
                     mode = 0o700 if executable or was & stat.S_IXUSR else 0o600
                     _replace(real, directory, data, mode)
                     return
-        raise ToolError(f"{sandbox.display(spelled)} is no regular file.")
+        raise RefusedError(f"{sandbox.display(spelled)} is no regular file.")
 
     def move(self, spelled: str, to: str) -> None:
         """Give an entry another path, where nothing may be yet."""
@@ -108,7 +116,7 @@ class Tree:
                 raise FileNotFoundError
             self._check_free(to, target)
             if os.path.lexists(target):
-                raise ToolError(f"{sandbox.display(to)} is there already. Delete it first.")
+                raise RefusedError(f"{sandbox.display(to)} is there already. Delete it first.")
             with _opened(target.parent, make=True) as there:
                 names = (_name(source, here), _name(target, there))
                 os.rename(*names, src_dir_fd=here, dst_dir_fd=there)
@@ -132,7 +140,7 @@ class Tree:
         path = real.relative_to(self._root).as_posix()
         users = self._known_as / path
         if not os.path.lexists(real) and not self._is_copied(path) and os.path.lexists(users):
-            raise ToolError(
+            raise RefusedError(
                 f"{sandbox.display(spelled)} is in the user's folder and kept out of the copy, as "
                 "it is ignored or may hold secrets. Do without it."
             )
@@ -190,7 +198,7 @@ def _told(spelled: str) -> Generator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise ToolError(f"There is no {sandbox.display(spelled)}. See find_files.") from None
+        raise RefusedError(f"There is no {sandbox.display(spelled)}. See find_files.") from None
     except OSError as error:
         reason = error.strerror or "it cannot be used"
-        raise ToolError(f"{sandbox.display(spelled)}: {reason}.") from None
+        raise RefusedError(f"{sandbox.display(spelled)}: {reason}.") from None

@@ -82,25 +82,70 @@ async def test_when_they_fail_differently_the_first_decides(client, simulator) -
     assert (error["code"], error["retryable"]) == ("NO_CREDITS", False)
 
 
-async def test_the_judge_is_blind_and_its_labels_are_mapped_back(client, simulator) -> None:
+JUDGE = "anthropic/claude-opus-5"
+
+
+def answers(simulator) -> None:
     for model, answer in zip(THREE, ("one", "two", "three"), strict=True):
         simulator.answer(answer, model=model)
-    said = [{"answer": "Answer B.", "reason": "Best."}, {"answer": "C", "reason": "Less good."}]
-    simulator.answer(json.dumps({"ranking": said}), model="anthropic/claude-opus-5")
-    result = await compare(client, judge="anthropic/claude-opus-5")
-    judged = chats(simulator)[-1].body
-    assert judged["model"] == "anthropic/claude-opus-5"
-    read = judged["messages"][-1]["content"]
-    assert not any(model in read for model in THREE)
+
+
+def labelled(body) -> dict[str, str]:
+    """Who wrote which answer of those that a judge reads."""
     wrote = dict(zip(("one", "two", "three"), THREE, strict=True))
-    labelled = {label: wrote[words] for label, words in re.findall(r"<answer (.)>\n(\w+)", read)}
+    read = body["messages"][-1]["content"]
+    assert not any(model in read for model in THREE)
+    return {label: wrote[words] for label, words in re.findall(r"<answer (.)>\n(\w+)", read)}
+
+
+def judges(simulator, *models: str) -> list[dict[str, str]]:
+    """What the judges have read, in the order of the requests."""
+    bodies = [request.body for request in chats(simulator)]
+    return [labelled(body) for body in bodies if body["model"] in models]
+
+
+async def test_the_judge_is_blind_and_its_labels_are_mapped_back(client, simulator) -> None:
+    answers(simulator)
+    said = [{"answer": "Answer B.", "reason": "Best."}, {"answer": "C", "reason": "Less good."}]
+    simulator.answer(json.dumps({"ranking": said}), model=JUDGE)
+    said = [{"answer": "B", "reason": "Yes."}, {"answer": "A", "reason": "Good."}]
+    simulator.answer(json.dumps({"ranking": said}), model=JUDGE)
+    result = await compare(client, judge=JUDGE)
+    first, second = judges(simulator, JUDGE)
+    # The second order is the first one, turned round.
+    assert [*second.values()] == [*first.values()][::-1]
     assert (
-        "Ranked blind by anthropic/claude-opus-5:\n"
-        f"1. {labelled['B']} (answer B): Best.\n"
-        f"2. {labelled['C']} (answer C): Less good.\n"
-        f"3. {labelled['A']} (answer A): not ranked\n"
+        f"Ranked blind by {JUDGE}; 2 readings in two orders:\n"
+        f"1. {first['B']} (mean place 1): Best.\n"
+        f"2. {first['C']} (mean place 2): Less good.\n"
+        f"3. {first['A']} (mean place 3): not ranked\n"
+        f"Agreement: 2 of 2 readings have {first['B']} first."
     ) in text(result)
-    assert len(result.meta["openrouter/receipts"]) == 4
+    assert len(result.meta["openrouter/receipts"]) == 5
+
+
+async def test_a_judge_that_goes_by_the_order_makes_a_tie(client, simulator) -> None:
+    answers(simulator)
+    said = [{"answer": label, "reason": f"It is {label}."} for label in "ABC"]
+    simulator.answer(json.dumps({"ranking": said}), model=JUDGE, times=2)
+    told = text(await compare(client, judge=[JUDGE]))
+    assert told.count("tied, mean place 2") == 3
+    assert "Agreement: 0 of 2 readings have" in told
+    assert f"{JUDGE} chose otherwise when the order changed." in told
+
+
+async def test_ties_and_several_judges_are_told(client, simulator) -> None:
+    answers(simulator)
+    other = "google/gemini-3.5-flash"
+    tie = {"ranking": [{"answer": "A = C", "reason": "Alike."}, {"answer": "B", "reason": "No."}]}
+    for judge in (JUDGE, "openai/gpt-5.4"):
+        simulator.answer(json.dumps(tie), model=judge, times=2)
+    simulator.fail("provider_error", model="openai/gpt-5.4", times=None)
+    told = text(await compare(client, models=[*THREE[:2], other], judge=[JUDGE, "openai/gpt-5.4"]))
+    assert told.count("tied, mean place 1.5") == 2
+    assert "tied first." in told
+    assert "The panel is degraded: 2 of 4 readings failed." in told
+    assert "[openai/gpt-5.4 could not judge: " in told
 
 
 async def test_without_names_a_spread_is_asked_and_explained(client, simulator) -> None:
@@ -140,23 +185,23 @@ async def test_where_there_are_no_completions_chat_is_recommended(client, simula
 
 async def test_a_refusal_tells_that_max_cost_is_shared(client, simulator) -> None:
     refused = await compare(client, models=["opus", "sonnet"], judge="sonnet", max_cost=0.0001)
-    assert "Each of the 3 calls has an equal share" in text(refused)
-    assert "3 times that" in text(refused)
+    assert "Each of the 4 calls has an equal share" in text(refused)
+    assert "4 times that" in text(refused)
 
 
 async def test_a_dry_run_tells_of_the_judge_and_sends_nothing(client, simulator) -> None:
     result = await compare(client, judge="opus", dry_run=True)
     assert text(result).endswith(
-        "Beside these, opus reads the question and all answers as the judge."
+        "Beside these, opus reads the question and all answers, in two orders."
     )
     assert chats(simulator) == []
 
 
 async def test_a_judge_that_ranks_nothing_is_not_told_as_a_ranking(client, simulator) -> None:
-    simulator.answer('{"ranking": []}', model="anthropic/claude-opus-5")
+    simulator.answer('{"ranking": []}', model="anthropic/claude-opus-5", times=2)
     result = await compare(client, judge="anthropic/claude-opus-5")
-    assert "could not judge: It ranked none of the answers." in text(result)
-    assert len(result.meta["openrouter/receipts"]) == 4
+    assert text(result).count("could not judge: It ranked none of the answers.") == 1
+    assert len(result.meta["openrouter/receipts"]) == 5
 
 
 async def test_a_slow_comparison_shows_and_keeps_what_has_come(
