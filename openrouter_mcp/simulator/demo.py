@@ -35,6 +35,8 @@ ANSWER = (
     "The hard part is knowing when the answer has changed."
 )
 
+CODE, GREETING = "code", "greeting.py"
+"""The folder of which a model changes a copy, and what is in it."""
 FILES = "files"
 """The name of the MCP server that the delegated task works with: one from the npm registry, else
 one of the demo's own."""
@@ -83,6 +85,8 @@ def _project(folder: Path) -> dict[str, str]:
     """A file to read, and the variable that tells `run_agent` which servers there are."""
     folder.mkdir()
     (folder / "notes.txt").write_text(NOTES, "utf-8")
+    (folder / CODE).mkdir()
+    (folder / CODE / GREETING).write_text('print("Hello, world")\n', "utf-8")
     return {"OPENROUTER_MCP_CONFIG": str(folder / "mcp.json")}
 
 
@@ -101,6 +105,10 @@ def _simulated(state_dir: str, folder: Path) -> Generator[dict[str, str]]:
     reading = {"name": f"{FILES}__{READ}", "arguments": {"path": path}}
     simulator.answer(Script(tool_calls=[reading]), prompt="notes.txt")
     simulator.answer("It comes on Friday, if the changelog is written.", prompt="notes.txt")
+    edit = {"path": GREETING, "old": "Hello", "new": "Good day"}
+    editing = {"name": "workspace__edit_file", "arguments": edit}
+    simulator.answer(Script(tool_calls=[editing]), prompt=GREETING)
+    simulator.answer("It greets politely now.", prompt=GREETING)
     with serve(simulator) as server:
         yield {
             **os.environ,
@@ -129,6 +137,7 @@ async def _show(
             await _dry_run(client)
             await _media(client, paid=model != FREE_MODEL)
             await _delegate(client, model, folder)
+            await _change(client, model, folder)
             await _error(client)
             await _account(client)
     except TimeoutError:
@@ -236,6 +245,13 @@ async def _delegate(client: Client, model: str, folder: Path) -> None:
     task = f"What does {folder / 'notes.txt'} say about the release?"
     _step(f'run_agent(task="{task}", servers=["files"])', "with another MCP server's tools")
     arguments = {"task": task, "model": model, "servers": [FILES], "max_cost": 0.05}
+    _show_lines(await client.call_tool("run_agent", arguments, raise_on_error=False))
+
+
+async def _change(client: Client, model: str, folder: Path) -> None:
+    task = f"Let {GREETING} say Good day."
+    _step(f'run_agent(task="{task}", workspace="{CODE}")', "a patch, and nothing is applied")
+    arguments = {"task": task, "model": model, "workspace": str(folder / CODE), "max_cost": 0.05}
     _show_lines(await client.call_tool("run_agent", arguments, raise_on_error=False))
 
 

@@ -31,7 +31,9 @@ def test_the_demo_shows_every_kind_of_tool_and_ends_well() -> None:
     assert "1. files__read_text_file(" in shown.stdout
     assert "It comes on Friday" in shown.stdout
     assert '"code": "MODEL_NOT_FOUND"' in shown.stdout
-    assert shown.stdout.count("\n  -- ") == 4
+    assert "M greeting.py +1 -1" in shown.stdout
+    assert "code && git apply " in shown.stdout
+    assert shown.stdout.count("\n  -- ") == 5
     assert "--npx takes one" in shown.stdout
     assert "npx fetches" not in shown.stdout
     # Else `make picture` draws it again.

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp.simulator.state import Script
+from tests.support import stdio
+from tests.support.processes import until
 from tests.support.results import ERROR, RECEIPT, call, text
 from tests.support.trees import applied, fill, git, repository, state
 from tests.support.upstream import chats
@@ -273,3 +275,29 @@ async def test_a_run_that_is_cancelled_keeps_what_it_changed(
         assert "&& git apply" in text(stopped)
     assert not any((tmp_path / "state" / "workspaces").iterdir())
     assert git(user, "status", "--porcelain").stdout == b""
+
+
+@pytest.mark.parametrize("command", [False, True])
+async def test_a_server_that_is_killed_leaves_the_folder_alone(
+    environment, simulator, user, connect, tmp_path, command
+) -> None:
+    before = state(user, with_git=True)
+    simulator.answer(calls("edit_file", path="a.py", old="1", new="2"))
+    running = calls("run_command", command="sleep 59") if command else Script("", latency=30.0)
+    simulator.answer(running)
+    copies = tmp_path / "state" / "workspaces"
+    variables = {"OPENROUTER_INPUT_DIRS": str(tmp_path), "OPENROUTER_AGENT_COMMANDS": "sleep *"}
+    async with stdio.server({**environment, **variables}) as server:
+        await server.initialize()
+        server.call("run_agent", task="Change it.", model=MODEL, workspace=str(user))
+        await until(lambda: len(chats(simulator)) == 2 and len(list(copies.glob("*/tree/a.py"))))
+        server.process.kill()
+        await server.process.wait()
+    assert (next(copies.glob("*/tree/a.py"))).read_text() == "one = 2\n"
+    assert state(user, with_git=True) == before
+    simulator.reset()
+    simulator.answer("Done.")
+    async with connect() as client:
+        await work(client, user)
+    assert not any(copies.iterdir())
+    assert state(user, with_git=True) == before
