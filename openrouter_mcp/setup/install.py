@@ -89,11 +89,13 @@ def run(machine: Machine, options: Options, launch: Launch, key: Key, terminal: 
         return 0 if options.remove else 1
     if launch.note and not options.remove:
         terminal.say(launch.note)
-    work = _Work(machine, launch, _allowed(found, options, key, terminal), terminal, options)
+    key = _allowed(found, options, launch, key, terminal)
+    work = _Work(machine, launch, key, terminal, options)
     changes = [*filter(None, (work.planned(client, path) for client, path in found))]
     failed = bool(missing) or work.failed
     if not changes or options.dry_run:
-        terminal.say("Nothing was changed." if options.dry_run else "There is nothing to do.")
+        unchanged = options.dry_run or failed
+        terminal.say("Nothing was changed." if unchanged else "There is nothing to do.")
         return int(failed)
     if not options.yes and terminal.ask is None:
         terminal.say(
@@ -106,26 +108,40 @@ def run(machine: Machine, options: Options, launch: Launch, key: Key, terminal: 
         return 1
     for change in changes:
         failed |= not work.done(change)
-    if work.keyless and not work.key.value and not options.remove:
-        terminal.say("There is no key yet: run `openrouter-mcp login`.")
+    if work.keyless and not key.value and not options.remove:
+        terminal.say("The server has no key there yet: run `openrouter-mcp login`.")
     return int(failed)
 
 
 def _allowed(
-    found: Iterable[tuple[Client, Path]], options: Options, key: Key, terminal: Terminal
+    found: Iterable[tuple[Client, Path]],
+    options: Options,
+    launch: Launch,
+    key: Key,
+    terminal: Terminal,
 ) -> Key:
     """The key, without its value where the user does not want it in files."""
-    needed = any(not client.shape.prompts for client, _ in found)
-    if options.remove or key.in_keyring or not key.value or not needed:
+    if options.remove or options.yes or options.dry_run or key.in_keyring or terminal.ask is None:
         return key
-    if options.yes or options.dry_run or terminal.ask is None:
-        return key
-    if terminal.ask(
-        f"May the key in {KEY} stand in the files of these clients, which only you can then read?"
+    titles = [client.title for client, path in found if _needs_key(client, path, launch, key)]
+    if not titles or terminal.ask(
+        f"May the key in {KEY} stand in the files of {', '.join(titles)}, which only you can then "
+        "read?"
     ):
         return key
     terminal.say("The key stays out. `openrouter-mcp login` puts it into the system's keyring.")
     return replace(key, value="")
+
+
+def _needs_key(client: Client, path: Path, launch: Launch, key: Key) -> bool:
+    """Whether the key would be written into the file of a client."""
+    if client.shape.prompts:
+        return False
+    try:
+        text = config_file.load(path)
+        return added(client, text, launch, key.value) != added(client, text, launch, "")
+    except ValueError:
+        return False
 
 
 def _tell_what_to_paste(launch: Launch, terminal: Terminal) -> None:

@@ -181,7 +181,9 @@ def test_a_configuration_gets_the_entry_once_and_loses_it_again(
     assert copy.read_text("utf-8") == before
 
     told.lines.clear()
+    told.questions.clear()
     assert install() == 0
+    assert told.questions == []
     assert path.read_text("utf-8") == after
     assert "is set up already" in told.text
     assert told.lines[-1] == "There is nothing to do."
@@ -266,7 +268,11 @@ def test_a_no_is_a_no(machine: Machine, install) -> None:
     write(file_of(machine, "cursor"), "{}")
     assert install(user=user) == 1
     assert file_of(machine, "cursor").read_text("utf-8") == "{}"
-    assert [question.split()[0] for question in user.questions] == ["May", "Make"]
+    assert user.questions == [
+        "May the key in OPENROUTER_API_KEY stand in the files of Cursor, which only you can then "
+        "read?",
+        "Make these changes?",
+    ]
 
 
 def test_a_key_that_may_not_stand_in_files_does_not(machine, install, told: Told) -> None:
@@ -292,7 +298,7 @@ def test_a_key_in_the_keyring_or_none_needs_no_variable(machine, install, told, 
     }
     asks = "input" in file_of(machine, "vscode").read_text("utf-8")
     assert asks is not key.in_keyring
-    assert ("There is no key yet" in told.text) is not key.in_keyring
+    assert ("has no key there yet" in told.text) is not key.in_keyring
 
 
 def test_an_earlier_entry_is_brought_up_to_date(machine: Machine, install, told: Told) -> None:
@@ -567,14 +573,15 @@ def test_vs_code_gets_the_prompt_by_its_own_command(machine: Machine, install) -
     }
 
 
-def test_a_batch_file_is_not_run(machine: Machine, install, told: Told) -> None:
+def test_a_batch_file_is_not_run(machine: Machine, told: Told, monkeypatch) -> None:
     path = file_of(machine, "claude-code")
     write(path, {})
-    folder = Path(machine.environment["PATH"])
-    (folder / "claude.cmd").touch(0o755)
-    found = replace(machine, environment={**machine.environment, "PATHEXT": ".CMD"})
-    assert run(found, Options(), LAUNCH, Key(SECRET), told.terminal) == 0
+    (Path(machine.environment["PATH"]) / "claude.cmd").touch(0o755)
+    monkeypatch.setattr(programs, "WINDOWS", True)
+    assert machine.find("claude").endswith("claude.cmd")
+    assert run(machine, Options(), LAUNCH, Key(SECRET), told.terminal) == 0
     assert "runs:" not in told.text
+    assert "Claude Code: done." in told.text
 
 
 def test_a_note_on_the_command_is_told(machine: Machine, install, told: Told) -> None:
