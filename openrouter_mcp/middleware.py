@@ -134,6 +134,9 @@ class Boundary(Middleware):
             return results.failed(error)
         except ValidationError as error:
             return results.failed(_invalid_arguments(name, error))
+        except MCPError:
+            # An error of the protocol is for the client's program, not for its model.
+            raise
         except Exception:
             log.exception("%s failed", name)
             message = f"{name} failed. {NEXT_STEP[Code.INTERNAL]}"

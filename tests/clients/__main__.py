@@ -49,7 +49,9 @@ STEPS: list[Json] = [
     {"step": "cancellation", "tool": "chat", "args": {"model": "sonnet", "prompt": ENDLESS}},
 ]
 GIVE_UP_AFTER = 2
-"""Seconds after which a driver gives the last step up; more where more has to start first."""
+"""Seconds after which a driver gives the last step up; it comes before the wait is over."""
+GIVE_UP_LATE = 15
+"""The same for who has to start the server first, or an agent with it."""
 COLUMNS = ["connect", "list", *(step["step"] for step in STEPS)]
 PATIENCE = 400
 """Seconds for one run of a client."""
@@ -129,7 +131,7 @@ async def drive(client: Client, desk: Desk) -> Told:
     else:
         await _pip(desk.programs, client.packages)
         program = [desk.programs / "bin" / "python", DRIVERS / client.driver]
-    patience = GIVE_UP_AFTER * (3 if client.server_per_call else 1)
+    patience = GIVE_UP_LATE if client.server_per_call else GIVE_UP_AFTER
     steps = [*STEPS[:-1], STEPS[-1] | {"abortAfter": patience}]
     others = {"OPENROUTER_WAIT_SECONDS": "0"} if client.server_per_call else {}
     server = {"command": SERVER, "env": {"PATH": os.environ["PATH"]} | desk.variables(**others)}
@@ -158,7 +160,7 @@ async def instruct(name: str, desk: Desk) -> Told:
     told: Told = {}
     for steps, timeout, others in (
         (STEPS[:-1], 0, {}),
-        (STEPS[-1:], 2 * GIVE_UP_AFTER, {"OPENROUTER_WAIT_SECONDS": "0"}),
+        (STEPS[-1:], GIVE_UP_LATE, {"OPENROUTER_WAIT_SECONDS": "0"}),
     ):
         model = Model(steps)
         backend = serve_model(model)
@@ -182,7 +184,7 @@ def judged(step: str, told: Told, simulator: Simulator) -> str:
     asked = [each for each in simulator.requests if _prompt(each.body) == _PROMPTS.get(step, "")]
     if step == "cancellation":
         left = [each for each in asked if each.closed_at is None]
-        return "LEFT RUNNING" if left else "ok" if asked else "ok, before it was sent"
+        return "LEFT RUNNING" if left else "ok" if asked else "NOT TRIED: given up too soon"
     if not seen:
         return "NOTHING"
     if seen.get("raised"):

@@ -5,6 +5,7 @@ Both come from the npm registry in the versions below. What they find must be wh
 """
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -59,7 +60,8 @@ async def conformance(environment: Mapping[str, str]) -> Results:
     found: Results = {}
     async with serving(environment) as url:
         for revision in REVISIONS:
-            asked = ["server", "--url", url, "--requirements", revision]
+            folder = Path(environment["OPENROUTER_STATE_DIR"]).with_name(revision)
+            asked = ["server", "--url", url, "--requirements", revision, "-o", str(folder)]
             code, said = await run("conformance", *asked)
             ran = dict(re.findall(r"^[✓✗] (\S+): (\d+ passed, \d+ failed)", said, re.MULTILINE))
             optional = re.findall(r"^  [✓✗] (\S+) \(", said, re.MULTILINE)
@@ -68,11 +70,24 @@ async def conformance(environment: Mapping[str, str]) -> Results:
                 for name in ran
                 if name not in optional
             }
-            if code or not all(passed.values()):
-                sys.stdout.write(said)
+            for name in passed:
+                if not passed[name]:
+                    sys.stdout.write(_complaint(folder, name))
+            if code and all(passed.values()):
+                sys.exit(f"conformance server {revision}: exit code {code}\n{said[-3000:]}")
             for name, result in passed.items():
                 found.setdefault(name, {})[revision] = result
     return found
+
+
+def _complaint(folder: Path, scenario: str) -> str:
+    """What the suite has against the server, from the files that it wrote."""
+    lines = [f"{scenario} ({folder.name})"]
+    for path in folder.glob(f"server-{scenario}-2*/checks.json"):
+        checks = json.loads(path.read_text("utf-8"))
+        failed = [check for check in checks if check["status"] == "FAILURE"]
+        lines += [f"  {check['id']}: {check.get('errorMessage')}" for check in failed]
+    return "\n".join(lines) + "\n"
 
 
 async def inspector(environment: Mapping[str, str]) -> Results:
