@@ -63,7 +63,6 @@ manifest: .venv/test
 
 variables: .venv/test
 	$(BIN)/python -m scripts.variables
-	$(BIN)/python -m scripts.registry
 
 links: .venv/test
 	$(BIN)/python -m scripts.readme

@@ -7,7 +7,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from scripts import PROJECT, REPOSITORY, ROOT, write
+from scripts import PROJECT, REPOSITORY, ROOT
 from scripts.variables import Variable, variables
 
 PAGE = ROOT / "server.json"
@@ -76,7 +76,3 @@ def _input(each: Variable) -> dict[str, Any]:
 def text(bundle_sha256: str = "") -> str:
     """The document as it is written."""
     return json.dumps(server(bundle_sha256), ensure_ascii=False, indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    write(PAGE, text())

@@ -79,4 +79,7 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    from scripts import registry
+
     write(PAGE, page())
+    write(registry.PAGE, registry.text())

@@ -31,7 +31,7 @@ from openrouter_mcp.threads import history
 from openrouter_mcp.threads.threads import NEW, Thread
 
 MORE_REQUESTS = (
-    "Up to {more} more requests may follow, to go on with an answer that was cut off or to mend "
+    "Up to {more} more requests may follow, to go on with an answer that was cut off or to correct "
     "its JSON; max_cost holds for all together."
 )
 

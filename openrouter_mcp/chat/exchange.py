@@ -258,7 +258,7 @@ async def _fit(exchange: Exchange, send: Send) -> None:
         value, problem = await asyncio.to_thread(json_output.parse, mended, schema)
         if not problem:
             exchange.value, exchange.text = value, mended
-            exchange.notes.append("The first JSON did not fit the schema; the model mended it.")
+            exchange.notes.append("The first JSON did not fit the schema; the model corrected it.")
             return
         if mended and mended != exchange.text:
             exchange.text += f"\n\n[Asked to correct that, it said:]\n\n{mended}"

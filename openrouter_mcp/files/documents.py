@@ -122,7 +122,7 @@ class Converter:
             raise OpenRouterError(
                 Code.UNSUPPORTED_FORMAT,
                 f"{label} is {document.words} that cannot be read: it is damaged, locked, or too "
-                "large for its converter. Save it anew, or as PDF.",
+                "large for its converter. Save it again, or as PDF.",
             )
         return text
 

@@ -241,7 +241,7 @@ def _unreadable(kind: MediaType, error: Exception) -> OpenRouterError:
         what = f"is a {kind.format.upper()} image of a kind that cannot be read here ({reason})"
         return OpenRouterError(Code.UNSUPPORTED_FORMAT, f"{what}. Export it as PNG or JPEG.")
     what = f"is a damaged {kind.format.upper()} image ({reason})"
-    return OpenRouterError(Code.UNSUPPORTED_FORMAT, f"{what}. Export it anew.")
+    return OpenRouterError(Code.UNSUPPORTED_FORMAT, f"{what}. Export it again.")
 
 
 def preview(data: bytes) -> ImageContent | None:

@@ -16,7 +16,7 @@ from openrouter_mcp.results import SavedFile
 from openrouter_mcp.text import clean, duration
 
 META = "openrouter/job"
-PAID_ANEW = "Call {tool} again only if the answer is still wanted: that is paid anew."
+PAID_ANEW = "Call {tool} again only if the answer is still wanted: you pay for it again."
 PAID = "What is paid by now stands in the receipt below."
 UNKNOWN_COST = "What was produced may have been billed (get_usage)."
 TAIL = 500

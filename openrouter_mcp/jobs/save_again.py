@@ -148,7 +148,7 @@ def _missing(row: JobRow, files: Sequence[SavedFile], gone: Sequence[str]) -> li
     are = "are" if len(gone) > 1 else "is"
     message = (
         f"{', '.join(gone)} of {row.id} {are} not there any more, and OpenRouter keeps no copy. "
-        f"Call {row.tool} again only if it is still wanted: that is paid anew."
+        f"Call {row.tool} again only if it is still wanted: you pay for it again."
     )
     if not files:
         raise OpenRouterError(Code.NOT_FOUND, message)

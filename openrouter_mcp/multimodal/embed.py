@@ -211,7 +211,7 @@ async def _model(app: App, name: str, saved: Vectors | None) -> Resolution:
         raise OpenRouterError(
             Code.INVALID_INPUT,
             f"The vectors were made by {saved.model}, and those of {found.id} cannot be compared "
-            f"with them. Leave model out, or embed the documents anew with {found.id}.",
+            f"with them. Leave model out, or embed the documents again with {found.id}.",
             suggestions=[saved.model],
         )
     return replace(found, how="" if name else f"{NOT_NAMED}: that of the saved vectors")
@@ -327,7 +327,7 @@ async def load(settings: Settings, names: Sequence[str]) -> tuple[Vectors | None
         raise OpenRouterError(
             Code.INVALID_INPUT,
             f"Vectors of different models or dimensions cannot be compared ({listed}). Name files "
-            "of one model, or embed the documents anew.",
+            "of one model, or embed the documents again.",
         )
     rows = [row for _, each in found for row in each.rows]
     documents = [document for _, each in found for document in each.documents]
@@ -380,7 +380,7 @@ def _unsearchable(path: Path, reason: str) -> OpenRouterError:
     return OpenRouterError(
         Code.UNSUPPORTED_FORMAT,
         f"{sandbox.display(path)} cannot be searched: {reason}. Name a {JSONL} file that "
-        "embed_texts saved, or embed the documents anew.",
+        "embed_texts saved, or embed the documents again.",
     )
 
 

@@ -307,7 +307,7 @@ class TranscriptionPlan(MediaPlan):
         if parts > 1:
             notes.append(f"It was written down in {parts} parts, cut where nobody speaks.")
             if self.body.get("diarize"):
-                notes.append("Each part counts its speakers anew.")
+                notes.append("The speakers are numbered separately in each part.")
         if error:
             notes.append(f"Only {len(done)} of {parts} parts could be written down.")
         whole = subtitles.joined(done)

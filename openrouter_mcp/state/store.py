@@ -320,7 +320,7 @@ class Store:
         except DamagedInUseError:
             return self._go_on_in_memory(
                 f"{self._path} is damaged, and other servers have it open. This server keeps its "
-                "state in memory until that is mended. Quit every MCP client: the first server "
+                "state in memory until that is repaired. Quit every MCP client: the first server "
                 "that starts afterwards sets the file aside and begins a new one.",
                 rows,
             )
@@ -431,7 +431,7 @@ class Store:
                 Path(f"{self._path}{suffix}").replace(f"{aside}{suffix}")
         self._warn(
             f"{self._path} was damaged. It is now {aside.name}, and a new file was begun, without "
-            "the jobs, threads and spending so far. Delete the old one unless you can mend it."
+            "the jobs, threads and spending so far. Delete the old one unless you can repair it."
         )
 
     def _go_on_in_memory(self, warning: str, rows: Rows | None = None) -> sqlite3.Connection:

@@ -505,8 +505,8 @@ async def test_a_client_that_cancels_its_call_closes_upstream_and_keeps_the_text
     assert result.meta[META]["state"] == "cancelled"
     assert text(result) == (
         "chat (acme/x) was cancelled after 0 s. This provider bills on. What was produced may "
-        "have been billed (get_usage). Call chat again only if the answer is still wanted: that "
-        "is paid anew.\n\nThe text until then (3 characters):\n\nPar"
+        "have been billed (get_usage). Call chat again only if the answer is still wanted: you "
+        "pay for it again.\n\nThe text until then (3 characters):\n\nPar"
     )
 
 

@@ -58,6 +58,7 @@ def test_the_document_keeps_the_rules_of_the_registry() -> None:
 
 
 def test_the_registry_is_not_sent_to_the_project_of_a_stranger(monkeypatch) -> None:
+    monkeypatch.setitem(PROJECT, "name", registry.TAKEN)
     assert [package["registryType"] for package in registry.server()["packages"]] == ["mcpb"]
     monkeypatch.setitem(PROJECT, "name", "acme-router")
     package, _ = registry.server()["packages"]

@@ -42,7 +42,7 @@ async def test_a_cancelled_chat_has_the_receipt_of_what_runs_on(
         assert receipt["model"] == CHEAP
         assert receipt["generation_id"].startswith("gen-")
         assert text(result).splitlines()[-1].startswith(f"-- {CHEAP}")
-        assert "that is paid anew" in text(result)
+        assert "you pay for it again" in text(result)
 
 
 async def test_a_cancelled_comparison_has_the_cost_of_who_has_answered(
@@ -59,10 +59,10 @@ async def test_a_cancelled_comparison_has_the_cost_of_who_has_answered(
 async def test_a_lost_job_has_what_was_paid_until_then() -> None:
     row = JobRow("job_a", "run_agent", CHEAP, State.RUNNING, 0.0, 9.0, "gone", text="So far")
     kept = {"line": f"-- {CHEAP} | $0.01 | gen-1", "meta": {"cost": "0.01"}}
-    result = replies.ended(replies.lost(replace(row, receipt=kept)), 1000)
+    result = replies.ended(replies.lost(replace(row, receipt=kept)))
     assert result.meta[RECEIPT] == {"cost": "0.01"}
     assert text(result).endswith(f"So far\n\n{kept['line']}")
-    assert RECEIPT not in replies.ended(replies.lost(row), 1000).meta
+    assert RECEIPT not in replies.ended(replies.lost(row)).meta
 
 
 @pytest.mark.parametrize("told", [True, False])
