@@ -100,7 +100,8 @@ class Worker:
         async with changes.opened(self.app, self.folder, kept, taken, purchase.report) as opened:
             workspace, scratch = opened
             box = await self._box(purchase.report, allowed, workspace)
-            stem = f"{self.folder.path.name}-{self.model.id.rpartition('/')[2]}"
+            words = f"{self.folder.path.name} {self.model.id.rpartition('/')[2]}".split()
+            stem = "-".join(words)
             try:
                 work = await self._run(purchase, box, handle, thread, label, workspace.manual)
             except asyncio.CancelledError:
