@@ -134,6 +134,11 @@ class Workspace:
                 f"Changed in your folder too since it was copied: {_listed(meanwhile)}. There the "
                 "patch may not apply; go on with thread_id to have it made anew."
             )
+        if filtered := await scratch.work(partial(scratch.filtered, files)):
+            notes.append(
+                f"Git stores {_listed(filtered)} through a filter, as LFS is one: there the patch "
+                "may not apply."
+            )
         if scratch.conflicts:
             notes.append(
                 "The changes of the earlier turns did not fit what you changed since in "

@@ -145,7 +145,7 @@ def _readable(environment: Mapping[str, str]) -> list[str]:
     found: dict[str, None] = {}
     for entry in programs.search_path(environment).split(os.pathsep):
         folder = Path(entry)
-        if is_folder(folder):
+        if is_folder(folder) and folder not in (home(), *home().parents):
             found |= dict.fromkeys(_installation(folder))
             for name in LINKED:
                 if (folder / name).is_file():

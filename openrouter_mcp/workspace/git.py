@@ -24,8 +24,15 @@ from openrouter_mcp.text import clean
 
 LONGEST = 120.0
 """Seconds that one command of Git may take."""
-NOT_OURS = ("node_modules/", "__pycache__/", "*.pyc", ".pytest_cache/", ".ruff_cache/", ".DS_Store")
-"""What commands leave behind. A file of these names that is in the folder already is copied."""
+NOT_OURS = (
+    *("node_modules/", "__pycache__/", "*.pyc", ".pytest_cache/", ".ruff_cache/", ".mypy_cache/"),
+    *(".hypothesis/", ".tox/", ".nox/", ".coverage", ".venv/", ".DS_Store", "*.egg-info/"),
+    *("/.cache/", "/.local/", "/.npm/", "/.node_repl_history", "/.python_history"),
+)
+"""What commands leave behind, also in their home, which is the copy.
+
+A file of these names that the folder has already is copied, and one that a model writes counts.
+"""
 CONFIGURATION = """\
 [core]
 	repositoryFormatVersion = 0
@@ -61,13 +68,14 @@ CONFIGURATION = """\
 	name = workspace
 	email = workspace@localhost
 """
-ATTRIBUTES = "* -text !eol !filter !diff !merge !export-subst\n"
-"""Lines keep their ends, every file is compared by what it holds, and nothing else is run.
+ATTRIBUTES = "* -text !eol !diff !merge\n"
+"""Lines keep their ends, and every file is compared by what it holds.
 
-`ident` and `working-tree-encoding` stay as the folder's `.gitattributes` have them: `git apply`
+A `filter` or `merge` that is named there is none, since no configuration says what it runs. `ident`
+and `working-tree-encoding` stay as the folder's `.gitattributes` have them: `git apply`
 heeds them too when it reads and writes the user's files.
 """
-PLAIN = "* -text !eol !filter !diff !merge !export-subst -ident -working-tree-encoding\n"
+PLAIN = "* -text !eol !diff !merge -ident -working-tree-encoding\n"
 """The same for files that are not in the encoding that their attributes name."""
 INHERITED = ("SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP", "COMSPEC", "PATHEXT", "WINDIR")
 """What programs on Windows do not start without."""

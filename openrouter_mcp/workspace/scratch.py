@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -125,7 +126,7 @@ class Scratch:
         full = [str(self.folder.below_top / path) for path in paths]
         there = [path for path in full if os.path.lexists(self.tree / path)]
         if there:
-            self.repository.run("add", "--force", "--", *there, tree=self.tree, fine=(0, 1))
+            self._add("--force", "--", *there)
 
     def counted_below(self, path: str) -> list[str]:
         """The files at a path, or below it, that count whatever `.gitignore` says. Blocks."""
@@ -135,9 +136,8 @@ class Scratch:
     def found(self, pattern: str, most: int) -> tuple[list[str], bool]:
         """The files that a glob of Git matches, and whether they are all. Blocks."""
         self.snapshot()
-        where = f"{Path(self.folder.below_top, pattern).as_posix()}"
         written, whole = self.repository.head(
-            *("ls-files", "-z", "--", f":(glob){where}"),
+            *("ls-files", "-z", "--", self._glob(pattern)),
             **{"tree": self.tree, "most": most, "seconds": SEARCH_LIMIT},
         )
         paths = os.fsdecode(written).split("\0")[:-1]
@@ -146,10 +146,9 @@ class Scratch:
     def searched(self, options: Sequence[str], pattern: str, where: str, most: int) -> Matches:
         """The lines that match, as Git's index has them, so that no link is followed. Blocks."""
         self.snapshot()
-        below = Path(self.folder.below_top, where).as_posix()
         written, whole = self.repository.head(
             *("grep", "--cached", "--line-number", "--null", "-I", "--no-color", "--full-name"),
-            *(*options, "-e", pattern, "--", f":(glob){below}"),
+            *(*options, "-e", pattern, "--", self._glob(where)),
             **{"tree": self.tree, "most": most, "seconds": SEARCH_LIMIT, "fine": (0, 1)},
         )
         lines = [line.split(b"\0", 2) for line in written.split(b"\n")]
@@ -158,6 +157,20 @@ class Scratch:
             for path, number, text in (line for line in lines if len(line) == 3)
         ]
         return matches, whole
+
+    def _glob(self, pattern: str) -> str:
+        """A glob below the folder as a path pattern of Git's below the top of the repository."""
+        above = re.sub(r"[\\*?\[]", r"\\\g<0>", self.folder.below_top.as_posix())
+        return f":(glob){Path(above, pattern).as_posix()}"
+
+    def filtered(self, changes: Sequence[Change]) -> list[str]:
+        """The changed files that the user's Git stores through a filter, as LFS is one. Blocks."""
+        paths = [os.fsencode(change.old_path or change.path) for change in changes]
+        arguments = ("check-attr", "-z", "--stdin", "filter")
+        told = self.repository.run(*arguments, tree=self.tree, given=b"\0".join([*paths, b""]))
+        fields = os.fsdecode(told).split("\0")[:-1]
+        triples = zip(fields[::3], fields[2::3], strict=True)
+        return [path for path, value in triples if value not in ("unspecified", "unset")]
 
     def below_root(self, path: str) -> str:
         """A path below the top of the repository as one below the folder."""
@@ -212,13 +225,20 @@ class Scratch:
     def snapshot(self, *, force: bool = False) -> str:
         """Take the copy as it is into the index; the id of its tree."""
         self._tidy()
-        arguments = ("add", "--all", "--ignore-errors", *(["--force"] if force else []))
+        self._add("--all", "--ignore-errors", *(["--force"] if force else []))
+        return self._tree_of_index()
+
+    def _add(self, *arguments: str) -> None:
+        """Take files into the index; also those that are not in the encoding of their attributes.
+
+        What Git can have no name for is left out.
+        """
+        add = partial(self.repository.run, "add", *arguments, tree=self.tree, fine=(0, 1))
         try:
-            self.repository.run(*arguments, tree=self.tree, fine=(0, 1))
+            add()
         except GitError:
             self.repository.take_encodings_as_they_are()
-            self.repository.run(*arguments, tree=self.tree, fine=(0, 1))
-        return self._tree_of_index()
+            add()
 
     def _tree_of_index(self) -> str:
         return self.repository.run("write-tree", tree=self.tree).decode().strip()

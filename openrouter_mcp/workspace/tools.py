@@ -132,8 +132,7 @@ class FileTools:
     def _find(self, glob: str) -> str:
         found, whole = [], True
         for pattern in walk.alternatives(self._tree.path(glob)):
-            anywhere = pattern if "/" in pattern else f"**/{pattern}"
-            paths, all_ = self._scratch.found(anywhere, SEARCHED_BYTES)
+            paths, all_ = self._scratch.found(self._anywhere(pattern), SEARCHED_BYTES)
             found += paths
             whole = whole and all_
         return _listed(sorted(set(found)), whole=whole) or "No file matches."
@@ -142,8 +141,7 @@ class FileTools:
         if not pattern or "\0" in pattern:
             raise RefusedError("Give a pattern: a regular expression, or plain text with literal.")
         pattern = pattern.encode("utf-8", "replace").decode()
-        path = self._tree.path(glob)
-        where = path if "/" in path else f"**/{path or '*'}"
+        where = self._anywhere(self._tree.path(glob))
         try:
             matches, whole = self._scratch.searched(options, pattern, where, SEARCHED_BYTES)
         except GitError as error:
@@ -158,6 +156,12 @@ class FileTools:
         if len(matches) > len(shown) or not whole:
             shown.append("[There are more, or the search took too long: narrow it.]")
         return "\n".join(shown) or "No line matches."
+
+    def _anywhere(self, path: str) -> str:
+        """What a glob means: a name any file of that name, a folder all that is in it."""
+        if not path or (self._scratch.root / path).is_dir():
+            return f"{path}/**".lstrip("/")
+        return path if "/" in path else f"**/{path}"
 
     def _text(self, path: str) -> TextFile:
         text = decode(self._tree.read(path))

@@ -16,6 +16,10 @@ from openrouter_mcp.workspace.confinement import Confinement, Place
 from tests.support.processes import runs, until
 from tests.support.trees import repository, state
 
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="links, pipes and modes as POSIX has them"
+)
+
 ALLOWED = ("pytest*", "npm test", "sh *", "./run.sh*")
 BACKGROUND = "sleep 61 &\nif [ $1 ]; then exec sleep 62; fi\necho done\n"
 HOSTILE = [

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from openrouter_mcp.state.store import Store
 from openrouter_mcp.workspace import folder
 from openrouter_mcp.workspace.scratch import Scratches
 from tests.support.trees import applied, fill, git, repository, state
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="links, pipes and modes as POSIX has them"
+)
 
 NAMES = ["a.txt", "b b.txt", 'q"uote', "é中.md", "tab\tname", "new\nline", "-x", "$(x)", "z*?[y]"]
 CONTENTS = st.one_of(

@@ -1,6 +1,7 @@
 """The file tools as a model calls them, well meant and not."""
 
 import os
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from fastmcp import Client
 from openrouter_mcp.workspace import folder, tools
 from openrouter_mcp.workspace.tools import FileTools
 from tests.support.trees import fill, repository, state
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="links, pipes and modes as POSIX has them"
+)
 
 FILES = {
     "src/a.py": "def one():\n    return 1\n\n\ndef two():\n    return 2\n",
@@ -73,6 +78,7 @@ async def test_files_are_listed_and_found(at_work) -> None:
         assert not {".env", "dist/", ".git/"} & {*listed}
         assert await model("list_directory", path="src") == "a.py\nb.py"
         assert await model("find_files", glob="*.{py,sh}") == "run.sh\nsrc/a.py\nsrc/b.py"
+        assert await model("find_files", glob="src") == "src/a.py\nsrc/b.py"
         assert await model("find_files", glob="src/*.py") == "src/a.py\nsrc/b.py"
         assert await model("find_files", glob="*.rs") == "No file matches."
 
@@ -251,3 +257,15 @@ async def test_too_much_is_refused(at_work, monkeypatch) -> None:
     async with at_work() as model:
         assert "smaller file" in await model("write_file", path="x", content="x" * 11)
         assert "too large" in await model("read_file", path="src/a.py")
+
+
+async def test_rules_that_a_model_writes_decide_nothing(at_work) -> None:
+    async with at_work() as model:
+        await model("write_file", path=".gitignore", content="*\n")
+        rules = "* filter=x merge=x diff=x text eol=crlf working-tree-encoding=UTF-16\n"
+        await model("write_file", path=".gitattributes", content=rules)
+        await model("write_file", path="new.txt", content="new\n")
+        await model("edit_file", path="src/b.py", old="one", new="two")
+        assert "new.txt" in "".join(await model.changes())
+        assert await model("search_files", pattern="import two") == "src/b.py:1: from a import two"
+        assert (await model.changes())[-1] == "M src/b.py +1 -1"
