@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import shlex
 from collections.abc import AsyncGenerator, Collection, Sequence
@@ -94,9 +95,8 @@ class Workspace:
         self._folder = folder
         self._scratch = scratch
         self._commands = Commands(scratch, settings.agent_commands)
-        self.name = tools.NAME
-        while self.name in taken:
-            self.name += "_"
+        numbered = (f"{tools.NAME}{number}" for number in itertools.count(2))
+        self.name = next(n for n in itertools.chain([tools.NAME], numbered) if n not in taken)
         offered = [*FileTools(scratch).tools(), *self._commands.tools()]
         transport = FastMCPTransport(tools.server(offered))
         self.server = McpServer(ServerConfig(self.name), timing, transport)

@@ -2,13 +2,14 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from openrouter_mcp.simulator.state import Script
 from tests.support import stdio
-from tests.support.processes import until
+from tests.support.processes import PEER, until
 from tests.support.results import ERROR, RECEIPT, call, text
 from tests.support.trees import applied, fill, git, repository, state
 from tests.support.upstream import chats
@@ -301,3 +302,34 @@ async def test_a_server_that_is_killed_leaves_the_folder_alone(
         await work(client, user)
     assert not any(copies.iterdir())
     assert state(user, with_git=True) == before
+
+
+async def test_the_cap_per_call_holds_for_all_rivals_and_judges(
+    connect, simulator, user, configure, tmp_path
+) -> None:
+    configure(OPENROUTER_MAX_COST_PER_CALL="0.05", OPENROUTER_INPUT_DIRS=str(tmp_path))
+    simulator.greedy = True
+    async with connect() as client:
+        result = await work(client, user, model="", models=[MODEL, OTHER], judge=[MODEL, OTHER])
+    assert not result.is_error, text(result)
+    assert 0 < float(simulator.spent) <= 0.05
+
+
+async def test_servers_that_are_named_join_in(
+    connect, simulator, user, configure, tmp_path
+) -> None:
+    servers = {"workspace": {"command": sys.executable, "args": [PEER]}}
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    variables = {"OPENROUTER_MCP_CONFIG": str(tmp_path / "mcp.json")}
+    configure(OPENROUTER_INPUT_DIRS=str(tmp_path), **variables)
+    simulator.answer("Done.", times=None)
+    for arguments in ({}, {"servers": ["workspace"]}, {"tools": ["workspace__read"]}):
+        async with connect() as client:
+            await work(client, user, **arguments)
+    alone, *joined = (
+        {tool["function"]["name"] for tool in chat.body["tools"]} for chat in chats(simulator)
+    )
+    assert "workspace__read" not in alone
+    for names in joined:
+        assert {"workspace__read", "workspace2__read_file"} <= names
+        assert "workspace__write" not in names

@@ -98,7 +98,7 @@ def _without_empty(root: Path, place: Path) -> None:
         parent.rmdir()
 
 
-async def round_trip(place: Path, files, edits, *, tracked: bool, below: str = "") -> None:
+async def round_trip(place: Path, files, edits, *, tracked: bool) -> None:
     """The patch of these edits makes of the folder what the copy is, and the folder stays."""
     user = place / "user"
     if tracked:
@@ -106,21 +106,19 @@ async def round_trip(place: Path, files, edits, *, tracked: bool, below: str = "
     else:
         user.mkdir()
         fill(user, files)
-    (user / below).mkdir(exist_ok=True)
     before = state(user, with_git=True)
     store = Store(place / "state")
     scratches = Scratches(_settings(place), store)
     try:
-        async with opened(scratches, user / below) as scratch:
+        async with opened(scratches, user) as scratch:
             edit(scratch.root, edits)
             changes = await scratch.work(scratch.changes)
             patch = await scratch.work(lambda: scratch.save_patch(place / "out", "p"))
             made = state(scratch.tree)
             scratch_place = scratch.tree.parent
         assert state(user, with_git=True) == before
-        if not below:
-            assert applied(user, patch.path, place / "applied") == made
-            assert {change.path for change in changes if change.status != "D"} <= made.keys()
+        assert applied(user, patch.path, place / "applied") == made
+        assert {change.path for change in changes if change.status != "D"} <= made.keys()
         assert bool(changes) == bool(patch.size)
         assert not scratch_place.exists()
     finally:
