@@ -67,7 +67,8 @@ RESUMERS = {"generate_video": _resume_video}
 """Who goes on with the jobs of a tool when their server died while OpenRouter was at work."""
 
 INSTRUCTIONS = """\
-Ask: chat (files, web, schema, thread_id), compare_models; run_agent works with other MCP servers.
+Ask: chat (files, web, schema, thread_id), compare_models; run_agent works with other MCP servers, \
+or changes code in a copy of a folder and hands you a patch.
 Media, as file paths: analyze_media, transcribe_audio, generate_image, generate_audio, \
 generate_video; embed_texts, rerank_documents.
 Which model: recommend_model, find_models, get_model. Never name one from memory: a loose name \
