@@ -167,6 +167,10 @@ class _Ending:
             from openrouter_mcp.mcp_client.process import kill_all
 
             kill_all()
+        if "openrouter_mcp.workspace.commands" in sys.modules:
+            from openrouter_mcp.workspace import commands
+
+            commands.kill_all()
         if self._serving is None:
             _die(number)
         app, loop = self._serving

@@ -150,7 +150,8 @@ class Contest(PaidCall):
         total = replace(total, budget=await app.budget.line())
         works = [rival.work for rival in rivals if rival.work]
         patches = [work.changes.patch for work in works if work.changes and work.changes.patch]
-        text = results.paragraphs(map(_told, rivals))
+        room = app.settings.max_reply_chars // (2 * len(rivals))
+        text = results.paragraphs(_told(rival, room) for rival in rivals)
         shown = await save.shown_text(app.settings, text, total.generation_id)
         notes = [note for work in works for note in [*_notes(work), *work.notes]]
         notes = [f"Note: {note}" for note in dict.fromkeys([*notes, *shown.notes, *app.warnings()])]
@@ -217,8 +218,8 @@ def _table(rivals: Sequence[Rival]) -> str:
     return "\n".join(lines)
 
 
-def _told(rival: Rival) -> str:
-    """What a model said and did, under its name."""
+def _told(rival: Rival, room: int) -> str:
+    """What a model said and did, under its name; of its patch, `room` characters at most."""
     if rival.work is None or rival.work.changes is None:
         said = rival.error.once_paid.message if rival.error else ""
         return f"## {rival.name}\n\n[{said}]"
@@ -226,7 +227,7 @@ def _told(rival: Rival) -> str:
     going_on = f'To go on with it: thread_id="{work.thread_id}"' if work.thread_id else ""
     failed = f"[{work.run.error.message}]" if work.run.error else ""
     parts = [work.run.text.strip() or "[The model gave no answer.]", failed]
-    parts += [replies.changed(changes), replies.beginning(changes, len(changes.head)), going_on]
+    parts += [replies.changed(changes), replies.beginning(changes, room), going_on]
     return results.paragraphs([f"## {rival.name}", *parts])
 
 

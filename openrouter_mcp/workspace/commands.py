@@ -167,13 +167,18 @@ def _program(name: str, place: Place, confined: Confinement, variables: Mapping[
     return str(base / path)
 
 
+_running: set[_Running] = set()
+"""The commands of this process, for `kill_all`."""
+
+
 class _Running:
     """A command under way, with all that it starts. `kill` may come from another thread."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
-        self._guarded = threading.Lock()
+        # A signal's handler may come in between.
+        self._guarded = threading.RLock()
         self._head = bytearray()
         self._tail = bytearray()
         self._size = 0
@@ -194,6 +199,7 @@ class _Running:
                 env=dict(variables),
                 start_new_session=True,
             )
+            _running.add(self)
         _limit(process.pid)
         reader = threading.Thread(target=self._read, args=(process,), daemon=True)
         reader.start()
@@ -208,6 +214,7 @@ class _Running:
         reader.join(DRAINED)
         with self._guarded:
             self._process = None
+            _running.discard(self)
         if self._size > MOST_OUTPUT:
             outcome = f"stopped after {MOST_OUTPUT:,} bytes of output"
         return outcome, self._output()
@@ -240,6 +247,12 @@ class _Running:
         left_out = self._size - len(self._head) - len(self._tail)
         cut = f"\n[... {left_out:,} bytes ...]\n".encode() if left_out > 0 else b""
         return showable((bytes(self._head) + cut + bytes(self._tail)).decode("utf-8", "replace"))
+
+
+def kill_all() -> None:
+    """End every command with all that it started, at once: for a signal that ends us as well."""
+    for running in [*_running]:
+        running.kill()
 
 
 def _limit(process_id: int) -> None:

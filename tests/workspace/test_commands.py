@@ -142,6 +142,15 @@ async def test_a_caller_that_goes_ends_the_command(at_work, confined) -> None:
         await until(lambda: not _commands_with("sleep 64"))
 
 
+async def test_a_signal_that_ends_the_server_ends_the_command(at_work, confined) -> None:
+    async with at_work() as (_, _scratch, made):
+        running = asyncio.create_task(made.run_command("sh -c 'sleep 65'"))
+        await until(lambda: _commands_with("sleep 65"))
+        commands.kill_all()
+        assert "signal" in await running or "exit code 137" in await running
+        await until(lambda: not _commands_with("sleep 65"))
+
+
 def _commands_with(words: str) -> list[int]:
     """The processes that were started with these words; Linux alone tells."""
     found = []
