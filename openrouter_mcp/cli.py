@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
-from openrouter_mcp import __version__, handshake
+from openrouter_mcp import WEBSITE, __version__, handshake
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,7 @@ ABOUT = """\
 An MCP server: it gives Claude, Cursor, VS Code and other MCP clients every model
 on OpenRouter, for chat, images, sound, video and more. Clients start it
 themselves; without a command it serves one over stdin and stdout."""
-FIRST_STEPS = """\
+FIRST_STEPS = f"""\
 first steps:
   1. A key: `openrouter-mcp login`, or one from https://openrouter.ai/keys
      as OPENROUTER_API_KEY in the `env` of your client's MCP configuration.
@@ -41,7 +41,7 @@ first steps:
   2. Your client: `openrouter-mcp install` writes its configuration.
   3. If something does not work: `openrouter-mcp doctor`.
 
-Manual and all variables: https://github.com/openrouter-mcp/openrouter-mcp"""
+Manual and all variables: {WEBSITE}"""
 TO_A_PERSON = """\
 openrouter-mcp is an MCP server and waits for a client on stdin: set yours up with \
 `openrouter-mcp install`, or see `openrouter-mcp --help`. Ctrl-C ends it."""

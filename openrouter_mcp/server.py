@@ -13,7 +13,7 @@ from fastmcp.tools import ToolResult
 from fastmcp.tools.function_tool import FunctionTool
 from mcp.types import Icon
 
-from openrouter_mcp import __version__
+from openrouter_mcp import WEBSITE, __version__
 from openrouter_mcp.app import App
 from openrouter_mcp.handshake import is_offered, wanted_of
 from openrouter_mcp.middleware import Boundary, in_its_version
@@ -78,7 +78,6 @@ Is it working: get_account. Spending: get_usage. Manual of OpenRouter: search_do
 
 
 TITLE = "OpenRouter"
-WEBSITE = "https://github.com/openrouter-mcp/openrouter-mcp"
 ICON = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAQMAAABJtOi3AAAABlBMVEUeKTv///93/s7jAAAAWElEQVR42m3N"

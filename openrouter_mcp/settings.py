@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from openrouter_mcp import credentials
+from openrouter_mcp import WEBSITE, credentials
 from openrouter_mcp.text import did_you_mean, nearest, parse_json, showable, validation_reason
 
 NAME = "openrouter-mcp"
@@ -404,7 +404,7 @@ class Settings(BaseSettings):
         description="true = the log on stderr shows the first 80 characters of each paid prompt.",
     )
     http_referer: Header = Field(
-        "https://github.com/openrouter-mcp/openrouter-mcp",
+        WEBSITE,
         description="Address of the app, which OpenRouter's rankings show.",
     )
     app_title: Header = Field(

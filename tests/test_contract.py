@@ -377,3 +377,4 @@ def test_the_pinned_versions_are_a_sorted_list_of_released_ones() -> None:
 
 def test_the_version_is_told_once() -> None:
     assert PROJECT["version"] == openrouter_mcp.__version__
+    assert PROJECT["urls"]["Repository"] == openrouter_mcp.WEBSITE
