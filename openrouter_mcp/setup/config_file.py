@@ -71,7 +71,7 @@ def back_up(path: Path) -> Path | None:
                 file.write(content)
             copy.chmod(mode)
             return copy
-        if copy.read_bytes() == content:
+        if copy.is_file() and copy.read_bytes() == content:
             return copy
     return None
 

@@ -77,6 +77,27 @@ def removed(client: Client, text: str) -> str:
     return text
 
 
+def has_entry(client: Client, text: str) -> bool:
+    """Whether a text is a configuration with an entry of this server."""
+    try:
+        return find_entry(client, parse(client, text)) is not None
+    except ValueError:
+        return False
+
+
+def is_nothing_else(client: Client, text: str) -> bool:
+    """Whether a configuration is what `install` writes where there was none."""
+    document = parse(client, text)
+    entry = find_entry(client, document)
+    if entry is None:
+        return False
+    held = entries(client, document)[entry.name]
+    made = (toml if client.toml else jsonc).put("", (client.servers, entry.name), held)
+    if client.shape.prompts and _inputs(document):
+        made = jsonc.put(made, ("inputs", 0), INPUT)
+    return made == text
+
+
 def says_the_same(client: Client, text: str, original: str) -> bool:
     """Whether the original says what a text does, so that nothing is lost by going back to it."""
     editor = toml if client.toml else jsonc

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from openrouter_mcp.setup.entry import (
     KEY,
     added,
     free_name,
+    has_entry,
+    is_nothing_else,
     new_entry,
     removed,
     says_the_same,
@@ -152,6 +155,13 @@ def _tell_what_to_paste(launch: Launch, terminal: Terminal) -> None:
     terminal.say("docs/clients.md in the repository has the files of all clients.")
 
 
+def _copies(path: Path) -> Iterator[tuple[Path, str]]:
+    """The copies of a file, newest first, with their texts; those of the user may be anything."""
+    for copy in config_file.backups(path):
+        with suppress(ValueError):
+            yield copy, config_file.load(copy)
+
+
 @dataclass
 class _Work:
     """One run of the command."""
@@ -212,8 +222,8 @@ class _Work:
             self._tell(client, f"its own command failed ({problem}), so the file was changed.")
         kept = f" The file as it was: {copy}." if copy else ""
         self._tell(client, "removed." if self.options.remove else f"done. {client.reload}{kept}")
-        for copy in config_file.backups(path) if self.options.remove else ():
-            if find_entry(client, parse(client, config_file.load(copy))):
+        for copy, text in _copies(path) if self.options.remove else ():
+            if has_entry(client, text):
                 self._tell(client, f"an earlier copy still has the entry: {copy}.")
         return True
 
@@ -240,14 +250,12 @@ class _Work:
         original = self._original(client, path, text)
         if original:
             return config_file.load(original)
-        return "" if says_the_same(client, text, "") else text
+        return "" if is_nothing_else(client, before) else text
 
     def _original(self, client: Client, path: Path, text: str) -> Path | None:
         """The copy of the file from before `install`, if the file says nothing else since."""
-        for copy in config_file.backups(path):
-            if says_the_same(client, text, config_file.load(copy)):
-                return copy
-        return None
+        found = (copy for copy, said in _copies(path) if says_the_same(client, text, said))
+        return next(found, None)
 
     def _value(self, client: Client) -> str:
         """What the variable with the key is set to; empty where it is not set."""

@@ -214,6 +214,23 @@ def test_a_configuration_is_made_where_there_was_none_and_goes_again(
     assert [*found.path.parent.iterdir()] == ([folder] if client == "claude-code" else [])
 
 
+def test_a_file_that_someone_else_made_stays(machine: Machine, install) -> None:
+    path = file_of(machine, "cursor")
+    write(path, '{ "mcpServers": { "or": { "command": "openrouter-mcp" } } }')
+    assert install(remove=True) == 0
+    assert path.read_text("utf-8") == '{ "mcpServers": {} }'
+
+
+def test_a_file_goes_though_its_entry_was_updated(machine: Machine, install) -> None:
+    for client in ("vscode", "codex", "opencode"):
+        file_of(machine, client).parent.mkdir(parents=True)
+    assert install(key=Key("")) == 0
+    assert install(launch=Launch("/new/openrouter-mcp", ("serve",))) == 0
+    assert all(found.path.exists() for found in installed(machine))
+    assert install(remove=True) == 0
+    assert not any(found.path.exists() for found in installed(machine))
+
+
 def test_all_clients_at_once(machine: Machine, install, told: Told) -> None:
     for client in FILES:
         write(file_of(machine, client), original_of(client))
@@ -481,6 +498,19 @@ def test_a_copy_is_as_secret_as_the_configuration(tmp_path: Path, name: str) -> 
         path.write_text(text)
         copy = config_file.back_up(path)
         assert is_secret_path([copy.name])
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"", b'{"b": 2}', None])
+def test_a_copy_of_the_users_own_is_left_alone(machine, install, told, content) -> None:
+    path = file_of(machine, "cursor")
+    write(path, '{"a": 1}')
+    own = path.with_name("mcp.json.bak")
+    own.mkdir() if content is None else own.write_bytes(content)
+    assert install() == 0
+    assert path.with_name("mcp.json.2.bak").read_text("utf-8") == '{"a": 1}'
+    assert install(remove=True) == 0
+    assert path.read_text("utf-8") == '{"a": 1}'
+    assert own.is_dir() if content is None else own.read_bytes() == content
 
 
 def test_what_the_user_wrote_since_outlives_the_removal(machine: Machine, install) -> None:
