@@ -178,8 +178,8 @@ class Boundary(Middleware):
         if self._problems and name != ALWAYS_ANSWERS:
             raise OpenRouterError(
                 Code.INVALID_INPUT,
-                f"openrouter-mcp is misconfigured. {' '.join(self._problems)} Mend it in the MCP "
-                "client's configuration and restart this server.",
+                f"openrouter-mcp is misconfigured. {' '.join(self._problems)} Correct it "
+                "in the MCP client's configuration and restart this server.",
             )
         if credentials.held_in(arguments, self._own_keys):
             raise OpenRouterError(

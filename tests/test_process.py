@@ -308,7 +308,7 @@ async def test_a_server_that_is_told_to_end_keeps_the_text_of_its_jobs(
     assert result.meta["openrouter/job"]["state"] == "cancelled"
     assert "one two" in text(result)
     assert "when its server was stopped. The provider may bill the whole answer." in text(result)
-    assert "What is paid by now stands in the receipt below." in text(result)
+    assert "The receipt below shows what was paid so far." in text(result)
     assert result.meta["openrouter/receipt"]["generation_id"]
 
 

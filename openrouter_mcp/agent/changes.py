@@ -38,7 +38,7 @@ MANUAL = (
 COMMANDS = "run_command runs what the user allows: {commands}. Check your work with it."
 CONFLICTS = (
     "The user has changed the folder since your last turn. These files hold both sides between "
-    "conflict marks (<<<<<<<); mend them first: {files}."
+    "conflict marks (<<<<<<<); resolve them first: {files}."
 )
 MOST_HEAD = 12_000
 """Characters of a patch that a reply shows."""
@@ -132,7 +132,7 @@ class Workspace:
         if meanwhile:
             notes.append(
                 f"Changed in your folder too since it was copied: {_listed(meanwhile)}. There the "
-                "patch may not apply; go on with thread_id to have it made anew."
+                "patch may not apply; go on with thread_id to have it made again."
             )
         if filtered := await scratch.work(partial(scratch.filtered, files)):
             notes.append(

@@ -15,7 +15,7 @@ from openrouter_mcp.jobs.jobs import Handle
 from openrouter_mcp.results import SavedFile
 from openrouter_mcp.settings import Settings
 
-DAMAGED = "Of the images and sounds, {number:,} came damaged and could not be saved."
+DAMAGED = "Damaged, so not saved: {number:,} of the images and sounds."
 
 
 async def save_media(

@@ -20,7 +20,7 @@ def found(answer: Found) -> ToolResult:
             f"Nothing found in OpenRouter's documentation ({edition}). Use other words."
         )
     if missing := len(answer.edition.missing):
-        edition += f", without {missing} pages of skills that could not be had"
+        edition += f", without {missing} pages of skills that could not be fetched"
     how = f'The best passages ({edition}). Read on: search_docs(page="<address>").'
     entries = [_entry(number, passage) for number, passage in enumerate(answer.passages, 1)]
     return _result(how, "\n\n".join(entries))

@@ -131,7 +131,7 @@ class Docs:
             return fetched, edition
         raise OpenRouterError(
             Code.NETWORK,
-            f"{found[0].url} is not on this machine and cannot be had. {site.CALL_AGAIN}",
+            f"{found[0].url} is not on this machine and could not be fetched. {site.CALL_AGAIN}",
             retryable=True,
         )
 

@@ -17,7 +17,7 @@ from openrouter_mcp.text import clean, duration
 
 META = "openrouter/job"
 PAID_ANEW = "Call {tool} again only if the answer is still wanted: you pay for it again."
-PAID = "What is paid by now stands in the receipt below."
+PAID = "The receipt below shows what was paid so far."
 UNKNOWN_COST = "What was produced may have been billed (get_usage)."
 TAIL = 500
 """Characters shown of a text that still grows."""
@@ -82,7 +82,7 @@ def cancelled(job: JobRow, billing_note: str = "", *, closing: bool = False) -> 
     next_step = f"{_paid(job)} {PAID_ANEW.format(tool=job.tool)}"
     if job.upstream_id:
         fetching = f'get_job(job_id="{job.id}", save_to="./")'
-        next_step = f"Should it be wanted after all, {fetching} fetches it without paying again."
+        next_step = f"If it is wanted after all, {fetching} fetches it without paying again."
     parts = [f"{job.tool} ({job.title}) {ended}.", billing_note, next_step]
     error = OpenRouterError(Code.CANCELLED, " ".join(part for part in parts if part))
     return replace(job, state=State.CANCELLED, error=error)

@@ -120,7 +120,9 @@ class EmbedPlan(MediaPlan):
         saved = await asyncio.to_thread(_save, self, made, handle)
         own = [*self.notes]
         if void := sum(not is_numeric(row) for row in rows):
-            own.append(f"{void:,} of the vectors hold what is no number: they are in no order.")
+            own.append(
+                f"{void:,} of the vectors hold something that is no number, and are not ranked."
+            )
         if queries:
             results, count = await asyncio.to_thread(_nearest, self, queries[0], made)
             results, more = await save.shown_rows(purchase.settings, results, receipt.generation_id)

@@ -218,7 +218,7 @@ class ImagePlan(MediaPlan):
         error = next((each for each in errors if isinstance(each, OpenRouterError)), None)
         notes = [*self.notes, *came.notes]
         if came.damaged:
-            notes.append(f"{_count(came.damaged)} of these came damaged and could not be saved.")
+            notes.append(f"{_count(came.damaged)} came damaged and could not be saved.")
         error = error or (None if came.images else _nothing())
         head = _count(len(files)) + (f" of {self.images}" if len(files) < self.images else "")
         return replies.files(

@@ -240,7 +240,7 @@ def unreadable() -> OpenRouterError:
     return perhaps_billed(
         OpenRouterError(
             Code.UPSTREAM_ERROR,
-            "What came is no sound that can be played. Call again, or choose another model.",
+            "The reply holds no sound that can be played. Call again, or choose another model.",
         )
     )
 

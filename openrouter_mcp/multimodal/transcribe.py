@@ -217,7 +217,7 @@ async def find(files: Files, name: str) -> Recording:
         what = (
             f"has {data.size:,} bytes, and {LARGEST_WHOLE:,} can be sent at once"
             if kind in FORMATS
-            else f"is {kind.upper() or 'a format'} that cannot be written down as it is"
+            else f"is {kind.upper() or 'a format'} that cannot be transcribed as it is"
         )
         raise OpenRouterError(
             Code.TOO_LARGE if kind in FORMATS else Code.UNSUPPORTED_FORMAT,
@@ -305,11 +305,11 @@ class TranscriptionPlan(MediaPlan):
         done, seconds, parts, error = await _all_parts(self, purchase)
         notes = [*self.notes]
         if parts > 1:
-            notes.append(f"It was written down in {parts} parts, cut where nobody speaks.")
+            notes.append(f"The recording was transcribed in {parts} parts, cut at pauses.")
             if self.body.get("diarize"):
                 notes.append("The speakers are numbered separately in each part.")
         if error:
-            notes.append(f"Only {len(done)} of {parts} parts could be written down.")
+            notes.append(f"Only {len(done)} of {parts} parts could be transcribed.")
         whole = subtitles.joined(done)
         receipt = await purchase.receipt(f"{seconds:.1f} s of sound" if seconds else "")
         made = await asyncio.to_thread(_made, self, whole, notes, handle)
@@ -466,7 +466,7 @@ def _made(
         return []
     suffix = place.suffix or ".txt"
     if suffix in {".srt", ".vtt"} and not spoken.cues:
-        notes.append(f"{plan.model.id} told no times, so that there are no subtitles.")
+        notes.append(f"{plan.model.id} gave no times, so there are no subtitles.")
         suffix = ".txt"
     text = {
         ".srt": lambda: subtitles.srt(spoken.cues),

@@ -322,8 +322,8 @@ def _nameless(paid: PaidRequest) -> OpenRouterError:
     known = f" It is the generation {paid.generation_id}." if paid.generation_id else ""
     return OpenRouterError(
         Code.UPSTREAM_ERROR,
-        "OpenRouter took the order, but its answer names no id by which the video can be "
-        f"had.{known} {PERHAPS_BILLED}",
+        "OpenRouter took the order, but its answer has no id to fetch the video with."
+        f"{known} {PERHAPS_BILLED}",
     )
 
 
@@ -370,8 +370,8 @@ async def _ended(app: App, handle: Handle, job_id: str) -> Mapping[str, Any]:
         if passed + wait > most:
             raise OpenRouterError(
                 Code.UPSTREAM_TIMEOUT,
-                f"The video is not done after {duration(passed)}, for which "
-                f"{variable('video_max_wait_ms')} lets it be waited for.{trouble}",
+                f"The video is not done after {duration(passed)}, and "
+                f"{variable('video_max_wait_ms')} allows no longer wait.{trouble}",
             )
         said = clean(responses.text(status, "status") or "no answer", 40).replace("_", " ")
         await handle.report(f"video {job_id}: {said} after {duration(passed)}")
@@ -395,7 +395,7 @@ def _to_go_on(handle: Handle) -> Generator[None]:
             raise OpenRouterError(
                 Code.NOT_FOUND,
                 f"OpenRouter does not have the video {handle.upstream_id} any more. Call "
-                "generate_video again if it is still wanted; another one is paid again.",
+                "generate_video again if it is still wanted; you pay for another one.",
                 http_status=error.http_status,
             ) from error
         raise OpenRouterError(

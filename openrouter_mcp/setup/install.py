@@ -186,7 +186,7 @@ class _Work:
             documents = parse(client, before), parse(client, after)
         except ValueError as error:
             self.failed = True
-            self._tell(client, f"{path} is not changed: {error}. Mend it and run this again.")
+            self._tell(client, f"{path} is not changed: {error}. Correct it and run this again.")
             return None
         if after == before:
             state = "has no entry of this server" if self.options.remove else "is set up already"

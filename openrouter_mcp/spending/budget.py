@@ -422,7 +422,7 @@ def _needing_the_store() -> Generator[None]:
     except StoreBusyError as error:
         raise OpenRouterError(
             Code.BUDGET_EXCEEDED,
-            f"There is a cap on what may be spent, and it cannot be kept now. {error.message}",
+            f"A spending cap is set, and it cannot be checked now. {error.message}",
             retryable=True,
         ) from error
 
@@ -430,8 +430,8 @@ def _needing_the_store() -> Generator[None]:
 def _unbounded(model: str) -> OpenRouterError:
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,
-        f"Nothing bounds what this call to {model} can cost, and there is a limit. Choose a model "
-        "whose price is known (get_model).",
+        f"The cost of this call to {model} has no upper bound, and spending is limited. Choose a "
+        "model whose price is known (get_model).",
     )
 
 

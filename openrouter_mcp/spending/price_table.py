@@ -181,7 +181,7 @@ def unbounded(name: str, instead: str = "") -> OpenRouterError:
     """The refusal of what nothing bounds while a limit is set."""
     return OpenRouterError(
         Code.BUDGET_EXCEEDED,
-        f"Nothing bounds what {name} costs, and what may be spent is limited. "
+        f"The cost of {name} has no upper bound, and spending is limited. "
         f"{instead or 'Leave it out.'}",
     )
 

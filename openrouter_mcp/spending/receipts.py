@@ -20,7 +20,7 @@ from openrouter_mcp.text import clean, duration
 
 MOST_COUNTED = 2**53
 """The highest number that JSON carries exactly; the ledger can add up many of them."""
-PAID = "This call was paid all the same, and another one is paid again."
+PAID = "This call was paid all the same. You pay for another one, too."
 
 
 @dataclass(frozen=True)

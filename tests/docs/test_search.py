@@ -649,7 +649,7 @@ async def test_without_the_one_file_titles_are_searched_and_pages_fetched(docs, 
     assert not found.edition.whole
     assert (await docs.read("routing")).text == "Who answers."
     website.documents.pop("/docs/guides/routing.md")
-    with pytest.raises(OpenRouterError, match="cannot be had"):
+    with pytest.raises(OpenRouterError, match="could not be fetched"):
         await docs.read("routing")
 
 

@@ -123,9 +123,9 @@ async def test_samples_are_a_sound_that_can_be_played(client, simulator: Simulat
 @pytest.mark.parametrize(
     ("piece", "note"),
     [
-        ({"images": [{"image_url": {"url": "data:image/png;base64,!!"}}]}, "1 came damaged"),
+        ({"images": [{"image_url": {"url": "data:image/png;base64,!!"}}]}, "not saved: 1 of"),
         ({"images": [{"image_url": {"url": ""}}]}, ""),
-        ({"audio": {"data": "no base64!"}}, "1 came damaged"),
+        ({"audio": {"data": "no base64!"}}, "not saved: 1 of"),
         (
             {"images": [{"image_url": {"url": "https://img.example/a.png"}}]},
             "An image of the answer is at https://img.example/a.png; it was not fetched.",

@@ -347,7 +347,7 @@ async def test_an_order_without_an_id_is_told_with_what_is_known(
         result = await call(client, prompt="x")
         used = await client.call_tool("get_usage", {})
     assert result.meta[ERROR] == {"code": "UPSTREAM_ERROR", "retryable": False}
-    assert "names no id" in text(result)
+    assert "has no id to fetch" in text(result)
     assert PERHAPS_BILLED in text(result)
     assert len(ordered(simulator)) == 1
     # What is not known counts as all that it could have cost.
