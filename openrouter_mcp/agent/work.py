@@ -32,6 +32,7 @@ from openrouter_mcp.threads import history
 from openrouter_mcp.threads.threads import NEW, Thread
 from openrouter_mcp.workspace.folder import UserFolder
 from openrouter_mcp.workspace.scratch import Scratch
+from openrouter_mcp.workspace.tools import NAME
 
 TOOL = "run_agent"
 FORGOTTEN = "The changes of the earlier turns are not kept any more, and not in this copy."
@@ -96,6 +97,7 @@ class Worker:
             box = await self._box(purchase.report, allowed)
             return await self._run(purchase, box, handle, thread, label)
         kept = await self._kept(thread)
+        forgotten = [FORGOTTEN] if kept is None and _has_worked(thread) else []
         taken = [server.name for server in await self._named()]
         async with changes.opened(self.app, self.folder, kept, taken, purchase.report) as opened:
             workspace, scratch = opened
@@ -110,7 +112,7 @@ class Worker:
                     handle.text += f"\n{label}Changed so far: {made.apply or 'nothing'}"
                 raise
             work.changes = await workspace.changes(scratch, stem)
-            work.notes += await self._keep_workspace(scratch, thread, kept)
+            work.notes += [*forgotten, *await self._keep_workspace(scratch, thread)]
             return work
 
     async def toolbox(self, report: Report, workspace: Workspace | None = None) -> Toolbox:
@@ -236,25 +238,27 @@ class Worker:
         kept = self.app.threads.workspace(thread.id)
         return kept if await asyncio.to_thread(kept.is_dir) else None
 
-    async def _keep_workspace(
-        self, scratch: Scratch, thread: Thread | None, kept: Path | None
-    ) -> list[str]:
-        """Keep what the next run needs; notes on what is not kept."""
+    async def _keep_workspace(self, scratch: Scratch, thread: Thread | None) -> list[str]:
+        """Keep what the next run needs; a note where it is too much."""
         if thread is None:
             return []
         place = self.app.threads.workspace(thread.id)
         try:
-            whole = await scratch.work(partial(scratch.keep, place))
+            if await scratch.work(partial(scratch.keep, place)):
+                return []
         except OSError:
-            whole = False
-        notes = [] if whole else ["What was changed is too much to go on from: apply the patch."]
-        called = [
-            call["function"]["name"]
-            for message in thread.messages
-            for call in message.get("tool_calls") or []
-        ]
-        before = len(called) > 0 and self.task.thread_id not in ("", NEW)
-        return [*notes, *([FORGOTTEN] if before and kept is None else [])]
+            pass
+        return ["What was changed cannot be kept for another run: apply the patch to go on."]
+
+
+def _has_worked(thread: Thread | None) -> bool:
+    """Whether an earlier turn of the thread worked in a workspace."""
+    calls = (
+        call["function"]["name"]
+        for message in (thread.messages if thread else ())
+        for call in message.get("tool_calls") or []
+    )
+    return any(name.startswith(NAME) for name in calls)
 
 
 def _no_tools(box: Toolbox) -> OpenRouterError:

@@ -90,22 +90,29 @@ def find(settings: Settings, name: str) -> UserFolder:
             Code.UNSAFE_PATH,
             f"{sandbox.display(real)} belongs to Git. Give the folder with the files themselves.",
         )
-    top = next((each for each in (real, *real.parents) if os.path.lexists(each / ".git")), real)
-    return UserFolder(real, top, _git_directory(top))
+    for top in (real, *real.parents):
+        if git := _git_directory(top):
+            return UserFolder(real, top, git)
+    return UserFolder(real, real, None)
 
 
 def _git_directory(top: Path) -> Path | None:
-    """Where the repository keeps its index: `.git`, or what a file of that name points to."""
+    """Where a repository keeps its index: `.git`, or what a file of that name points to.
+
+    None where Git would not take the folder for the top of one.
+    """
     place = sandbox.real_path(top / ".git")
     if sandbox.is_folder(place):
-        return place
+        return place if os.path.lexists(place / "HEAD") else None
     try:
         with sandbox.open_file(place) as file:
             text = os.fsdecode(file.read(LONGEST_POINTER)).strip()
     except OSError:
         return None
-    named = sandbox.real_path(top / text.removeprefix(POINTER)) if POINTER in text else place
-    return named if sandbox.is_folder(named) else None
+    if not text.startswith(POINTER):
+        return None
+    named = sandbox.real_path(top / text.removeprefix(POINTER))
+    return named if os.path.lexists(named / "HEAD") else None
 
 
 class Copying:

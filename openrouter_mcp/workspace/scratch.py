@@ -126,7 +126,8 @@ class Scratch:
         full = [str(self.folder.below_top / path) for path in paths]
         there = [path for path in full if os.path.lexists(self.tree / path)]
         if there:
-            self._add("--force", "--", *there)
+            listed = b"\0".join([*map(os.fsencode, there), b""])
+            self._add("--force", "--pathspec-from-file=-", "--pathspec-file-nul", given=listed)
 
     def counted_below(self, path: str) -> list[str]:
         """The files at a path, or below it, that count whatever `.gitignore` says. Blocks."""
@@ -228,12 +229,13 @@ class Scratch:
         self._add("--all", "--ignore-errors", *(["--force"] if force else []))
         return self._tree_of_index()
 
-    def _add(self, *arguments: str) -> None:
+    def _add(self, *arguments: str, given: bytes = b"") -> None:
         """Take files into the index; also those that are not in the encoding of their attributes.
 
         What Git can have no name for is left out.
         """
-        add = partial(self.repository.run, "add", *arguments, tree=self.tree, fine=(0, 1))
+        options = {"tree": self.tree, "given": given, "fine": (0, 1)}
+        add = partial(self.repository.run, "add", *arguments, **options)
         try:
             add()
         except GitError:

@@ -365,3 +365,82 @@ async def test_the_next_run_goes_on_from_what_was_made(tmp_path, scratches) -> N
         made = state(scratch.root)
     assert [change.line() for change in changes] == ["M a.txt +1 -1", "M b.txt +4 -0", "D d +0 -1"]
     assert applied(user, saved.path, tmp_path / "applied") == made
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("update-index", "--split-index"),
+        ("update-index", "--force-untracked-cache"),
+        ("update-index", "--index-version", "4"),
+        ("sparse-checkout", "set", "--cone", "--sparse-index", "src"),
+        ("worktree", "add", "-q", "../other"),
+    ],
+    ids=lambda arguments: arguments[0] + arguments[-1].lstrip("-."),
+)
+async def test_an_index_of_any_kind_is_read(tmp_path, scratches, arguments) -> None:
+    files = {
+        "a.txt": "a",
+        "src/b.txt": "b",
+        "src/c.log": "c",
+        "lib/d.txt": "d",
+        ".gitignore": "*.log",
+    }
+    user = repository(tmp_path / "user", files)
+    git(user, *arguments)
+    place = tmp_path / "other" if arguments[0] == "worktree" else user
+    fill(place, {"new.txt": "new", "new.log": "ignored"})
+    there = state(place)
+    before = state(user, with_git=True)
+    async with opened(scratches, place) as scratch:
+        found = state(scratch.root)
+    assert state(user, with_git=True) == before
+    assert found == {name: there[name] for name in there.keys() - {"new.log", ".git"}}
+
+
+async def test_a_repository_of_another_hash_is_read(tmp_path, scratches) -> None:
+    user = tmp_path / "user"
+    user.mkdir()
+    git(user, "init", "-q", "--object-format=sha256")
+    fill(user, {"a.txt": "a"})
+    git(user, "add", "-A")
+    async with opened(scratches, user) as scratch:
+        assert state(scratch.root) == {"a.txt": ("file", b"a")}
+
+
+async def test_files_behind_a_filter_are_told(tmp_path, scratches) -> None:
+    files = {".gitattributes": "*.bin filter=lfs -text\n", "a.bin": "a", "a.txt": "a"}
+    user = repository(tmp_path / "user", files)
+    async with opened(scratches, user) as scratch:
+        fill(scratch.root, {"a.bin": "b", "a.txt": "b"})
+        changes = await scratch.work(scratch.changes)
+        assert await scratch.work(lambda: scratch.filtered(changes)) == ["a.bin"]
+
+
+async def test_what_is_kept_is_bounded(tmp_path, scratches, monkeypatch) -> None:
+    monkeypatch.setattr("openrouter_mcp.workspace.scratch.MOST_KEPT", 2)
+    user = repository(tmp_path / "user", {"a.txt": "a"})
+    places = [tmp_path / "threads" / f"{name}.git" for name in "abc"]
+    for number, place in enumerate(places):
+        async with opened(scratches, user) as scratch:
+            await scratch.work(scratch.changes)
+            assert await scratch.work(lambda to=place: scratch.keep(to))
+        os.utime(place, (number, number))
+    assert [place.exists() for place in places] == [False, True, True]
+    monkeypatch.setattr("openrouter_mcp.workspace.scratch.LARGEST_KEPT", 10)
+    async with opened(scratches, user, places[2]) as scratch:
+        await scratch.work(scratch.changes)
+        assert not await scratch.work(lambda: scratch.keep(places[2]))
+    assert not places[2].exists()
+
+
+@pytest.mark.parametrize("odd", [".git/x", ".git"])
+async def test_what_git_takes_for_no_repository_is_none(tmp_path, scratches, odd) -> None:
+    fill(tmp_path / "user", {odd: "gitdir: ../nowhere\n", "in/a.txt": "a\n"})
+    async with opened(scratches, tmp_path / "user" / "in") as scratch:
+        fill(scratch.root, {"a.txt": "b\n"})
+        await scratch.work(scratch.changes)
+        saved = await scratch.work(lambda: scratch.save_patch(tmp_path / "out", "p"))
+    if odd != ".git":
+        git(tmp_path / "user" / "in", "apply", str(saved.path))
+        assert (tmp_path / "user" / "in" / "a.txt").read_text() == "b\n"
