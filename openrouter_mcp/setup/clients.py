@@ -168,7 +168,7 @@ CLIENTS = (
         servers="mcp",
         shape=Shape(fixed={"type": "local"}, variables="environment", joined=True),
         program="opencode",
-        add=("mcp", "add", "{name}", "--", "{launch}"),
+        # Its own command writes all servers anew, and cannot remove one.
         reload="Start a new session.",
     ),
 )
