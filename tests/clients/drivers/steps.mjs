@@ -21,7 +21,7 @@ export async function walk(call) {
     const timer = abortAfter && setTimeout(() => abort.abort(), abortAfter * 1000);
     try {
       let told = seen(await call(tool, args, abort.signal));
-      for (let looks = 0; step === "job" && told.text.includes("get_job(") && looks < 8; looks++) {
+      for (let looks = 0; told.text.includes("get_job(") && looks < 8; looks++) {
         const [job] = told.text.match(/job_[a-z0-9]{6,}/);
         told = seen(await call("get_job", { job_id: job }, abort.signal));
       }
