@@ -7,7 +7,7 @@ between it and the wire.
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import mcp.types as mt
@@ -27,7 +27,7 @@ from openrouter_mcp.app import App
 from openrouter_mcp.errors import NEXT_STEP, Code, OpenRouterError
 from openrouter_mcp.files import save
 from openrouter_mcp.protocol import versions
-from openrouter_mcp.protocol.wreckage import wreckage
+from openrouter_mcp.protocol.wreckage import ends_of, wreckage
 from openrouter_mcp.text import DEEPEST_JSON, did_you_mean, is_too_deep, nearest, validation_reason
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 SHOWN_ISSUES = 8
 ALWAYS_ANSWERS = "get_account"
 """The tool that tells what is wrong, whatever that is."""
+STOPPING = {"stop", "options"}
+"""Arguments that may hold texts at which an answer is to end."""
 LONGEST_ADDRESS = 2000
 LONGEST_ARGUMENT = 500_000
 """Characters of an argument of a prompt, which holds them in its text."""
@@ -113,7 +115,7 @@ class Boundary(Middleware):
     ) -> ToolResult:
         """The reply as long as the user wants it, what matters of it first."""
         settings = _app(context).settings
-        if settings.previews == "off":
+        if not settings.previews:
             result = results.without_previews(result)
         texts = [block.text for block in result.content if isinstance(block, mt.TextContent)]
         is_data = result.structured_content is not None
@@ -226,12 +228,13 @@ async def _saved(context: MiddlewareContext[Any], content: bytes) -> str:
     return f"{size} All of it is in {path}" if path else f"{size} {problem}"
 
 
-def _check_ends(name: str, arguments: dict[str, Any], known: Container[str]) -> None:
+def _check_ends(name: str, arguments: dict[str, Any], known: Collection[str]) -> None:
     """Refuse a paid call whose arguments have swallowed others, which may have been its limits."""
     for argument, value in arguments.items():
-        for text in value if isinstance(value, list) else [value]:
-            found = wreckage(text, known) if isinstance(text, str) else ""
-            if found:
+        for text in ends_of(value):
+            found = wreckage(text, known)
+            # What ends an answer may be just such a tag.
+            if found and not (argument in STOPPING and found == text.strip()):
                 raise OpenRouterError(
                     Code.INVALID_INPUT,
                     f"{argument} of {name} ends in {found}, markup of a tool call: it seems to "

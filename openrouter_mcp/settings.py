@@ -73,7 +73,11 @@ def _json(value: object) -> object:
 
 
 def _upper(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _http_url(value: object) -> object:
@@ -292,8 +296,8 @@ class Settings(BaseSettings):
         description="Longest reply (characters). Of a longer one a part is shown, and all of it is "
         "saved as a file.",
     )
-    previews: Literal["on", "off"] = Field(
-        "on", description="Small copies of images in replies, beside their files; off = none."
+    previews: bool = Field(
+        True, description="Small copies of images in replies, beside their files; off = none."
     )
     include_reasoning: bool = Field(
         False, description="true = show the reasoning (2,000 characters) before each answer."
@@ -311,17 +315,17 @@ class Settings(BaseSettings):
         description="The longest time without a byte from OpenRouter; at least 300 for images "
         "and speech.",
     )
-    provider_sort: Literal["", "price", "throughput", "latency", "exacto"] = Field(
-        "", description="Which providers come first: price, throughput, latency or exacto."
-    )
+    provider_sort: Annotated[
+        Literal["", "price", "throughput", "latency", "exacto"], BeforeValidator(_lower)
+    ] = Field("", description="Which providers come first: price, throughput, latency or exacto.")
     provider_order: Names = Field((), description="Providers to try first, in this order.")
     provider_only: Names = Field((), description="The only providers to use.")
     provider_ignore: Names = Field((), description="Providers never to use.")
     provider_quantizations: Names = Field(
         (), description="Quantizations to accept, such as fp8, bf16."
     )
-    provider_data_collection: Literal["", "allow", "deny"] = Field(
-        "", description="deny = only providers that do not keep or train on prompts."
+    provider_data_collection: Annotated[Literal["", "allow", "deny"], BeforeValidator(_lower)] = (
+        Field("", description="deny = only providers that do not keep or train on prompts.")
     )
     provider_require_parameters: bool | None = Field(
         None, description="true = only providers that support every parameter sent."
@@ -423,7 +427,8 @@ class Settings(BaseSettings):
         cls, variables: dict[str, Any], handler: ModelWrapValidatorHandler[Settings]
     ) -> Settings:
         """Take blanks and what can be no key for unset, and note why it can be none."""
-        given = {k: v for k, v in variables.items() if not (isinstance(v, str) and v.isspace())}
+        given = {k: v.strip() if isinstance(v, str) else v for k, v in variables.items()}
+        given = {name: value for name, value in given.items() if value != ""}
         flaws, foreign = {}, []
         for name in KEYS:
             key = given.get(name)

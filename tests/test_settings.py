@@ -86,9 +86,29 @@ def test_an_address_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch):
     assert load().base_url == "https://eu.openrouter.ai/api/v1"
 
 
-def test_the_log_level_may_be_written_small(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("OPENROUTER_LOG_LEVEL", "debug")
-    assert load().log_level == "DEBUG"
+@pytest.mark.parametrize(
+    ("field", "written", "value"),
+    [
+        ("log_level", "debug", "DEBUG"),
+        ("provider_sort", "Price", "price"),
+        ("provider_data_collection", "DENY", "deny"),
+        ("max_cost_per_day", "5", 5),
+        ("default_model", "acme/good", "acme/good"),
+        *(
+            (field, no, False)
+            for field in ("previews", "threads", "attribution", "provider_zdr")
+            for no in ("off", "OFF", "0", "False", "no")
+        ),
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", " {}\r\n"])
+def test_a_value_is_taken_as_people_write_it(
+    monkeypatch: pytest.MonkeyPatch, field: str, written: str, value: object, around: str
+):
+    monkeypatch.setenv(variable(field), around.format(written))
+    loaded = load()
+    assert loaded.problems == ()
+    assert getattr(loaded, field) == value
 
 
 BAD = {

@@ -141,7 +141,7 @@ async def test_data_begins_with_its_receipt(client) -> None:
     assert text(result).startswith('{"receipt":{"line":"-- ')
 
 
-@pytest.mark.parametrize(("previews", "number"), [("on", 2), ("off", 0)])
+@pytest.mark.parametrize(("previews", "number"), [("on", 2), ("off", 0), ("OFF", 0)])
 async def test_previews_are_small_and_can_be_left_out(configure, connect, previews, number) -> None:
     configure(OPENROUTER_PREVIEWS=previews)
     async with connect() as client:
