@@ -6,12 +6,11 @@ follow it, `max_cost` among them.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
-
-from openrouter_mcp.text import parse_json
 
 TAGS = {
     "arg_key",
@@ -57,8 +56,8 @@ def ends_of(value: Any) -> Iterator[str]:
         yield value
         if value.lstrip().startswith(("[", "{")):
             try:
-                yield from ends_of(parse_json(value))
-            except ValueError:
+                yield from ends_of(json.loads(value))
+            except (ValueError, RecursionError):
                 return
     elif isinstance(value, Mapping):
         for item in value.values():
@@ -158,7 +157,7 @@ def _is_value(text: str) -> bool:
     if len(text.split()) == 1 and not text[0].isspace() and text[-1].isalnum():
         return True
     try:
-        parse_json(text)
-    except ValueError:
+        json.loads(text)
+    except (ValueError, RecursionError):
         return False
     return True
