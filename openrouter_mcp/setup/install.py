@@ -68,8 +68,6 @@ class Change:
 
     client: Client
     path: Path
-    before: str
-    after: str
     command: tuple[str, ...] = ()
     """The client's own command that does it, without the key."""
 
@@ -193,7 +191,7 @@ class _Work:
             state += ", but its entry is disabled" if entry and entry.disabled else ""
             self._tell(client, f"{path} {state}.")
             return None
-        change = Change(client, path, before, after, self._command(client, before))
+        change = Change(client, path, self._command(client, before))
         self._tell(client, str(path))
         if change.command:
             self.terminal.say(f"  runs: {shlex.join(change.command)}")
