@@ -40,7 +40,9 @@ def tracks(file: BinaryIO) -> set[str]:
     handler = b""
     for box in _boxes(file, 0, size):
         if box.name == b"hdlr":
-            handler = _read(file, box.start + 8, 4)
+            component, kind = _read(file, box.start + 4, 4), _read(file, box.start + 8, 4)
+            # QuickTime also says of each track how its data are found.
+            handler = handler if component == b"dhlr" else kind
             if handler == b"soun":
                 found.add(SOUND)
         elif box.name == b"stsd" and handler == b"vide":

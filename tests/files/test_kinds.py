@@ -73,10 +73,12 @@ def box(name: bytes, *content: bytes) -> bytes:
     return struct.pack(">I", len(data) + 8) + name + data
 
 
-def track(kind: bytes, coded: bytes = b"avc1") -> bytes:
-    handler = box(b"hdlr", bytes(8), kind, bytes(13))
+def track(kind: bytes, coded: bytes = b"avc1", *, quicktime: bool = False) -> bytes:
+    handler = box(b"hdlr", bytes(4), b"mhlr" if quicktime else bytes(4), kind, bytes(13))
     described = box(b"stbl", box(b"stsd", bytes(4), b"\0\0\0\1", box(coded, bytes(16))))
-    return box(b"trak", box(b"tkhd", bytes(84)), box(b"mdia", handler, box(b"minf", described)))
+    located = box(b"hdlr", bytes(4), b"dhlralis", bytes(13)) if quicktime else b""
+    media = box(b"mdia", handler, box(b"minf", located, described))
+    return box(b"trak", box(b"tkhd", bytes(84)), media)
 
 
 def mp4(brand: bytes, *tracks: bytes, first: bool = False) -> bytes:
@@ -105,6 +107,14 @@ def test_what_has_pictures_is_film(brand: bytes) -> None:
     film = mp4(brand, track(b"vide"), track(b"soun", b"mp4a"))
     assert told(film).startswith("video/")
     assert told(mp4(brand, track(b"vide"), first=True)).startswith("video/")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_cameras_film_in_quicktime_is_film(first: bool) -> None:
+    sound = track(b"soun", b"mp4a", quicktime=True)
+    tracks = [track(b"vide", quicktime=True), sound, track(b"meta", b"mebx", quicktime=True)]
+    assert told(mp4(b"qt  ", *tracks, first=first)) == "video/mov"
+    assert told(mp4(b"qt  ", sound, first=first)) == "audio/mp4"
 
 
 def test_old_films_begin_without_a_brand() -> None:
