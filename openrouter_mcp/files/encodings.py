@@ -20,7 +20,19 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
+ALIASES = {
+    **dict.fromkeys(("iso-8859-1", "latin-1", "latin1", "us-ascii"), "cp1252"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "ms_kanji"), "cp932"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk", "chinese"), "gb18030"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "korean"), "cp949"),
+    **dict.fromkeys(("windows-874", "tis-620", "iso-8859-11", "dos-874"), "cp874"),
+    **dict.fromkeys(("iso-8859-8-i", "iso-8859-8-e", "logical"), "iso8859-8"),
+    **{"iso-8859-9": "cp1254", "big5": "big5hkscs", "x-euc-jp": "euc_jp"},
+    **{"x-mac-cyrillic": "mac-cyrillic", "x-mac-roman": "mac-roman"},
+}
+"""What is meant by names that are declared, where Python has it narrower or not at all (WHATWG)."""
+NO_CHARSETS = re.compile(r"utf-?(?:16|32)|raw.unicode|unicode|punycode|idna|undefined")
+"""What Python can decode that no text is in which has neither a zero nor a byte order mark."""
 DECLARATIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -42,6 +54,7 @@ WESTERN = (
 CENTRAL = ("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţ", "čćđšž")
 LATIN = {
     "cp1252": WESTERN,
+    "iso8859-15": WESTERN,
     "cp1250": CENTRAL,
     "iso8859-2": CENTRAL,
     "cp1254": ("çğıöşüâîûi\u0307",),  # noqa: RUF001
@@ -50,6 +63,8 @@ LATIN = {
     "cp850": WESTERN,
 }
 """Encodings of languages with Latin letters, the likelier first."""
+KATAKANA = re.compile(rb"(?:\x83[\x40-\x96]){3}")
+"""Japanese in Shift-JIS that would be Latin letters on old systems."""
 IDEOGRAPHIC = ("big5", "gb18030", "cp932", "euc_jp", "cp949")
 COMMON = {
     "big5": ((0xA4, 0xC6),),
@@ -66,7 +81,7 @@ SCRIPTS = {
     "koi8-r": ("\u0400", "\u04ff"),
     "cp866": ("\u0400", "\u04ff"),
     "cp1253": ("\u0370", "\u03ff"),
-    "cp1255": ("\u05b0", "\u05ff"),
+    "cp1255": ("\u05d0", "\u05ea"),
     "cp1256": ("\u0600", "\u06ff"),
 }
 """Encodings of other alphabets, and the first and last of their letters."""
@@ -88,17 +103,30 @@ def decode(data: bytes, charset: str = "") -> Decoded | None:
 
     `charset` is what the sender says it is.
     """
-    mark = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), "")
-    if mark:
-        text = data.decode(mark, "replace")
-        found = Decoded(text, damaged=0 if mark == "utf-8-sig" else text.count("\ufffd"))
+    if encoding := unicode_of(data):
+        text = data.decode(encoding, "replace")
+        found = Decoded(text, damaged=0 if encoding == "utf-8-sig" else text.count("\ufffd"))
         # One character may be cut.
-        found = None if found.damaged > min(1, len(text) - 1) else found
+        found = None if found.damaged > 1 or text == "\ufffd" else found
     else:
         found = None if b"\0" in data else _without_mark(data, charset)
     if found is None or "\0" in found.text:
         return None
     return replace(found, text=found.text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def unicode_of(data: bytes) -> str:
+    """The encoding of Unicode that a text shows by its mark or its zeros; empty if it does not.
+
+    Programs of Windows write UTF-16 without a mark, of which most is ASCII.
+    """
+    if mark := next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), ""):
+        return mark
+    odd, even = data[1::2], data[::2]
+    for zeros, others, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if 0 < len(zeros) <= 2 * zeros.count(0) and not others.count(0):
+            return "" if CONTROL.search(data.decode(name, "replace")) else name
+    return ""
 
 
 def _without_mark(data: bytes, charset: str) -> Decoded | None:
@@ -130,17 +158,13 @@ def _declared(data: bytes) -> str:
 
 def _strict(data: bytes, encoding: str) -> str | None:
     """The text, if it is of this encoding; None if it is not, or nobody knows such an encoding."""
-    # What the web calls Latin-1 or ASCII is this one.
     plain = encoding.strip().lower()
-    name = "cp1252" if plain in {"iso-8859-1", "latin-1", "latin1", "us-ascii"} else plain
-    # Bytes without a zero or a mark are hardly ever those.
-    if not name or name.startswith(("utf-16", "utf-32", "utf16", "utf32")):
-        return None
     try:
-        text = data.decode(name)
+        name = codecs.lookup(ALIASES.get(plain, plain)).name if plain else ""
+        return None if not name or NO_CHARSETS.match(name) else data.decode(name)
     except (LookupError, ValueError):
-        return data.decode("latin-1") if name == "cp1252" else None
-    return text
+        # The web calls Latin-1 what is of Windows.
+        return data.decode("latin-1") if ALIASES.get(plain) == "cp1252" else None
 
 
 def _guess(data: bytes) -> str:
@@ -157,7 +181,7 @@ def _likely(sample: bytes) -> str:
     """The encoding in which a sample makes sense; empty if that cannot be told."""
     if sum(byte > 0x7F for byte in sample) > 0.3 * len(sample) and b"\n" in sample[2000:]:
         return ""
-    for encoding, languages in LATIN.items():
+    for encoding, languages in () if KATAKANA.search(sample) else LATIN.items():
         if _is_latin(sample, encoding, languages, SIGNS):
             return encoding
     if ideographic := [name for name in IDEOGRAPHIC if _is_ideographic(sample, name)]:

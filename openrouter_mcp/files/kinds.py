@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 from openrouter_mcp.files import containers
-from openrouter_mcp.files.encodings import MARKS
+from openrouter_mcp.files.encodings import unicode_of
 from openrouter_mcp.settings import Settings
 
 HEAD = 8192
@@ -233,12 +233,12 @@ def fetch_seconds(settings: Settings, kind: Kind | None) -> float:
 
 def may_be_text(head: bytes) -> bool:
     """Whether the beginning of a file allows the whole to be text."""
-    return head.startswith(MARKS) or b"\0" not in head
+    return bool(b"\0" not in head or unicode_of(head))
 
 
 def is_text(head: bytes) -> bool:
     """Whether the beginning of a file shows that it is text; its last character may be cut."""
-    if head.startswith(MARKS):
+    if unicode_of(head):
         return True
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)

@@ -185,9 +185,9 @@ def meant(path: Path, guard: Guard) -> Path:
 
 
 def _typed(name: str) -> str:
-    """A name as people type it: with plain spaces, and each letter in one piece."""
+    """A name as people type it: with plain spaces, none at its ends, each letter in one piece."""
     plain = ("" if c in INVISIBLE else " " if c.isspace() else c for c in name)
-    return unicodedata.normalize("NFC", "".join(plain))
+    return unicodedata.normalize("NFC", "".join(plain).strip())
 
 
 def check(stop: threading.Event) -> None:

@@ -168,7 +168,7 @@ def test_the_encoding_is_guessed_where_the_letters_are():
     [
         *(b"\0", b"text\0text", b"\xff\xfea", b"\xff\xfe\0\xd8", b"\xfa\x01\x80"),
         b"\x01\x02 Die Gr\xf6\xdfe der Stra\xdfe \xfcberrascht nat\xfcrlich.",
-        *("text".encode("utf-16-le"), "\ufefftext\0".encode("utf-16-le"), bytes(range(1, 256))),
+        *("text\1".encode("utf-16-le"), "\ufefftext\0".encode("utf-16-le"), bytes(range(1, 256))),
     ],
     ids=repr,
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from openrouter_mcp.files.attach import Files
 from openrouter_mcp.files.encodings import Decoded, decode
+from openrouter_mcp.files.kinds import kind_of, other_kind
 from openrouter_mcp.settings import Settings
 
 SHORT = [
@@ -25,7 +26,10 @@ SHORT = [
     ("Zażółć gęślą jaźń", "cp1250"),
     ("Příliš žluťoučký kůň", "iso8859-2"),
     ("Türkçe öğrenci ışık", "cp1254"),  # noqa: RUF001
+    ("prix : 5 €, un cœur à gauche", "iso8859-15"),
     ("résumé", "mac-roman"),
+    ("répété", "cp850"),
+    ("テストデータ", "cp932"),
     ("中文", "big5"),
     ("臺灣繁體中文資料", "big5"),
     ("姓名,電話\n王小明,0912\n", "big5"),
@@ -93,6 +97,49 @@ def test_a_declared_charset_is_believed_first(declaration: str, encoding: str) -
     assert decode(text.encode(encoding)) == Decoded(text)
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding", "text"),
+    [
+        ("Shift_JIS", "cp932", "①東京"),
+        ("x-sjis", "cp932", "東京"),
+        ("gb2312", "gbk", "朱镕基"),
+        ("euc-kr", "cp949", "똠방각하"),
+        ("windows-874", "cp874", "สวัสดี"),
+        ("iso-8859-8-i", "iso8859-8", "שלום"),
+        ("ISO-8859-9", "cp1254", "“ışık”"),  # noqa: RUF001
+    ],
+)
+def test_a_declared_charset_is_what_browsers_take_it_for(name: str, encoding: str, text: str):
+    page = f'<meta charset="{name}">{text}'
+    assert decode(page.encode(encoding)) == Decoded(page)
+
+
+@pytest.mark.parametrize("name", ["u16", "U32", "utf_16_le", "unicode_escape", "punycode", "idna"])
+def test_what_is_no_charset_of_bytes_is_not_believed(name: str) -> None:
+    text = f"# coding: {name}\nprint('\\u00e9-a')\n\n"
+    assert decode(text.encode()) == Decoded(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_needs_no_mark(encoding: str, tmp_path: Path) -> None:
+    text = "name;city\nJörg;Łódź 日本\n"
+    assert decode(text.encode(encoding)) == Decoded(text)
+    cut = decode(text.encode(encoding)[:-1])
+    assert cut == Decoded(text[:-1] + "\ufffd", damaged=1)
+    assert kind_of(text.encode(encoding)) is None
+    assert other_kind(text.encode(encoding)) == ""
+
+
+@pytest.mark.parametrize("data", [b"\1\0\2\0" * 9, b"a\0b\0\0\0", b"\0" * 8, b"MZ\x90\0\3\0\0\0"])
+def test_numbers_are_no_utf_16(data: bytes) -> None:
+    assert decode(data) is None
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0"])
+def test_a_mark_alone_is_an_empty_text(mark: bytes) -> None:
+    assert decode(mark) == Decoded("")
+
+
 def test_what_the_sender_says_is_believed_before_all() -> None:
     assert decode("мир".encode("koi8-r"), "KOI8-R") == Decoded("мир")
     assert decode("é€".encode("cp1252"), "ISO-8859-1") == Decoded("é€")
@@ -106,7 +153,8 @@ def test_what_the_sender_says_is_believed_before_all() -> None:
 @given(st.binary(max_size=400), st.sampled_from(["", "utf-8", "big5", "rot13", "zip", "x" * 50]))
 def test_any_bytes_have_an_answer(data: bytes, charset: str) -> None:
     found = decode(data, charset)
-    if b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+    if b"\0" in data[::2] and b"\0" in data[1::2] and not marked:
         assert found is None
     else:
         assert found is None or "\0" not in found.text

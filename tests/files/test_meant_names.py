@@ -45,6 +45,12 @@ async def test_a_typed_space_opens_what_has_another(work: Path, space: str) -> N
     assert await texts("my folder/*.txt") == ["inner"]
 
 
+@pytest.mark.parametrize("name", ["notes ", " notes", "notes\u202f", "\u200bnotes"])
+async def test_a_space_at_an_end_of_a_name_need_not_be_typed(work: Path, name: str) -> None:
+    (work / name).write_text("text")
+    assert await texts(name) == await texts("notes") == await texts(str(work / name)) == ["text"]
+
+
 @pytest.mark.parametrize(("there", "typed"), [("NFD", "NFC"), ("NFC", "NFD")])
 async def test_accents_in_one_piece_or_two_are_the_same(work: Path, there, typed) -> None:
     (work / unicodedata.normalize(there, "Überblick é.txt")).write_text("text")
