@@ -1,8 +1,9 @@
-"""What is in a container of media, told by its brands and tracks: sound alone, or film."""
+"""What is in a container of media: sound alone or film, a picture alone or more. Pure."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -17,6 +18,19 @@ LARGEST_ID3 = 64 * 2**20
 EBML_SEGMENT, EBML_TRACKS, EBML_ENTRY, EBML_TYPE = 0x18538067, 0x1654AE6B, 0xAE, 0x83
 EBML_CLUSTER = 0x1F43B675
 VIDEO, SOUND = "video", "sound"
+PNG_CHUNKS = frozenset(
+    (
+        b"IHDR PLTE tRNS IDAT IEND gAMA cHRM sRGB iCCP cICP sBIT bKGD hIST pHYs acTL fcTL fdAT"
+    ).split()
+)
+WEBP_CHUNKS = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"})
+JPEG_SEGMENTS = (b"JFIF\0", b"Adobe", b"Ducky", b"ICC_PROFILE\0")
+"""How the segments of programs begin that say how the pixels are to be understood."""
+JPEG_START, JPEG_END, JPEG_APP, JPEG_COMMENT = 0xD8, 0xD9, 0xE0, 0xFE
+JPEG_MARKER = re.compile(rb"\xff[^\0\xff\xd0-\xd7]")
+GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+PADDING = b"\0\r\n "
+"""What may stand behind a picture and says nothing."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,83 @@ def after_id3(file: BinaryIO) -> bytes:
         at += 10 + size + footer
     rest = _read(file, at, 4096)
     return rest.lstrip(b"\0")
+
+
+def is_bare(picture: bytes) -> bool:
+    """Whether a PNG, JPEG, GIF or WebP file holds what it takes to draw it, and nothing else.
+
+    It may lack its end. Others are taken for bare.
+    """
+    if picture.startswith(b"\x89PNG"):
+        bare, end = _png(picture)
+    elif picture.startswith(b"\xff\xd8"):
+        bare, end = _jpeg(picture)
+    elif picture.startswith(b"GIF8"):
+        bare, end = _gif(picture)
+    elif picture.startswith(b"RIFF"):
+        bare, end = _webp(picture)
+    else:
+        return True
+    return bare and not picture[end:].strip(PADDING)
+
+
+def _png(data: bytes) -> tuple[bool, int]:
+    """Whether all chunks are of the picture, and where the last one ends."""
+    at, name = 8, b""
+    while at + 8 <= len(data) and name != b"IEND":
+        name = data[at + 4 : at + 8]
+        if name not in PNG_CHUNKS:
+            return False, at
+        at += 12 + int.from_bytes(data[at : at + 4])
+    return True, at if name == b"IEND" else len(data)
+
+
+def _webp(data: bytes) -> tuple[bool, int]:
+    end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    at = 12
+    while at + 8 <= end:
+        if data[at : at + 4] not in WEBP_CHUNKS:
+            return False, at
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + size + size % 2
+    return True, max(at, end)
+
+
+def _jpeg(data: bytes) -> tuple[bool, int]:
+    at = 0
+    while found := JPEG_MARKER.search(data, at):
+        marker, at = data[found.start() + 1], found.end()
+        if marker == JPEG_END:
+            return True, at
+        if marker == JPEG_START:
+            continue
+        content = data[at + 2 : at + 16]
+        of_programs = JPEG_APP <= marker <= JPEG_APP + 15
+        if marker == JPEG_COMMENT or (of_programs and not content.startswith(JPEG_SEGMENTS)):
+            return False, at
+        at += int.from_bytes(data[at : at + 2])
+    return True, len(data)
+
+
+def _gif(data: bytes) -> tuple[bool, int]:
+    at = 13 + _gif_colours(data[10:11])
+    while (block := data[at : at + 1]) in {b"!", b","}:
+        if block == b",":
+            at += 11 + _gif_colours(data[at + 9 : at + 10])
+        else:
+            loops = data[at + 1 : at + 2] == b"\xff" and data[at + 3 : at + 14] in GIF_LOOPS
+            if not loops and data[at + 1 : at + 2] != b"\xf9":
+                return False, at
+            at += 2
+        while size := data[at] if at < len(data) else 0:
+            at += 1 + size
+        at += 1
+    return True, at + 1
+
+
+def _gif_colours(flags: bytes) -> int:
+    """Bytes of the table of colours that these flags announce."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:

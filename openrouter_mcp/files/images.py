@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from mcp.types import ImageContent
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.files import containers
 from openrouter_mcp.files.kinds import (
     AVIF,
     BMP,
@@ -167,6 +168,9 @@ def _fitted(
         image.load()
         tags = _exif_tags(image)
         described = _is_described(image) or bool(tags & TELLING)
+        if kind in TAKEN and not described:
+            file.seek(0)
+            described = not containers.is_bare(file.read())
         if (
             not (anew or larger or described or tags)
             and kind in TAKEN
@@ -269,7 +273,9 @@ def save_image(save: Save, data: bytes) -> SavedFile:
         return _noted(save(data, ".bin", UNKNOWN_TYPE), "This is no image of a known kind.")
     saved = save(data, found.suffix, found.mime)
     if found is not SVG:
-        return replace(saved, preview=preview(data))
+        shown = preview(data)
+        saved = replace(saved, preview=shown)
+        return saved if shown or found not in TAKEN else _noted(saved, "It may be damaged.")
     if ACTIVE.search(data):
         return _noted(saved, "It holds scripts: open it with care.")
     return saved
@@ -452,7 +458,7 @@ def _exif_tags(image: Image) -> frozenset[int]:
 def _is_described(image: Image) -> bool:
     """Whether a file holds more than its pixels, beside EXIF."""
     texts = getattr(image, "text", None)  # those of a PNG
-    return bool(texts or any(name in image.info for name in METADATA))
+    return bool(texts or any(image.info.get(name) for name in METADATA))
 
 
 def _tried(work: Callable[[], T], otherwise: T) -> T:

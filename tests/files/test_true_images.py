@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mcp.types import TextContent
 from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
-from openrouter_mcp.files import images
+from openrouter_mcp.files import containers, images
 from openrouter_mcp.files.images import Fit, Fitted
 from openrouter_mcp.files.kinds import PNG, kind_of
 from openrouter_mcp.settings import Settings
@@ -378,3 +378,76 @@ def test_a_png_that_is_cut_off_is_shown_as_far_as_it_goes() -> None:
     with Image.open(io.BytesIO(made.pictures[0][0])) as shown, Image.open(whole) as right:
         above = (0, 0, 64, 30)
         assert shown.crop(above).convert("L").tobytes() == right.crop(above).tobytes()
+
+
+HIDDEN = b"SECRET place and owner"
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def jpeg_segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
+
+
+def with_webp_chunk(data: bytes, name: bytes) -> bytes:
+    body = data[8:] + name + struct.pack("<I", len(HIDDEN)) + HIDDEN
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+PLAIN = Image.new("RGB", (40, 20), "red")
+AS_PNG, AS_JPEG, AS_GIF = (written(PLAIN, kind) for kind in ("PNG", "JPEG", "GIF"))
+AS_WEBP = written(PLAIN, "WEBP", lossless=True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(data + HIDDEN for data in (AS_PNG, AS_JPEG, AS_GIF, AS_WEBP)),
+        AS_PNG[:33] + png_chunk(b"caBX", HIDDEN) + AS_PNG[33:],
+        AS_PNG[:-12] + png_chunk(b"prVt", HIDDEN) + AS_PNG[-12:],
+        *(AS_JPEG[:2] + jpeg_segment(0xE0 + n, HIDDEN) + AS_JPEG[2:] for n in range(1, 16)),
+        AS_JPEG[:2] + jpeg_segment(0xE2, b"FPXR\0" + HIDDEN) + AS_JPEG[2:],
+        AS_JPEG[:20] + jpeg_segment(0xE0, b"JFXX\0" + HIDDEN) + AS_JPEG[20:],
+        AS_GIF[:-1] + b"!\xfe\x16" + HIDDEN + b"\0;",
+        AS_GIF[:-1] + b"!\xff\x0bXMP DataXMP\x16" + HIDDEN + b"\0;",
+        with_webp_chunk(AS_WEBP, b"note"),
+    ],
+)
+def test_nothing_but_the_picture_is_sent_wherever_a_file_keeps_more(data: bytes) -> None:
+    assert HIDDEN in data
+    made = fitted(data)
+    ((sent, _),) = made.pictures
+    assert HIDDEN not in sent
+    assert seen(data).convert("RGB").resize((1, 1)).getpixel((0, 0))[0] > 250
+    assert made.remarks == ("sent without its metadata",)
+    assert fitted(data, Fit.ORIGINAL).pictures == ()
+
+
+ANIMATED = [Image.new("RGB", (20, 20), colour) for colour in ("red", "green", "blue")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(AS_PNG, AS_JPEG, AS_GIF, AS_WEBP, AS_PNG + bytes(9), AS_JPEG + b"\n"),
+        *(
+            written(ANIMATED[0], kind, save_all=True, append_images=ANIMATED[1:], loop=0)
+            for kind in ("PNG", "GIF", "WEBP")
+        ),
+        written(PLAIN, "JPEG", progressive=True, icc_profile=b"icc" * 30_000),
+        written(PLAIN.convert("L"), "JPEG", restart_marker_blocks=1),
+        *(written(PLAIN.convert(mode), "PNG") for mode in ("1", "L", "LA", "P", "RGBA")),
+    ],
+)
+def test_what_is_a_picture_alone_goes_as_it_is(data: bytes) -> None:
+    assert fitted(data) == Fitted()
+
+
+@given(
+    st.sampled_from([AS_PNG, AS_JPEG, AS_GIF, AS_WEBP]), st.binary(max_size=9), st.integers(0, 999)
+)
+def test_any_damage_has_an_answer(data: bytes, noise: bytes, at: int) -> None:
+    containers.is_bare(data[:at] + noise + data[at + len(noise) :])
+    assert containers.is_bare(data[: max(40, at)])
