@@ -82,33 +82,32 @@ def graph() -> dict[str, set[str]]:
     return {module: imports(source) for module, source in MODULES.items()}
 
 
-def imports(source: Path) -> set[str]:
-    """The modules of the package that a file imports, wherever in it."""
+@cache
+def imported(source: Path) -> set[str]:
+    """What a file imports, wherever in it: the names with their dots."""
     found = set()
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            names = [name.name for name in node.names]
+            found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{name.name}" for name in node.names]
-        else:
-            continue
-        for name in names:
-            if name == "openrouter_mcp" or name.startswith("openrouter_mcp."):
-                path = name.removeprefix("openrouter_mcp").removeprefix(".")
-                known = path if path in MODULES else path.rpartition(".")[0]
-                found.add(known or "__init__")
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def imports(source: Path) -> set[str]:
+    """The modules of the package that a file imports."""
+    found = set()
+    for name in imported(source):
+        if name == "openrouter_mcp" or name.startswith("openrouter_mcp."):
+            path = name.removeprefix("openrouter_mcp").removeprefix(".")
+            known = path if path in MODULES else path.rpartition(".")[0]
+            found.add(known or "__init__")
     return found
 
 
 def distributions(sources: Iterable[Path]) -> set[str]:
-    """Whose packages these files import, wherever in them."""
-    found = set()
-    for source in sources:
-        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                found |= {name.name.partition(".")[0] for name in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                found.add(str(node.module).partition(".")[0])
+    """Whose packages these files import."""
+    found = {name.partition(".")[0] for source in sources for name in imported(source)}
     foreign = found - sys.stdlib_module_names - {"openrouter_mcp", "scripts", "tests"}
     return {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in foreign}
 
@@ -280,9 +279,15 @@ def test_only_results_makes_results() -> None:
 
 def calls(source: Path, *names: str) -> list[ast.Call]:
     """The calls of functions or methods with these names, wherever in a file."""
-    nodes = ast.walk(ast.parse(source.read_text("utf-8")))
-    called = [node for node in nodes if isinstance(node, ast.Call)]
-    return [call for call in called if re.split(r"\W", ast.unparse(call.func))[-1] in names]
+    written = source.read_text("utf-8")
+    if not any(name in written for name in names):
+        return []
+    called = [node for node in ast.walk(ast.parse(written)) if isinstance(node, ast.Call)]
+    return [
+        call
+        for call in called
+        if getattr(call.func, "attr", getattr(call.func, "id", None)) in names
+    ]
 
 
 def sent_and_paid(source: Path) -> list[str]:
