@@ -23,9 +23,10 @@ from tests.support.upstream import chats
 
 # Nothing that a test waits for lasts until its end.
 SLOW = Script(text="one two three four five six seven eight nine ten", chunk_delay=30)
+HOSTILE = "a\x1b[2Jb\u202ec\u200bd\U000e0041e"
 
 
-async def test_stdout_carries_nothing_but_json_rpc_and_the_log_no_key(
+async def test_nothing_that_leaves_the_process_holds_a_key_and_stdout_is_json_rpc(
     environment, simulator
 ) -> None:
     simulator.fail("unknown_user", path="/chat/completions")
@@ -36,21 +37,8 @@ async def test_stdout_carries_nothing_but_json_rpc_and_the_log_no_key(
         hello = {"prompt": "Hello"}
         for arguments in (hello, {**hello, "model": "no such"}, {}, hello):
             await server.reply(server.call("chat", **arguments))
-        _, log = await server.close()
-    assert len(server.lines) >= 5
-    for line in server.lines:
-        assert json.loads(line)["jsonrpc"] == "2.0"
-        assert key.encode() not in line
-    assert '"tool": "chat"' in log
-    assert key not in log
-
-
-async def test_nothing_that_goes_to_the_client_holds_a_key(environment, simulator) -> None:
-    key = environment["OPENROUTER_API_KEY"]
-    simulator.answer(f"Your key is {key}.")
-    async with stdio.server(environment) as server:
-        await server.initialize()
-        asked = server.call("chat", prompt="Hi", model="opus", thread_id="new")
+        simulator.answer(f"Your key is {key}.")
+        asked = server.call("chat", prompt=HOSTILE, model="opus", thread_id="new")
         told = json.dumps(await server.reply(asked))
         (thread_id,) = re.findall(r"thread_\w+|thr_\w+", told.partition("thread_id=")[2])[:1]
         kept = {"uri": f"openrouter://threads/{thread_id}"}
@@ -60,23 +48,22 @@ async def test_nothing_that_goes_to_the_client_holds_a_key(environment, simulato
         shown = await server.request("prompts/get", prompted)
         assert credentials.HIDDEN in shown["result"]["messages"][0]["content"]["text"]
         assert "error" in await server.request("resources/read", {"uri": f"openrouter://x/{key}"})
-    assert not any(key.encode() in line for line in server.lines)
+        _, log = await server.close()
+    assert len(server.lines) >= 10
+    for line in server.lines:
+        assert json.loads(line)["jsonrpc"] == "2.0"
+        assert key.encode() not in line
+    *_, logged = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert (logged["tool"], logged["prompt"]) == ("chat", "abcde")
+    assert key not in log
 
 
-async def test_the_log_is_fit_for_a_terminal(environment, simulator) -> None:
-    hostile = "a\x1b[2Jb\u202ec\u200bd\U000e0041e"
-    simulator.answer("Hi")
-    async with stdio.server({**environment, "OPENROUTER_TOOLS": f"chat,{hostile}"}) as server:
+async def test_the_log_is_fit_for_a_terminal(environment) -> None:
+    async with stdio.server({**environment, "OPENROUTER_TOOLS": f"chat,{HOSTILE}"}) as server:
         await server.initialize()
         await server.reply(server.call("get_account"))
         _, log = await server.close()
     assert "no module or tool is named abcde" in log
-    async with stdio.server(environment) as server:
-        await server.initialize()
-        await server.reply(server.call("chat", prompt=hostile, model="opus"))
-        _, log = await server.close()
-    (line,) = [line for line in log.splitlines() if line.startswith("{")]
-    assert json.loads(line)["prompt"] == "abcde"
 
 
 async def test_every_start_lists_the_same_tools_whatever_lies_about(
@@ -102,17 +89,6 @@ async def test_a_client_lists_the_tools_and_chats_over_stdio(environment, simula
         assert "chat" in [tool.name for tool in await client.list_tools()]
         result = await client.call_tool("chat", {"prompt": "Hello", "model": "openrouter/auto"})
     assert result.content[-1].text.splitlines()[-1].startswith("-- ")
-
-
-async def test_the_end_of_stdin_ends_the_process_and_its_calls(environment, simulator) -> None:
-    simulator.answer(SLOW)
-    async with stdio.server(environment) as server:
-        await server.initialize()
-        server.call("chat", prompt="Count", model="openrouter/auto")
-        await until(lambda: chats(simulator))
-        code, log = await server.close()
-    assert (code, "Traceback" in log) == (0, False), log
-    await until(lambda: chats(simulator)[0].disconnected)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -147,7 +123,7 @@ async def test_a_signal_ends_the_servers_of_an_agent_and_all_that_they_started(
     await until(lambda: not runs(child))
 
 
-async def test_cancelling_a_call_closes_its_upstream_connection_and_nothing_else(
+async def test_cancelling_closes_one_upstream_connection_and_the_end_of_stdin_all(
     environment, simulator
 ) -> None:
     simulator.answer(SLOW)
@@ -161,32 +137,18 @@ async def test_cancelling_a_call_closes_its_upstream_connection_and_nothing_else
         await until(lambda: chats(simulator)[0].disconnected)
         reply = await server.reply(server.call("chat", prompt="Hi", model="openrouter/auto"))
         assert not reply["result"].get("isError")
-        await server.close()
+        simulator.answer(SLOW)
+        server.call("chat", prompt="Count", model="openrouter/auto")
+        await until(lambda: len(chats(simulator)) == 3)
+        code, log = await server.close()
+    assert (code, "Traceback" in log) == (0, False), log
+    await until(lambda: chats(simulator)[2].disconnected)
     assert call not in [json.loads(line).get("id") for line in server.lines]
 
 
-async def test_nothing_heavy_is_loaded_on_the_way_to_the_tool_list(environment) -> None:
-    code = """
-import asyncio, sys
-from fastmcp import Client
-from openrouter_mcp import settings
-from openrouter_mcp.server import build
-async def main():
-    server = build(settings.load())
-    before = set(sys.modules)
-    async with Client(server) as client:
-        await client.list_tools()
-        print(*(set(sys.modules) & {"openai", "PIL", "tenacity", "sqlite3"}))
-asyncio.run(main())
-"""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code), stdout=asyncio.subprocess.PIPE, env=environment
-    )
-    out, _ = await process.communicate()
-    assert (process.returncode, out.decode().split()) == (0, [])
-
-
-async def test_only_one_http_library_is_ever_loaded(environment, simulator) -> None:
+async def test_nothing_heavy_is_loaded_on_the_way_to_the_tool_list_and_one_http_library_ever(
+    environment, simulator
+) -> None:
     """openai uses `httpx` as soon as it is there, even while a thread still imports it."""
     code = """
 import asyncio, sys
@@ -196,6 +158,8 @@ from openrouter_mcp.server import build
 async def main():
     loaded = settings.load()
     async with Client(build(loaded)) as client:
+        await client.list_tools()
+        print(*(set(sys.modules) & {"openai", "PIL", "tenacity", "sqlite3"}))
         await client.call_tool("chat", {"prompt": "Hi", "files": [f"{loaded.docs_url}/llms.txt"]})
         await client.call_tool("search_docs", {"query": "streaming"})
     print(*(set(sys.modules) & {"httpx", "httpx2"}))
@@ -207,7 +171,7 @@ asyncio.run(main())
         env={**environment, "OPENROUTER_ALLOW_PRIVATE_URLS": "1"},
     )
     out, _ = await process.communicate()
-    assert (process.returncode, out.decode().split()) == (0, ["httpx2"])
+    assert (process.returncode, out.decode().splitlines()) == (0, ["", "httpx2"])
 
 
 async def test_a_killed_server_leaves_the_truth_and_the_money_to_the_next_one(

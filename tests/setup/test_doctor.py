@@ -1,6 +1,7 @@
 """`openrouter-mcp doctor` finds what was broken on purpose, and its advice mends it."""
 
 import json
+import logging
 import os
 import re
 import sqlite3
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from openrouter_mcp import __version__, settings
+from openrouter_mcp import __version__, cli, settings
 from openrouter_mcp.api import keychain
 from openrouter_mcp.setup import doctor
 from openrouter_mcp.setup.checks import Finding
@@ -302,26 +303,29 @@ async def test_a_key_of_the_client_alone_is_no_fault(patient) -> None:
 
 
 def test_the_command_prints_a_page_or_json_and_fails_where_something_is_broken(
-    environment: dict[str, str], tmp_path: Path, simulator
+    configure, environment: dict[str, str], tmp_path: Path, monkeypatch, capsys
 ) -> None:
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "openrouter_mcp", "doctor", *arguments],
-            env={"PATH": "", "HOME": str(tmp_path), **environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=50,
-            check=False,
-        )
-
-    healthy = run()
+    place = {"PATH": "", "HOME": str(tmp_path)}
+    healthy = subprocess.run(
+        [sys.executable, "-m", "openrouter_mcp", "doctor"],
+        env={**environment, **place},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
     assert healthy.returncode == 0, healthy.stdout
     assert re.search(r"^ok +key ", healthy.stdout, re.MULTILINE)
-    sick = run("--json", OPENROUTER_WAIT_SECONDS="soon")
-    assert sick.returncode == 1
-    page = json.loads(sick.stdout)
+    configure(**place, OPENROUTER_WAIT_SECONDS="soon")
+    monkeypatch.setattr(sys, "argv", ["openrouter-mcp", "doctor", "--json"])
+    monkeypatch.setattr(logging, "disable", lambda: None)
+    with pytest.raises(SystemExit) as sick:
+        cli.main()
+    assert sick.value.code == 1
+    printed = capsys.readouterr().out
+    page = json.loads(printed)
     assert page["healthy"] is False
     assert [each["topic"] for each in page["findings"] if each["state"] == "broken"] == [
         "variables"
     ]
-    assert INFERENCE_KEY not in healthy.stdout + sick.stdout
+    assert INFERENCE_KEY not in healthy.stdout + printed
