@@ -1,24 +1,24 @@
 """No text of others, however it is made, takes longer to read than in proportion to its length."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.files import walk
 from openrouter_mcp.files.kinds import SVG, media_type
-from tests.support import patterns
-
-ROOT = Path(__file__).parents[1]
+from tests.support import deadline, patterns
+from tests.support.processes import PROCESSES
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows measures no time of one process")
 def test_every_pattern_and_every_reader_takes_linear_time() -> None:
-    command = [sys.executable, "-m", "tests.support.deadline"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert (found.returncode, found.stdout.strip(), found.stderr) == (0, "", "")
+    found = PROCESSES.SimpleQueue()
+    process = PROCESSES.Process(target=deadline.find, args=(found,))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert found.get() == []
 
 
 def test_every_pattern_is_found_with_the_way_in_which_it_is_used() -> None:

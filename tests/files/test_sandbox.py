@@ -385,7 +385,7 @@ def test_a_link_that_keeps_changing_never_wins(tmp_path: Path, work: Path):
     thread.start()
     outcomes = set()
     try:
-        for _ in range(600):
+        for _ in range(300):
             try:
                 with open_file(Guard(settings()).resolve(work / "a.txt")) as file:
                     outcomes.add(file.read().decode())

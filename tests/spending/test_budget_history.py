@@ -208,5 +208,8 @@ def bounded(calls):
     return sum((min(call.cost, call.most) for call in calls), ZERO)
 
 
-Histories.TestCase.settings = configured(stateful_step_count=40)
+# Each example is a history of forty steps, on files.
+Histories.TestCase.settings = configured(
+    max_examples=configured.default.max_examples // 2, stateful_step_count=40
+)
 test_the_caps_hold_in_every_history = Histories.TestCase

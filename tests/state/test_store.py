@@ -6,8 +6,6 @@ import os
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -68,15 +66,6 @@ async def test_what_is_written_is_there_for_the_next_process(store, directory):
 async def test_making_and_closing_a_store_touches_nothing(directory):
     await Store(directory).aclose()
     assert not directory.exists()
-
-
-def test_sqlite_is_not_loaded_before_it_is_needed(directory):
-    script = (
-        "import sys, pathlib; from openrouter_mcp.state.store import Store; "
-        f"Store(pathlib.Path({str(directory)!r})); print('sqlite3' in sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False\n"
 
 
 async def test_only_the_user_can_read_the_files(store, directory):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing.queues import SimpleQueue
 
 from tests.support import hostile_files, patterns
 
@@ -49,8 +50,12 @@ def _seconds(work: Callable[[int], None]) -> float:
     return time.perf_counter() - begun
 
 
-def main() -> None:
-    """Print each pattern and each reader that took too long."""
+def find(found: SimpleQueue[list[str]]) -> None:
+    """Put the name of each pattern and each reader that took too long."""
+    found.put(_late())
+
+
+def _late() -> list[str]:
     signal.signal(signal.SIGVTALRM, _end)
     late: list[str] = []
     for use in patterns.uses():
@@ -66,9 +71,8 @@ def main() -> None:
         for value in values:
             with deadline(late, f"{name}: {str(value)[:40]!r}"):
                 hostile_files.read(name, value)
-    sys.stdout.write("\n".join(late))
-    sys.exit(bool(late))
+    return late
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write("\n".join(_late()))

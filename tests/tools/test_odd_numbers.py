@@ -149,7 +149,7 @@ def spoil(random: Random, simulator: Simulator, replies: dict[str, Reply]) -> No
 
 
 @settings(
-    max_examples=settings.default.max_examples // 2,  # each starts a server
+    max_examples=settings.default.max_examples // 3,  # each starts a server
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.generate],
 )
