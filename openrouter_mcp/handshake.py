@@ -47,8 +47,9 @@ def is_offered(name: str, tags: Collection[str], wanted: set[str]) -> bool:
 
 
 def wanted_of(names: Iterable[str], known: Set[str]) -> set[str]:
-    """What OPENROUTER_TOOLS asks for, of what there is; if it names nothing of that, all counts."""
-    return {name.strip().lower() for name in names} & known
+    """What OPENROUTER_TOOLS asks for; nothing, which counts as all, if there is no such thing."""
+    wanted = {name.strip().lower() for name in names} - {""}
+    return wanted if wanted <= known else set()
 
 
 def begin(tools: str = "") -> Handshake:

@@ -44,6 +44,8 @@ LIMITS = {
 """What limits the cost, by the words that people use for it."""
 LAST_PORT = 65_535
 MEGABYTE = 1_000_000
+MOST_USD = 1_000_000_000
+"""What is above it is a mistake, and may be too much for a double."""
 POPULAR = "empty = a popular, well-priced one"
 GROUPS = {
     "api_key": "Key and addresses",
@@ -112,7 +114,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Bytes = Annotated[int, Field(ge=1)]
 Redirects = Annotated[int, Field(ge=0, le=50)]
-Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Usd = Annotated[Decimal, Field(ge=0, le=MOST_USD, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):

@@ -105,7 +105,12 @@ class _Input(io.RawIOBase):
             request_id = message.get("id") if isinstance(message, dict) else None
             told = "This line is no JSON-RPC message of MCP."
             self._refuse(request_id, INVALID_REQUEST, told)
-        return b""
+            return b""
+        # Whoever asked the client would wait for it in vain.
+        error = {"code": INVALID_REQUEST, "message": "The client's answer cannot be read."}
+        failed = {"jsonrpc": "2.0", "id": message.get("id"), "error": error}
+        line = json.dumps(failed).encode() + b"\n"
+        return line if _is_message(line) else b""
 
     def _refuse(self, request_id: object, code: int, message: str) -> None:
         known = request_id if isinstance(request_id, str | int) else None

@@ -242,7 +242,7 @@ async def test_no_key_goes_to_an_address_that_nobody_chose(configure) -> None:
         assert caught.value.code is Code.AUTH
 
 
-@pytest.mark.parametrize("tools", ["media", "multimdal,", "chta"])
+@pytest.mark.parametrize("tools", ["media", "multimdal,", "chta", "chat,modles"])
 async def test_a_wrong_name_of_tools_is_answered_with_the_right_ones(
     configure, connect, tools: str
 ) -> None:

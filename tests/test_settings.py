@@ -187,6 +187,13 @@ def test_an_address_that_cannot_be_asked_is_a_problem(
     assert settings.base_url == "https://openrouter.ai/api/v1"
 
 
+@pytest.mark.parametrize("amount", ["1e400", "1e10", "-1", "nan", "inf", "$5", "5 USD", "5,00"])
+def test_a_limit_is_an_amount_that_can_be_counted(monkeypatch: pytest.MonkeyPatch, amount: str):
+    monkeypatch.setenv("OPENROUTER_MAX_COST_PER_DAY", amount)
+    [problem] = load().problems
+    assert problem.startswith("OPENROUTER_MAX_COST_PER_DAY: ")
+
+
 def test_a_price_may_not_be_negative_nor_of_an_unknown_kind(monkeypatch: pytest.MonkeyPatch):
     for value in ('{"prompt": -1}', '{"prompts": 1}', "[1]"):
         monkeypatch.setenv("OPENROUTER_PROVIDER_MAX_PRICE", value)

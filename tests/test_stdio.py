@@ -85,6 +85,14 @@ def test_every_line_is_passed_on_or_answered(line: bytes) -> None:
     assert passed or answers or not line.decode("utf-8-sig", "replace").strip()
 
 
+@pytest.mark.parametrize("answer", ['"result":null', '"result":5', '"error":"no"', '"error":null'])
+def test_an_answer_that_cannot_be_read_fails_the_question(answer: str) -> None:
+    passed, answers = through(b'{"jsonrpc":"2.0","id":3,%s}\n' % answer.encode())
+    assert answers == []
+    assert json.loads(passed)["id"] == 3
+    assert json.loads(passed)["error"]["code"] == -32600
+
+
 def test_the_id_of_a_long_broken_line_is_found_at_either_end() -> None:
     filler = "x" * 100_000
     assert _id_of('{"id":7,"params":"' + filler) == 7
