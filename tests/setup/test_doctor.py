@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -136,7 +137,7 @@ def a_file_in_place_of_the_state_directory(patient: Patient) -> Mend:
 @fault("state", "Set OPENROUTER_STATE_DIR to another folder")
 def state_of_a_newer_version(patient: Patient) -> Mend:
     (patient.home / "state").mkdir()
-    with sqlite3.connect(patient.home / "state" / "state.db") as connection:
+    with closing(sqlite3.connect(patient.home / "state" / "state.db")) as connection:
         connection.execute("PRAGMA user_version = 9999")
     patient.configure(OPENROUTER_STATE_DIR=str(patient.home / "state"))
     return lambda: patient.configure(OPENROUTER_STATE_DIR=str(patient.home / "other"))

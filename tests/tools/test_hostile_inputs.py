@@ -65,7 +65,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "program.png": (b"MZ\x90\0" + bytes(60), "UNSUPPORTED_FORMAT"),
     "archive.png": (b"PK\x03\x04" + bytes(60), "UNSUPPORTED_FORMAT"),
     "gzip.png": (b"\x1f\x8b\x08\0" + bytes(60), "UNSUPPORTED_FORMAT"),
-    "truncated.png": (png(300, 300)[:150], "UNSUPPORTED_FORMAT"),
+    "truncated.png": (png(300, 300)[:40], "UNSUPPORTED_FORMAT"),
     "header.jpg": (b"\xff\xd8\xff\xe0", "UNSUPPORTED_FORMAT"),
     "lying.jpg": (b"\xff\xd8\xff" + os.urandom(500), "UNSUPPORTED_FORMAT"),
     "short.webp": (b"RIFF\xff\xff\xff\xffWEBPVP8 ", "UNSUPPORTED_FORMAT"),

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import struct
 import wave
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
@@ -353,7 +354,7 @@ async def test_a_long_id_in_the_ledger_breaks_no_tool(client, simulator: Simulat
     await client.call_tool("get_usage", {})
     long = "gen-" + "x" * 100_000
     pending = "UPDATE ledger SET generation_id = ?, state = 'pending', cost = NULL, reserved = ?"
-    with sqlite3.connect(tmp_path / "state" / "state.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "state" / "state.db")) as connection, connection:
         connection.execute(pending, [long, 10**9])
     used = await client.call_tool("get_usage", {})
     (row,) = used.structured_content["here"]
