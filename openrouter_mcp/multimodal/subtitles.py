@@ -14,6 +14,10 @@ LONGEST_LINE = 84
 """Characters of such a subtitle: two lines of 42."""
 
 
+SHORTEST_CUE = 1.0
+"""Seconds of a subtitle whose end is not known, at least."""
+READ_A_SECOND = 15
+"""Characters that people read in a second."""
 FARTHEST = 40
 """Characters of the text within which the next word is looked for."""
 CLOSING = frozenset(".,;:!?…%)]}»”’、。，．！？：；）］｝」』】")  # noqa: RUF001
@@ -60,8 +64,10 @@ class Spoken:
 
 def read(reply: Mapping[str, Any]) -> Spoken:
     """The transcript in a reply of `/audio/transcriptions`."""
-    text = str(reply.get("text") or "").strip()
+    said = reply.get("text")
+    text = said.strip() if isinstance(said, str) else ""
     segments = _cues(reply.get("segments"), "text", text)
+    segments = _completed(segments, text) if segments else segments
     words = _cues(reply.get("words"), "word", text)
     return Spoken(
         text or _text(segments or words),
@@ -132,11 +138,35 @@ def _cues(rows: object, name: str, text: str) -> list[Cue]:
         begun = starts[place]
         begun = before if begun is None else begun
         end = _seconds(row, "end")
+        line = " ".join(words.split())
         if end is None:
             end = next((start for start in starts[place + 1 :] if start is not None), begun)
-        line = " ".join(words.split())
+        if end <= begun and name == "text":
+            end = begun + _reading(line)
         found.append(Cue(begun, max(begun, end), line, _speaker(row), spaced[place]))
     return found
+
+
+def _reading(line: str) -> float:
+    """Seconds that it takes to read a subtitle: what is shown for no time is not seen."""
+    return max(SHORTEST_CUE, len(line) / READ_A_SECOND)
+
+
+def _completed(cues: list[Cue], text: str) -> list[Cue]:
+    """The cues with others between them for what `text` alone says, if that has all of theirs."""
+    whole, at, complete = " ".join(text.split()), 0, list[Cue]()
+    for cue in [*cues, None]:
+        place = whole.find(cue.text, at) if cue else len(whole)
+        if place < 0:
+            return cues
+        if any(map(str.isalnum, between := whole[at:place])):
+            begun = complete[-1].end if complete else 0.0
+            end = max(cue.start if cue else 0.0, begun + SHORTEST_CUE)
+            complete.append(Cue(begun, end, between.strip(), spaced=between[0].isspace()))
+        if cue:
+            complete.append(cue)
+            at = place + len(cue.text)
+    return complete
 
 
 def _words(row: Mapping[str, Any], name: str) -> str:
@@ -221,11 +251,12 @@ def _of_words(words: Sequence[Cue]) -> list[Cue]:
     cues: list[Cue] = []
     for word in words:
         last = cues[-1] if cues else None
+        closes = not word.spaced and word.text[0] in CLOSING
         if (
             last is None
             or last.speaker != word.speaker
-            or word.end - last.start > LONGEST_CUE
-            or len(last.text) + 1 + len(word.text) > LONGEST_LINE
+            or (not closes and word.end - last.start > LONGEST_CUE)
+            or (not closes and len(last.text) + 1 + len(word.text) > LONGEST_LINE)
         ):
             cues.append(word)
         else:

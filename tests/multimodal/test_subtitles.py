@@ -30,7 +30,7 @@ def test_a_reply_is_read_with_times_and_speakers() -> None:
 
 def test_a_reply_that_is_not_as_documented_is_read_as_far_as_it_goes() -> None:
     odd = {"text": "x", "segments": [None, {"start": "0"}, {"start": 2, "end": 1, "text": "y"}]}
-    assert subtitles.read(odd) == Spoken("x", [Cue(2, 2, "y")], [])
+    assert subtitles.read(odd) == Spoken("x", [Cue(2, 3, "y")], [])
 
 
 def test_subrip_has_numbers_and_thousandths_after_a_comma() -> None:
@@ -132,6 +132,39 @@ def test_no_sentence_is_lost_whatever_a_segment_lacks(second: dict) -> None:
     assert [cue.text for cue in spoken.segments] == ["One.", "Two.", "Three."]
     assert [cue.start for cue in spoken.segments] == [0, 1, 2]
     assert spoken.segments[1].end in (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("segments", "shown"),
+    [
+        ([{"text": "One."}, {"text": "Two."}], [(0, 1), (1, 2)]),
+        ([{"start": 0, "text": "One."}, {"start": 3, "text": "Two."}], [(0, 3), (3, 4)]),
+        ([{"start": 5, "end": 5, "text": "x" * 60}], [(5, 9)]),
+    ],
+)
+def test_no_sentence_is_shown_for_no_time(segments: list, shown: list) -> None:
+    cues = subtitles.read({"segments": segments}).cues
+    assert [(cue.start, cue.end) for cue in cues] == shown
+
+
+@pytest.mark.parametrize("lacking", [{}, {"text": None}, {"text": " "}, None])
+def test_what_the_text_alone_says_is_shown_where_it_was_said(lacking: dict | None) -> None:
+    said = {"start": 2, "end": 4, "text": "Two."}
+    timed = lacking if lacking is None else {"start": 0, "end": 2, **lacking}
+    spoken = subtitles.read({"text": "One, one. Two.  Three!", "segments": [timed, said, {}]})
+    assert spoken.cues == [Cue(0, 2, "One, one."), Cue(2, 4, "Two."), Cue(4, 5, "Three!")]
+    assert subtitles.lines(spoken, "none") == "One, one. Two.  Three!"
+    # What is written otherwise there cannot be told from what is missing.
+    other = subtitles.read({"text": "One. Two?", "segments": [said]})
+    assert other.cues == [Cue(2, 4, "Two.")]
+
+
+def test_no_subtitle_is_a_full_stop_alone() -> None:
+    said = [*["word"] * 20, ".", "”"]
+    rows = [{"word": word, "start": i / 3, "end": i / 3 + 0.3} for i, word in enumerate(said)]
+    texts = [cue.text for cue in subtitles.read({"words": rows}).cues]
+    assert texts[-1].startswith("word")
+    assert texts[-1].endswith("word.”")
 
 
 def test_a_reply_without_its_whole_text_is_made_of_its_segments() -> None:
