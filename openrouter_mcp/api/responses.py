@@ -265,6 +265,16 @@ def number(value: object, name: str) -> float | None:
     return float(field) if -LARGEST_NUMBER < field < LARGEST_NUMBER else None
 
 
+def numeral(value: object, name: str) -> float | None:
+    """The field as a number that may be written as text, as 2 or "2"; None if it is none."""
+    field = _field(value, name)
+    if not isinstance(field, str):
+        return number(value, name)
+    with suppress(ValueError):
+        return number({name: float(field)}, name)
+    return None
+
+
 def measure(value: object, name: str) -> float | None:
     """The field as what is counted or measured, at least zero; None if it is no such number."""
     found = number(value, name)

@@ -57,7 +57,8 @@ def of_wav(data: bytes) -> Pcm:
             if file.getsampwidth() != SAMPLE_BYTES or not file.getframerate():
                 raise ValueError("not of 16 bits, or of no rate")
             return Pcm(file.readframes(file.getnframes()), file.getframerate(), file.getnchannels())
-    except (wave.Error, EOFError) as error:
+    # Python's reader raises the last one for a part that is said to be longer than the file.
+    except (wave.Error, EOFError, RuntimeError) as error:
         raise ValueError(str(error)) from None
 
 

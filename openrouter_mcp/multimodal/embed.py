@@ -10,6 +10,7 @@ import operator
 import sys
 import threading
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -262,19 +263,33 @@ async def _embed(plan: EmbedPlan, texts: Sequence[str], purchase: Purchase) -> l
 
 
 def _rows(body: object, count: int) -> list[Vector]:
-    """The vectors in the order of their texts: by index where all have one, else by position."""
+    """The vectors in the order of their texts: by index where it is usable, else by position.
+
+    What cannot be read among them are vectors of what is no number.
+    """
     entries = responses.mappings(body, "data")
-    indices = [responses.number(entry, "index") for entry in entries]
-    try:
-        rows = [vector(entry.get("embedding")) for entry in entries]
-    except ValueError:
-        raise unreadable("the vectors") from None
-    if len(rows) != count or len({len(row) for row in rows}) != 1 or not rows[0]:
+    read = [_read(entry.get("embedding")) for entry in entries]
+    lengths = Counter(map(len, filter(None, read)))
+    if not lengths:
         raise unreadable("the vectors")
-    if {*indices} == {*range(count)}:
-        placed = dict(zip(indices, rows, strict=True))
-        return [placed[index] for index in range(count)]
+    ((dimensions, _),) = lengths.most_common(1)
+    void = array("f", [math.nan]) * dimensions
+    rows = [row if len(row) == dimensions else void for row in read]
+    indices = [responses.numeral(entry, "index") for entry in entries]
+    placed = {i: row for i, row in zip(indices, rows, strict=True) if i in range(count)}
+    if len(placed) in {count, len(entries)}:
+        return [placed.get(index, void) for index in range(count)]
+    if len(rows) != count:
+        raise unreadable("the vectors")
     return rows
+
+
+def _read(embedding: object) -> Vector:
+    """The vector; an empty one if it cannot be read."""
+    try:
+        return vector(embedding)
+    except ValueError:
+        return array("f")
 
 
 def _save(plan: EmbedPlan, made: Vectors, handle: Handle) -> list[SavedFile]:
@@ -452,8 +467,10 @@ def parse_jsonl(data: bytes) -> Vectors:
 def nearest(query: Vector, rows: Iterable[Vector]) -> list[tuple[int, float]]:
     """Index and cosine similarity (-1 to 1) of each row, the most similar first.
 
-    Rows that hold what is no number are in no order, and left out.
+    Rows that hold what is no number are in no order, and left out: all, if the query is such a row.
     """
+    if not is_numeric(query):
+        return []
     scores = [(i, similarity(query, row)) for i, row in enumerate(rows) if is_numeric(row)]
     return sorted(scores, key=lambda pair: -pair[1])
 

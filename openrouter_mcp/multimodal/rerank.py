@@ -171,7 +171,7 @@ def _order(results: Sequence[Mapping[str, Any]], count: int, most: int) -> list[
     """Index and score of each document of the reply once, best first, at most so many."""
     scores: dict[int, float] = {}
     for row in results:
-        index, score = responses.number(row, "index"), responses.number(row, "relevance_score")
+        index, score = responses.numeral(row, "index"), responses.numeral(row, "relevance_score")
         if index is None or score is None or index not in range(count):
             continue
         scores[int(index)] = max(score, scores.get(int(index), score))

@@ -35,7 +35,13 @@ def test_half_a_sample_at_the_end_is_left_out() -> None:
     assert sound.of_wav(Pcm(b"\x01\x02\x03").wav()).samples == b"\x01\x02"
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVEjunk", b"no sound"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"RIFF", b"RIFF\0\0\0\0WAVEjunk", b"no sound"),
+        Pcm(b"ab").wav()[:36] + b"LIST\xff\xff\xff\xffINFOdata\x02\0\0\0ab",
+    ],
+)
 def test_what_is_no_wav_file_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the words are the library's
         sound.of_wav(data)

@@ -439,6 +439,11 @@ NO_NUMBERS = [
     "[null, 0]",
     "[1e999, 0]",
     f'"{base64.b64encode(struct.pack("<2f", float("nan"), 1)).decode()}"',
+    "null",
+    "[]",
+    "[1]",
+    '["1", "NaN"]',
+    '"damaged"',
 ]
 
 
@@ -452,6 +457,40 @@ async def test_what_is_no_number_never_ranks(client, simulator, vector: str):
     assert not result.is_error, text(result)
     assert [row["index"] for row in result.structured_content["results"]] == [1]
     assert "something that is no number" in text(result)
+
+
+async def test_a_query_of_no_numbers_ranks_nothing(client, simulator):
+    rows = [{"embedding": [None, 0]}, {"embedding": [1, 0]}, {"embedding": [0, 1]}]
+    reply = json.dumps({"data": rows, "usage": USAGE})
+    simulator.answer_raw(reply, path="/embeddings", media_type="application/json")
+    result = await client.call_tool("embed_texts", {"query": "q", "texts": ["a", "b"]})
+    assert result.structured_content["results"] == []
+    assert "what is no number" in text(result)
+
+
+async def test_numbers_of_rows_may_be_texts(client, simulator):
+    rows = [{"index": i, "embedding": e} for i, e in (("2", [0, 1]), ("0", [1, 0]), ("1", [1, 1]))]
+    reply = json.dumps({"data": rows, "usage": USAGE})
+    simulator.answer_raw(reply, path="/embeddings", media_type="application/json")
+    result = await client.call_tool("embed_texts", {"query": "q", "texts": ["a", "b"]})
+    assert [row["index"] for row in result.structured_content["results"]] == [0, 1]
+    rows = [("0", "0.2"), ("1", "0.9"), ("1", "NaN"), ("2", "much"), ("x", "1"), ("7", "1")]
+    results = [{"index": index, "relevance_score": score} for index, score in rows]
+    reply = json.dumps({"results": results, "usage": USAGE})
+    simulator.answer_raw(reply, path="/rerank", media_type="application/json")
+    asked = {"query": "q", "documents": ["a", "b", "c"]}
+    result = await client.call_tool("rerank_documents", asked)
+    assert [row["index"] for row in result.structured_content["results"]] == [1, 0]
+
+
+async def test_a_picture_that_is_cut_off_is_saved_with_a_note(call, simulator: Simulator):
+    whole = picture()
+    rows = [{"b64_json": base64.b64encode(whole[:30]).decode()}, {"b64_json": PNG}]
+    reply = json.dumps({"data": rows, "usage": USAGE})
+    simulator.answer_raw(reply, path="/images", media_type="application/json")
+    result = await call("generate_image")
+    assert [block.type for block in result.content].count("resource_link") == 2
+    assert text(result).count("It may be damaged.") == 1
 
 
 async def test_rows_beyond_top_n_or_twice_are_dropped(client, simulator):
