@@ -31,12 +31,19 @@ def main() -> None:
 
 
 def of_notebook(data: bytes) -> str:
-    """The cells of a notebook and what they put out, without pictures; as it is if damaged."""
-    try:
+    """The cells of a notebook and what they put out, without pictures.
+
+    What is damaged, or no notebook after all, is left as it is.
+    """
+    notebook: dict[str, Any] = {}
+    with contextlib.suppress(ValueError):
         notebook = _mapping(parse_json(data))
-    except ValueError:
+    if not isinstance(notebook.get("nbformat"), int):
         return data.decode("utf-8", "replace")
-    return "\n\n".join(filter(None, map(_of_cell, _mappings(notebook.get("cells")))))
+    # Until format 3, cells were in worksheets.
+    sheets = [notebook, *_mappings(notebook.get("worksheets"))]
+    cells = [cell for sheet in sheets for cell in _mappings(sheet.get("cells"))]
+    return "\n\n".join(filter(None, map(_of_cell, cells)))
 
 
 def _limit() -> None:
@@ -60,7 +67,7 @@ def _of_document(data: bytes, mime: str) -> str:
 
 
 def _of_cell(cell: dict[str, Any]) -> str:
-    source = _lines(cell.get("source"))
+    source = _lines(cell.get("source") or cell.get("input"))
     if cell.get("cell_type") != "code":
         return source
     shown = [f"```\n{source}\n```"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -74,7 +75,11 @@ def document_in(head: bytes, file: BinaryIO) -> Document | None:
     """The kind of document in a file that begins with `head`; None if it is none."""
     if head.startswith(b"{\\rtf"):
         return RTF
-    if head.lstrip()[:1] == b"{" and b'"cells"' in head and _is_notebook(file, head):
+    if (
+        head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+        and b'"cells"' in head
+        and _is_notebook(file, head)
+    ):
         return NOTEBOOK
     if not head.startswith(b"PK\x03\x04"):
         return None

@@ -277,6 +277,22 @@ async def test_a_damaged_notebook_is_sent_as_it_is(tmp_path: Path) -> None:
     assert "<<<<<<<" in (await attach(path)).parts[0]["text"]
 
 
+async def test_other_json_with_cells_is_sent_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "game.json"
+    path.write_bytes(b'{"cells": [[0, 1], [1, 0]], "formats": {"nbformat": true}}')
+    assert "[[0, 1], [1, 0]]" in (await attach(path)).parts[0]["text"]
+
+
+async def test_old_notebooks_and_those_with_a_mark_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "file.ipynb"
+    path.write_bytes(b"\xef\xbb\xbf" + notebook())
+    assert "iVBOR" not in (await attach(path)).parts[0]["text"]
+    code = {"cell_type": "code", "input": ["print(", "42)"], "outputs": [{"text": ["42"]}]}
+    sheets = [{"cells": [code, {"cell_type": "markdown", "source": "Grüße"}]}]
+    path.write_text(json.dumps({"worksheets": sheets, "nbformat": 3}, ensure_ascii=False))
+    assert (await attach(path)).parts[0]["text"].endswith("\n```\nprint(42)\n```\n42\n\nGrüße")
+
+
 async def test_the_converter_knows_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-secret")
     assert "sk-or-v1-secret" not in documents._environment().values()
