@@ -63,7 +63,12 @@ LAYERS = [
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 
 
-DISTRIBUTIONS = {"PIL": "pillow", "dotenv": "python-dotenv", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "dotenv": "python-dotenv",
+    "xdist": "pytest-xdist",
+    "yaml": "pyyaml",
+}
 """Distributions that are not named like the package that they hold."""
 
 
