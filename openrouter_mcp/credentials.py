@@ -18,10 +18,13 @@ BEFORE = ("export ", "openrouter_api_key=", "authorization:", "bearer ")
 """What stands before a key in the files and headers that it is copied from."""
 MARKS = ("sk-or-v1-", "sk-or-", "sk-")
 """How keys begin."""
-UNFILLED = ("${", "$(", "{{", "%", "<", "[", "...", "\u2026")
+UNFILLED = ("${", "$(", "{{", "%", "<", "[", "...", "\u2026", "://")
 """What is in no key, but in the places where one is to be put."""
-MEANT = ("yourkey", "yourapi", "youropenrouter", "yourtoken", "keyhere", "changeme", "replaceme")
-MEANT_ALONE = {"key", "apikey", "mykey", "openrouterapikey", "none", "null", "undefined"}
+MEANT = (
+    *("yourkey", "yourapi", "youropenrouter", "yourtoken", "keyhere", "keygoeshere"),
+    *("changeme", "replaceme"),
+)
+MEANT_ALONE = {"key", "apikey", "mykey", "openrouterapikey", "todo", "none", "null", "undefined"}
 """The letters of words that ask for a key."""
 VENDORS = {
     "sk-ant-": "Anthropic",
@@ -56,6 +59,7 @@ def is_placeholder(key: str) -> bool:
     letters = "".join(filter(str.isalpha, key.lower()))
     return (
         not body.strip("xX*_.-")
+        or len(set(body)) == 1
         or any(mark in key for mark in UNFILLED)
         or key.startswith("$")
         or any(word in letters for word in MEANT)

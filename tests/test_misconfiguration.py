@@ -97,6 +97,10 @@ PLACEHOLDERS = [
     "<your key>",
     "[KEY]",
     "changeme",
+    "todo",
+    "key-goes-here",
+    "op://vault/openrouter/key",
+    "sk-or-v1-0000000000000000",
     "undefined",
     '""',
 ]
