@@ -8,7 +8,8 @@ import json
 from urllib.parse import quote
 
 from openrouter_mcp.programs import COMMAND
-from openrouter_mcp.settings import variable
+from openrouter_mcp.setup.configuration import NAME
+from openrouter_mcp.setup.entry import ASKED_FOR, INPUT, KEY
 from scripts import REPOSITORY, ROOT, registry, write
 
 PAGE = ROOT / "README.md"
@@ -27,9 +28,6 @@ PAGES = {
     "licence": "LICENSE",
 }
 """What the README links to in this repository."""
-NAME = "openrouter"
-"""What clients call the server."""
-KEY = variable("api_key")
 
 
 def cursor() -> str:
@@ -47,14 +45,8 @@ def vs_code() -> str:
 
     https://code.visualstudio.com/api/extension-guides/ai/mcp
     """
-    key = {
-        "id": KEY,
-        "type": "promptString",
-        "description": "OpenRouter key",
-        "password": True,
-    }
-    config = {"type": "stdio", "command": COMMAND, "env": {KEY: f"${{input:{KEY}}}"}}
-    inputs, entry = (quote(json.dumps(each), safe="") for each in ([key], config))
+    config = {"type": "stdio", "command": COMMAND, "env": {KEY: ASKED_FOR}}
+    inputs, entry = (quote(json.dumps(each), safe="") for each in ([INPUT], config))
     return (
         f"https://insiders.vscode.dev/redirect/mcp/install?name={NAME}"
         f"&inputs={inputs}&config={entry}"

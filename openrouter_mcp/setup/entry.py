@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from openrouter_mcp.settings import variable
 from openrouter_mcp.setup import jsonc, toml
 from openrouter_mcp.setup.clients import Client
 from openrouter_mcp.setup.configuration import NAME, entries, find_entry, parse
 from openrouter_mcp.setup.launch import Launch
 
-KEY = "OPENROUTER_API_KEY"
+KEY = variable("api_key")
 INPUT = {
     "type": "promptString",
     "id": KEY,
