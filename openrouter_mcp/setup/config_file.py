@@ -12,7 +12,6 @@ from pathlib import Path
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OWNER_ONLY = 0o700
-NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 
 
 def load(path: Path) -> str:
@@ -67,13 +66,17 @@ def back_up(path: Path) -> Path | None:
     for copy in _names(path):
         if not copy.exists():
             mode = stat.S_IMODE(path.stat().st_mode)
-            with os.fdopen(os.open(copy, NEW_FILE, 0o600), "wb") as file:
+            with open(copy, "xb", opener=_for_owner) as file:
                 file.write(content)
             copy.chmod(mode)
             return copy
         if copy.is_file() and copy.read_bytes() == content:
             return copy
     return None
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def backups(path: Path) -> list[Path]:
