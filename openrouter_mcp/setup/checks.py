@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -23,17 +21,18 @@ from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.files.sandbox import absolute
 from openrouter_mcp.mcp_client.servers import McpServer
 from openrouter_mcp.money import dollars
-from openrouter_mcp.programs import COMMAND, distribution_name
+from openrouter_mcp.programs import COMMAND
 from openrouter_mcp.progress import silent
 from openrouter_mcp.settings import Settings, variable
 from openrouter_mcp.setup.configuration import Entry, Installed
+from openrouter_mcp.setup.entry import KEY
+from openrouter_mcp.setup.launch import direct_url
 from openrouter_mcp.setup.machine import Machine
 from openrouter_mcp.text import clean
 
 PATIENCE = 20.0
 """Seconds for the command of a client to tell its version."""
 INSTALLING = {"linux": "sudo apt install", "macos": "brew install", "windows": "winget install"}
-KEY = variable("api_key")
 Json = Mapping[str, Any]
 
 
@@ -71,7 +70,9 @@ def usd(amount: float) -> str:
 def installation(machine: Machine) -> Iterator[Finding]:
     """The version, Python, where both are, and what the name of the command starts. Blocks."""
     python = ".".join(map(str, sys.version_info[:3]))
-    source = f", installed from {_source()}" if _source() else ""
+    told = direct_url()
+    editable = " (editable)" if told.get("dir_info", {}).get("editable") else ""
+    source = f", installed from {told['url']}{editable}" if told.get("url") else ""
     yield ok("version", f"{COMMAND} {__version__}{source}; Python {python} in {sys.prefix}")
     found = machine.find(COMMAND)
     if found and (version := _version(found, ())) != __version__:
@@ -111,10 +112,8 @@ def _started(topic: str, entry: Entry, again: str) -> Finding:
         return broken(topic, f"starts `{command}`, which does not run", again)
     if version != __version__:
         return broken(topic, f"starts `{command}`, which is {version}, not {__version__}", again)
-    for name in entry.variables:
-        if name == KEY:
-            return ok(topic, f"starts `{command}` with a key of its own")
-    return ok(topic, f"starts `{command}`")
+    own_key = " with a key of its own" if KEY in entry.variables else ""
+    return ok(topic, f"starts `{command}`{own_key}")
 
 
 def _version(command: str, args: tuple[str, ...]) -> str | None:
@@ -278,14 +277,3 @@ async def _asked(server: McpServer, path: Path) -> Finding:
     if reading:
         return ok(topic, text)
     return note(topic, text, f"{variable('agent_allow')}='{server.name}__*' allows all of them.")
-
-
-def _source() -> str:
-    """Where this was installed from, as pip recorded it; empty where that is an index."""
-    try:
-        recorded = metadata.distribution(distribution_name()).read_text("direct_url.json")
-        told = json.loads(recorded or "{}")
-    except (metadata.PackageNotFoundError, ValueError):
-        return ""
-    editable = told.get("dir_info", {}).get("editable")
-    return f"{told.get('url', '')}{' (editable)' if editable else ''}"

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openrouter_mcp import text as texts
 from openrouter_mcp.setup import config_file, difference
 from openrouter_mcp.setup.clients import CLIENTS, Client
 from openrouter_mcp.setup.configuration import entries, find_clients, find_entry, parse
@@ -28,6 +27,7 @@ from openrouter_mcp.setup.entry import (
 )
 from openrouter_mcp.setup.launch import Launch
 from openrouter_mcp.setup.machine import Machine
+from openrouter_mcp.text import clean
 
 PATIENCE = 60.0
 """Seconds that the command of a client has."""
@@ -295,9 +295,7 @@ class _Work:
         except (OSError, subprocess.TimeoutExpired) as error:
             return type(error).__name__
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-        return (
-            texts.clean(said[-1] if said else f"exit {done.returncode}") if done.returncode else ""
-        )
+        return clean(said[-1] if said else f"exit {done.returncode}") if done.returncode else ""
 
     def _tell(self, client: Client, words: str) -> None:
         self.terminal.say(f"{client.title}: {words}")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -67,12 +68,20 @@ def _lasting(launch: Launch, find: Callable[[str], str]) -> Launch:
 
 def _source() -> str:
     """The folder or wheel that this was installed from; empty where that is not known."""
+    url = urlsplit(direct_url().get("url", ""))
+    path = url2pathname(unquote(url.path)) if url.scheme == "file" else ""
+    return path if path and Path(path).exists() else ""
+
+
+def direct_url() -> dict[str, Any]:
+    """Where this was installed from, as pip recorded it; empty where that is an index. Blocks.
+
+    Source: https://packaging.python.org/en/latest/specifications/direct-url.
+    """
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
         recorded = distribution(distribution_name()).read_text("direct_url.json")
-        url = urlsplit(json.loads(recorded or "{}").get("url", ""))
+        return json.loads(recorded or "{}")
     except (PackageNotFoundError, ValueError):
-        return ""
-    path = url2pathname(unquote(url.path)) if url.scheme == "file" else ""
-    return path if path and Path(path).exists() else ""
+        return {}

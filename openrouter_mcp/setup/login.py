@@ -19,7 +19,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from openrouter_mcp.api import keychain
 from openrouter_mcp.api.client import OpenRouter
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.settings import NAME, Settings
+from openrouter_mcp.programs import COMMAND
+from openrouter_mcp.settings import Settings
 
 PATIENCE = 600.0
 """Seconds for the user to agree: OpenRouter's codes live as long."""
@@ -57,7 +58,7 @@ def log_in(configuration: Settings, *, browser: bool) -> str:
     except keychain.KeychainError as error:
         raise LoginError(
             f"The keyring did not take the key: {error}. Delete the key at {KEYS_PAGE}, then "
-            f"unlock the keyring and run `{NAME} login` again."
+            f"unlock the keyring and run `{COMMAND} login` again."
         ) from None
     told = [f"Logged in: the key is in the {keyring}. Servers find it there."]
     if configuration.api_key:
@@ -95,7 +96,7 @@ def page(base_url: str, verifier: str, callback: str = "") -> str:
     query = {
         "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
         "code_challenge_method": "S256",
-        "key_label": NAME,
+        "key_label": COMMAND,
     }
     if callback:
         query["callback_url"] = callback
@@ -112,7 +113,7 @@ def _from_terminal(base_url: str, verifier: str) -> str:
         typed = ""
     code = _code_in(typed) or typed
     if not code:
-        raise LoginError(f"No code was typed. Run `{NAME} login` again.")
+        raise LoginError(f"No code was typed. Run `{COMMAND} login` again.")
     return code
 
 
@@ -130,7 +131,7 @@ def _from_browser(base_url: str, verifier: str) -> str:
                 "works from another machine's browser too."
             ) from None
     if not code:
-        raise LoginError(f"OpenRouter sent no code. Run `{NAME} login` again and agree.")
+        raise LoginError(f"OpenRouter sent no code. Run `{COMMAND} login` again and agree.")
     return code
 
 
@@ -186,12 +187,12 @@ async def _exchange(configuration: Settings, code: str, verifier: str) -> str:
         if error.code in {Code.PERMISSION, Code.AUTH, Code.INVALID_INPUT}:
             raise LoginError(
                 "OpenRouter did not take the code. It is good once, for ten minutes, and for the "
-                f"address above only. Run `{NAME} login` again."
+                f"address above only. Run `{COMMAND} login` again."
             ) from None
         raise LoginError(error.message) from None
     finally:
         await client.aclose()
     key = reply.get("key") if isinstance(reply, dict) else None
     if not isinstance(key, str) or not key.isascii() or not key.isprintable() or not key.strip():
-        raise LoginError(f"OpenRouter's reply has no key. Run `{NAME} login` again.")
+        raise LoginError(f"OpenRouter's reply has no key. Run `{COMMAND} login` again.")
     return key.strip()

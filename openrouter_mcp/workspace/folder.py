@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -303,17 +303,12 @@ def _make_room(to: Path) -> None:
 
 def _copy_bytes(source: BinaryIO, to: BinaryIO, most: int) -> int:
     """Copy a file of at most so many bytes: how many it had. Raises `TOO_LARGE`."""
-    for piece in _pieces(source):
+    while piece := source.read(PIECE):
         most -= len(piece)
         if most < 0:
             raise _too_large(f"more than {MOST_BYTES // 1_000_000:,} MB")
         to.write(piece)
     return to.tell()
-
-
-def _pieces(source: BinaryIO) -> Iterator[bytes]:
-    while piece := source.read(PIECE):
-        yield piece
 
 
 def _too_large(what: str) -> OpenRouterError:

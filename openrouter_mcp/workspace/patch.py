@@ -14,7 +14,6 @@ from openrouter_mcp.workspace.git import Repository
 COMPARE = ("diff-index", "--cached", "--find-renames", "--no-ext-diff", "--no-textconv")
 SUFFIX = ".patch"
 KIND = "text/x-diff"
-ENTRY = ":"
 
 
 @dataclass(frozen=True)
