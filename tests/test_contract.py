@@ -352,6 +352,10 @@ def test_the_address_of_the_project_is_told_once() -> None:
     address = PROJECT["urls"]["Repository"]
     assert Settings.model_fields["http_referer"].default == address
     assert {url for url in PROJECT["urls"].values() if not url.startswith(address)} == set()
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), PACKAGE / "manifest.json"]
+    for source in [*SOURCES, *pages]:
+        told = re.findall(r"https://github\.com/[\w-]+/openrouter-mcp\b", source.read_text("utf-8"))
+        assert set(told) <= {address}, source
 
 
 def test_no_dated_model_slug_stands_in_the_source() -> None:
