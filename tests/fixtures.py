@@ -2,10 +2,11 @@
 
 import os
 import pickle
+import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,28 @@ def _catalogues_indexed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Snapshot, "of", of)
+        yield
+
+
+class _Unsynced(sqlite3.Connection):
+    """A database whose every commit the next process sees, whether or not the disk has it."""
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        wanted = "PRAGMA synchronous = OFF" if "PRAGMA synchronous" in statement else statement
+        return super().execute(wanted, *parameters)
+
+    def executescript(self, script: str) -> sqlite3.Cursor:
+        self.execute("PRAGMA synchronous = OFF")
+        return super().executescript(script)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _disks_are_not_waited_for() -> Iterator[None]:
+    """Only where the power fails does it matter, and most of a test's time would be waiting."""
+    connect = partial(sqlite3.connect, factory=_Unsynced)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect)
+        patch.setattr(os, "fsync", lambda _: None)
         yield
 
 
