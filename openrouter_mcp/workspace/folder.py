@@ -7,6 +7,7 @@ is no repository is listed in the same way, without an index.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -32,6 +33,8 @@ LARGEST_RULES = 1_000_000
 """Bytes of what is read of the user's `.git`: an index, and `info/exclude`."""
 SEARCHED = 5_000_000
 """Bytes of a text in which secrets are looked for; no model is shown a larger one."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What says that a file cannot be written, whatever it is a copy of."""
 PIECE = 1_000_000
 """Bytes that are copied at a time."""
 RULES = (".gitattributes", ".gitignore")
@@ -239,7 +242,11 @@ class Copying:
                 kind = self._copy_file(name, to, passed)
         except FileNotFoundError:
             return
-        except OSError:
+        except OSError as error:
+            if error.errno in FULL:
+                raise _too_large(f"more than there is room for ({error.strerror})") from None
+            with suppress(OSError):
+                to.unlink()
             kind = "unreadable file"
         if kind:
             self.copied.left_out.add(kind, source)

@@ -77,6 +77,8 @@ heeds them too when it reads and writes the user's files.
 """
 PLAIN = "* -text !eol !diff !merge -ident -working-tree-encoding\n"
 """The same for files that are not in the encoding that their attributes name."""
+ADVICE = " Name another folder, or report this."
+"""How the message of a `GitError` ends."""
 INHERITED = ("SYSTEMROOT", "SYSTEMDRIVE", "TEMP", "TMP", "COMSPEC", "PATHEXT", "WINDIR")
 """What programs on Windows do not start without."""
 
@@ -141,6 +143,11 @@ class Repository:
         if not (self.directory / "HEAD").exists():
             (self.directory / "HEAD").write_text("ref: refs/heads/none\n", "ascii")
 
+    def unlock(self) -> None:
+        """Delete the locks that a command of Git has left, which was ended."""
+        for left in self.directory.glob("*.lock"):
+            left.unlink(missing_ok=True)
+
     def take_encodings_as_they_are(self) -> None:
         """Compare all files by their bytes, whatever encoding their attributes name."""
         (self.directory / "info/attributes").write_text(PLAIN, "ascii")
@@ -164,11 +171,7 @@ class Repository:
             try:
                 written, said = process.communicate(given, seconds)
             except subprocess.TimeoutExpired:
-                raise GitError(
-                    Code.JOB_FAILED,
-                    f"git {arguments[0]} took more than {seconds:.0f} seconds. Name a smaller "
-                    "folder as the workspace.",
-                ) from None
+                raise _too_slow(arguments[0], seconds) from None
         if process.returncode not in fine:
             raise failed(arguments[0], said)
         return written
@@ -176,7 +179,10 @@ class Repository:
     def write(self, file: BinaryIO, *arguments: str, tree: Path) -> None:
         """Let a command write into an open file. Raises `GitError`."""
         with self._process(arguments, tree, output=file) as process:
-            _, said = process.communicate(timeout=LONGEST)
+            try:
+                _, said = process.communicate(timeout=LONGEST)
+            except subprocess.TimeoutExpired:
+                raise _too_slow(arguments[0], LONGEST) from None
         if process.returncode:
             raise failed(arguments[0], said)
 
@@ -238,9 +244,19 @@ class Repository:
                     if process.poll() is None:
                         with suppress(OSError):
                             process.kill()
+                            process.wait()
+                        self.unlock()
         finally:
             with self._guarded:
                 self._running.discard(process)
+
+
+def _too_slow(command: str, seconds: float) -> OpenRouterError:
+    return OpenRouterError(
+        Code.JOB_FAILED,
+        f"git {command} took more than {seconds:.0f} seconds in the workspace. Name a smaller "
+        "folder.",
+    )
 
 
 def failed(command: str, said: bytes) -> GitError:
@@ -248,6 +264,5 @@ def failed(command: str, said: bytes) -> GitError:
     words = clean(said.decode("utf-8", "replace"), 300) or "it said nothing"
     return GitError(
         Code.JOB_FAILED,
-        f"git {command} failed in the copy of the workspace: {words} Name another folder, or "
-        "report this.",
+        f"git {command} failed in the copy of the workspace: {words}{ADVICE}",
     )

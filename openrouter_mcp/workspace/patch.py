@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from openrouter_mcp.files import sandbox, save
@@ -38,10 +39,26 @@ class Change:
         return f"{self.status} {name} {lines}"
 
 
-def changes(repository: Repository, base: str, tree: Path) -> list[Change]:
-    """The files in which the index differs from the tree `base`. Blocks. Raises `GitError`."""
-    raw = repository.run(*COMPARE, "--raw", "-z", base, tree=tree)
-    counts = repository.run(*COMPARE, "--numstat", "-z", base, tree=tree)
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared: the index with the commit `base`, in the folder `below_top` alone."""
+
+    repository: Repository
+    base: str
+    tree: Path
+    below_top: Path
+    """What commands that run unconfined have changed above it is in no patch."""
+
+    def arguments(self, *options: str) -> list[str]:
+        """The command of Git that compares."""
+        return [*COMPARE, *options, self.base, "--", self.below_top.as_posix()]
+
+
+def changes(compared: Comparison) -> list[Change]:
+    """The files that differ. Blocks. Raises `GitError`."""
+    run = partial(compared.repository.run, tree=compared.tree)
+    raw = run(*compared.arguments("--raw", "-z"))
+    counts = run(*compared.arguments("--numstat", "-z"))
     pairs = zip(_entries(raw), _counts(counts), strict=True)
     return [
         Change(status[0], paths[-1], paths[0] if len(paths) > 1 else "", *lines)
@@ -67,14 +84,15 @@ def _counts(counts: bytes) -> Iterator[tuple[int | None, int | None]]:
         yield (None, None) if added == "-" else (int(added), int(removed))
 
 
-def write(repository: Repository, base: str, tree: Path, directory: Path, stem: str) -> SavedFile:
+def write(compared: Comparison, directory: Path, stem: str) -> SavedFile:
     """Save what `git apply` needs to make the same changes, under a free name in `directory`.
 
     It holds binary files, modes and names of any kind. Blocks. Raises `GitError` and `OSError`.
     """
     with save.draft(sandbox.real_path(sandbox.absolute(str(directory)))) as file:
         options = ("--patch", "--binary", "--full-index", "--src-prefix=a/", "--dst-prefix=b/")
-        repository.write(file.content, *COMPARE, *options, base, tree=tree)
+        arguments = compared.arguments(*options)
+        compared.repository.write(file.content, *arguments, tree=compared.tree)
         size = os.fstat(file.content.fileno()).st_size
         return SavedFile(file.publish(stem, SUFFIX), size, KIND)
 

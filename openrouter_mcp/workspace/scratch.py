@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ from openrouter_mcp.workspace.folder import (
     stamp,
 )
 from openrouter_mcp.workspace.git import GitError, Repository
-from openrouter_mcp.workspace.patch import Change
+from openrouter_mcp.workspace.patch import Change, Comparison
 
 SCRATCHES = "workspaces"
 WORK = "refs/heads/work"
@@ -52,6 +52,8 @@ SEARCH_LIMIT = 20.0
 """Seconds that one search may take; what a pattern asks for can take for ever."""
 FOLDER = "folder"
 """The file in a kept Git directory that names the folder."""
+KINDS = (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR)
+"""What a patch can hold, and folders."""
 Matches = tuple[list[tuple[str, int, str]], bool]
 """Path, number and text of each line, and whether these are all."""
 T = TypeVar("T")
@@ -83,6 +85,10 @@ class Scratch:
         """A folder for what programs write beside the copy."""
         return self.tree.parent / "temporary"
 
+    @property
+    def _comparison(self) -> Comparison:
+        return Comparison(self.repository, self.base, self.tree, self.folder.below_top)
+
     async def work(self, do: Callable[[], T]) -> T:
         """Do what blocks after all that was asked for before.
 
@@ -105,8 +111,7 @@ class Scratch:
         """
         self.tree.mkdir(mode=0o700)
         self.temporary.mkdir(mode=0o700)
-        for left in self.repository.directory.glob("*.lock"):
-            left.unlink()
+        self.repository.unlock()
         copying = Copying(settings, self.folder, self.repository, self._stop)
         self.repository.make(copying.rules())
         self.copied = copying.into(self.tree)
@@ -119,7 +124,7 @@ class Scratch:
     def changes(self) -> list[Change]:
         """What has changed in the copy by now. Blocks."""
         self.snapshot()
-        return patch.changes(self.repository, self.base, self.tree)
+        return patch.changes(self._comparison)
 
     def add(self, *paths: str) -> None:
         """Let files that the model wrote count, whatever `.gitignore` says. Blocks."""
@@ -144,12 +149,14 @@ class Scratch:
         paths = os.fsdecode(written).split("\0")[:-1]
         return [self.below_root(path) for path in paths], whole
 
-    def searched(self, options: Sequence[str], pattern: str, where: str, most: int) -> Matches:
+    def searched(
+        self, options: Sequence[str], pattern: str, where: Sequence[str], most: int
+    ) -> Matches:
         """The lines that match, as Git's index has them, so that no link is followed. Blocks."""
         self.snapshot()
         written, whole = self.repository.head(
             *("grep", "--cached", "--line-number", "--null", "-I", "--no-color", "--full-name"),
-            *(*options, "-e", pattern, "--", self._glob(where)),
+            *(*options, "-e", pattern, "--", *map(self._glob, where)),
             **{"tree": self.tree, "most": most, "seconds": SEARCH_LIMIT, "fine": (0, 1)},
         )
         lines = [line.split(b"\0", 2) for line in written.split(b"\n")]
@@ -179,7 +186,7 @@ class Scratch:
 
     def save_patch(self, directory: Path, stem: str) -> SavedFile:
         """Write the patch of what `changes` found last. Blocks."""
-        return patch.write(self.repository, self.base, self.tree, directory, stem)
+        return patch.write(self._comparison, directory, stem)
 
     def changed_meanwhile(self, changes: Sequence[Change]) -> list[str]:
         """The changed files that the user has changed too, since they were copied. Blocks."""
@@ -215,7 +222,7 @@ class Scratch:
         work = self._commit(self._tree_of_index(), [self.base])
         self.repository.run("update-ref", WORK, work, tree=self.tree)
         (self.repository.directory / FOLDER).write_bytes(os.fsencode(self.folder.path))
-        return _size_of(self.repository.directory)[1]
+        return sum(status.st_size for _entry, status in _below(self.repository.directory))
 
     def close(self) -> None:
         """Stop what is under way, and wait until it has stopped. Blocks."""
@@ -246,15 +253,22 @@ class Scratch:
         return self.repository.run("write-tree", tree=self.tree).decode().strip()
 
     def _tidy(self) -> None:
-        """Delete what commands made of Git: of a repository within, no patch can hold the files.
+        """Delete what commands made that no patch can hold: repositories, pipes and the like.
 
-        Raises `TOO_LARGE` where the copy has grown beyond all bounds.
+        Git waits for ever for what is in a pipe of the name `.gitignore`. Raises `TOO_LARGE` where
+        the copy has grown beyond all bounds.
         """
-        for place, folders, files in os.walk(self.tree):
-            if ".git" in (*folders, *files):
-                _remove(Path(place, ".git"))
-                folders[:] = (name for name in folders if name != ".git")
-        files, size = _size_of(self.tree)
+        for place in (self.tree, self.root):
+            if place.is_symlink() or not place.is_dir():
+                _remove(place)
+                place.mkdir(mode=0o700, parents=True)
+        files = size = 0
+        for entry, status in _below(self.tree):
+            if entry.name == ".git" or stat.S_IFMT(status.st_mode) not in KINDS:
+                _remove(Path(entry.path))
+                continue
+            files += 1
+            size += status.st_size
         if files > 2 * MOST_FILES or size > 2 * MOST_BYTES:
             raise OpenRouterError(
                 Code.TOO_LARGE,
@@ -296,15 +310,16 @@ def folder_of(kept: Path) -> str:
         return ""
 
 
-def _size_of(directory: Path) -> tuple[int, int]:
-    """How many entries are in a directory, and their bytes."""
-    files = size = 0
-    for place, folders, names in os.walk(directory):
-        files += len(names) + len(folders)
-        for name in names:
-            with suppress(OSError):
-                size += Path(place, name).lstat().st_size
-    return files, size
+def _below(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """All that is in a directory, at any depth, with its state."""
+    pending = [str(directory)]
+    while pending:
+        with suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    yield entry, entry.stat(follow_symlinks=False)
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
 
 
 class Scratches:
@@ -338,13 +353,13 @@ class Scratches:
         """Delete the copies of processes that have died."""
         # Only once the store is open does this process count as living.
         await self._store.read(lambda _connection: None)
-        for place in await asyncio.to_thread(_folders_in, self._directory):
+        for place in await asyncio.to_thread(_contents, self._directory):
             owner = place.name.partition("-")[0]
             if not await self._store.alive(owner):
                 await asyncio.to_thread(_remove, place)
 
 
-def _folders_in(directory: Path) -> list[Path]:
+def _contents(directory: Path) -> list[Path]:
     try:
         return list(directory.iterdir())
     except OSError:
@@ -357,18 +372,35 @@ def _delete(scratch: Scratch, place: Path) -> None:
 
 
 def _remove(place: Path) -> None:
-    """Delete a directory, also what a program has made unwritable in it."""
+    """Delete a directory of any depth, also what a program has made unwritable in it.
 
-    def unlock(_function: object, path: str, _error: object) -> None:
-        with suppress(OSError):
-            Path(path).parent.chmod(stat.S_IRWXU)
-            if not Path(path).is_symlink():
-                Path(path).chmod(stat.S_IRWXU)
-
-    if place.is_symlink() or place.is_file():
-        place.unlink()
+    Folders in folders are moved to the top first: a path may be longer than a system takes.
+    """
+    if place.is_symlink() or not place.is_dir():
+        place.unlink(missing_ok=True)
         return
-    # What was unlocked goes with the second try.
-    for handle in (unlock, unlock, None):
-        if place.exists():
-            shutil.rmtree(place, ignore_errors=handle is None, onerror=handle)
+    aside = secrets.token_hex(8)
+    pending, moved = [place], 0
+    while pending:
+        folder = pending.pop()
+        with suppress(OSError):
+            folder.chmod(stat.S_IRWXU)
+        for entry in _contents(folder):
+            with suppress(OSError):
+                if entry.is_symlink():
+                    entry.unlink()
+                    continue
+                # Windows deletes no file that is read-only.
+                entry.chmod(stat.S_IRWXU)
+                if not entry.is_dir():
+                    entry.unlink()
+                    continue
+                if folder != place:
+                    moved += 1
+                    entry = entry.rename(place / f"{aside}-{moved}")
+                pending.append(entry)
+        if folder != place:
+            with suppress(OSError):
+                folder.rmdir()
+    with suppress(OSError):
+        place.rmdir()

@@ -56,19 +56,29 @@ class TextFile:
         if not old:
             raise ValueError("old is empty. Give the text that is to be replaced.")
         old, new = self._as_here(old), self._as_here(new)
-        count = self.text.count(old)
-        if not count:
+        if old not in self.text and CRLF in self.text:
+            # Its lines end in both ways; where several end as on Windows, they are shown without.
+            old, new = _with_crlf(old), _with_crlf(new)
+        first = self.text.find(old)
+        if first < 0:
             raise ValueError("old is not in the file as it stands. Read the file again.")
-        if count > 1 and not everywhere:
+        count = self.text.count(old)
+        # Two places may have letters in common.
+        if not everywhere and self.text.find(old, first + 1) >= 0:
             raise ValueError(
-                f"old is in the file {count} times. Give more lines around it, or everywhere=true."
+                f"old is in the file {max(count, 2)} times. Give more lines around it, or "
+                "everywhere=true."
             )
         return TextFile(self.text.replace(old, new), self.mark, self.encoding), count
 
     def _as_here(self, text: str) -> str:
         """What a model wrote, with the line ends of this file where these are all alike."""
         text = storable(text)
-        return text.replace(CRLF, "\n").replace("\n", CRLF) if self.has_crlf else text
+        return _with_crlf(text) if self.has_crlf else text
+
+
+def _with_crlf(text: str) -> str:
+    return text.replace(CRLF, "\n").replace("\n", CRLF)
 
 
 def decode(data: bytes) -> TextFile | None:

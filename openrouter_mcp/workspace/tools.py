@@ -15,7 +15,7 @@ from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.files import walk
 from openrouter_mcp.files.sandbox import display
 from openrouter_mcp.text import showable
-from openrouter_mcp.workspace.git import GitError
+from openrouter_mcp.workspace.git import ADVICE, GitError
 from openrouter_mcp.workspace.scratch import Scratch
 from openrouter_mcp.workspace.texts import TextFile, decode
 from openrouter_mcp.workspace.tree import RefusedError, Tree
@@ -61,6 +61,8 @@ class FileTools:
             return await self._scratch.work(work)
         except OpenRouterError as error:
             raise RefusedError(error.message) from None
+        except OSError as error:
+            raise RefusedError(f"{error.strerror or 'It cannot be used'}.") from None
 
     async def list_directory(self, path: PathInCopy = "") -> str:
         """List a folder: folders end in /, links in @."""
@@ -131,8 +133,8 @@ class FileTools:
 
     def _find(self, glob: str) -> str:
         found, whole = [], True
-        for pattern in walk.alternatives(self._tree.path(glob)):
-            paths, all_ = self._scratch.found(self._anywhere(pattern), SEARCHED_BYTES)
+        for pattern in self._patterns(glob):
+            paths, all_ = self._scratch.found(pattern, SEARCHED_BYTES)
             found += paths
             whole = whole and all_
         return _listed(sorted(set(found)), whole=whole) or "No file matches."
@@ -141,24 +143,29 @@ class FileTools:
         if not pattern or "\0" in pattern:
             raise RefusedError("Give a pattern: a regular expression, or plain text with literal.")
         pattern = pattern.encode("utf-8", "replace").decode()
-        where = self._anywhere(self._tree.path(glob))
+        where = self._patterns(glob)
         try:
             matches, whole = self._scratch.searched(options, pattern, where, SEARCHED_BYTES)
         except GitError as error:
             if NO_PERL not in error.message:
-                raise
+                said = error.message.removesuffix(ADVICE)
+                raise RefusedError(f"{said} Give another pattern.") from None
             options = ["--extended-regexp", *options[1:]]
             matches, whole = self._scratch.searched(options, pattern, where, SEARCHED_BYTES)
         shown = [
-            f"{display(path)}:{number}: {showable(text)[:LONGEST_MATCH]}"
+            f"{display(path)}:{number}: {showable(text.rstrip())[:LONGEST_MATCH]}"
             for path, number, text in matches[:MOST_MATCHES]
         ]
         if len(matches) > len(shown) or not whole:
             shown.append("[There are more, or the search took too long: narrow it.]")
         return "\n".join(shown) or "No line matches."
 
+    def _patterns(self, glob: str) -> list[str]:
+        """The patterns of Git that a glob stands for."""
+        return [self._anywhere(path) for path in walk.alternatives(self._tree.path(glob))]
+
     def _anywhere(self, path: str) -> str:
-        """What a glob means: a name any file of that name, a folder all that is in it."""
+        """What a path means: a name any file of that name, a folder all that is in it."""
         if not path or (self._scratch.root / path).is_dir():
             return f"{path}/**".lstrip("/")
         return path if "/" in path else f"**/{path}"

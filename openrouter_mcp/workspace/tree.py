@@ -199,6 +199,8 @@ def _told(spelled: str) -> Generator[None]:
         yield
     except FileNotFoundError:
         raise RefusedError(f"There is no {sandbox.display(spelled)}. See find_files.") from None
+    except RecursionError:
+        raise RefusedError(f"{sandbox.display(spelled)} is nested too deep.") from None
     except OSError as error:
         reason = error.strerror or "it cannot be used"
         raise RefusedError(f"{sandbox.display(spelled)}: {reason}.") from None

@@ -1,6 +1,7 @@
 """A scratch copy and its patch, on folders with all that file systems and Git know."""
 
 import asyncio
+import errno
 import os
 import shutil
 import sys
@@ -444,3 +445,71 @@ async def test_what_git_takes_for_no_repository_is_none(tmp_path, scratches, odd
     if odd != ".git":
         git(tmp_path / "user" / "in", "apply", str(saved.path))
         assert (tmp_path / "user" / "in" / "a.txt").read_text() == "b\n"
+
+
+async def test_what_commands_change_outside_of_the_folder_is_in_no_patch(
+    tmp_path, scratches
+) -> None:
+    user = repository(tmp_path / "user", {"sub/a": "a\n", ".gitignore": "x\n"})
+    async with opened(scratches, user / "sub") as scratch:
+        fill(scratch.tree, {"above": "x", ".gitignore": "y\n", "sub/a": "b\n"})
+        changes = await scratch.work(scratch.changes)
+        assert [change.path for change in changes] == ["sub/a"]
+        assert not await scratch.work(lambda: scratch.changed_meanwhile(changes))
+        patch = await scratch.work(lambda: scratch.save_patch(tmp_path / "out", "p"))
+    assert patch.path.read_text().count("diff --git") == 1
+
+
+@pytest.mark.parametrize("instead", ["nothing", "link", "file"])
+async def test_a_copy_that_commands_take_away_is_empty(tmp_path, scratches, instead) -> None:
+    user = repository(tmp_path / "user", {"a": "a\n"})
+    fill(tmp_path, {"secret/b": "b\n"})
+    async with opened(scratches, user) as scratch:
+        shutil.rmtree(scratch.root)
+        if instead == "link":
+            scratch.root.symlink_to(tmp_path / "secret")
+        elif instead == "file":
+            scratch.root.write_text("x")
+        changes = await scratch.work(scratch.changes)
+    assert [change.line() for change in changes] == ["D a +0 -1"]
+
+
+async def test_rules_that_are_pipes_hang_nobody(tmp_path, scratches) -> None:
+    user = repository(tmp_path / "user", {"a": "a\n"})
+    async with opened(scratches, user) as scratch:
+        for name in (".gitignore", ".gitattributes", ".gitmodules", "p"):
+            os.mkfifo(scratch.root / name)
+        fill(scratch.root, {"b": "b\n"})
+        changes = await scratch.work(scratch.changes)
+    assert [change.path for change in changes] == ["b"]
+
+
+async def test_a_command_of_git_that_is_ended_stops_no_later_one(tmp_path, scratches) -> None:
+    user = repository(tmp_path / "user", {"a": "a\n"})
+    async with opened(scratches, user) as scratch:
+        os.mkfifo(scratch.root / ".gitignore")
+        fill(scratch.root, {"b": "b\n"})
+        with pytest.raises(OpenRouterError, match="took more than"):
+            scratch.repository.run("add", "--all", tree=scratch.tree, seconds=0.5)
+        assert [change.path for change in await scratch.work(scratch.changes)] == ["b"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "TOO_LARGE"), (errno.EIO, "")])
+async def test_no_file_is_copied_in_part(tmp_path, scratches, monkeypatch, number, code) -> None:
+    user = tmp_path / "user"
+    fill(user, {"a": "whole\n"})
+
+    def fail(_source, to, _most) -> int:
+        to.write(b"par")
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(folder, "_copy_bytes", fail)
+    if code:
+        with pytest.raises(OpenRouterError) as raised:
+            async with opened(scratches, user):
+                pass
+        assert raised.value.code == code
+        return
+    async with opened(scratches, user) as scratch:
+        assert not [*scratch.root.iterdir()]
+        assert "unreadable file" in scratch.copied.left_out.sentence()

@@ -269,3 +269,56 @@ async def test_rules_that_a_model_writes_decide_nothing(at_work) -> None:
         assert "new.txt" in "".join(await model.changes())
         assert await model("search_files", pattern="import two") == "src/b.py:1: from a import two"
         assert (await model.changes())[-1] == "M src/b.py +1 -1"
+
+
+async def test_depth_without_end_is_deleted_like_anything(at_work) -> None:
+    async with at_work() as model:
+        for name in "ab":
+            await model("write_file", path=f"{name}/" * 900 + "x", content="x")
+        await model("move_file", path="a", to="b/" * 900 + "c")
+        (model.root / "b").chmod(0o500)
+        assert len(await model.changes()) == 2
+        assert "too deep" in await model("delete_file", path="b")
+        place = model.scratch.tree.parent
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "src/a.py/x", "a/" * 2047 + "x"])
+async def test_a_path_that_no_system_takes_is_told(at_work, name) -> None:
+    async with at_work() as model:
+        for tool, arguments in [
+            ("read_file", {}),
+            ("write_file", {"content": "x"}),
+            ("list_directory", {}),
+            ("find_files", {}),
+            ("delete_file", {}),
+            ("move_file", {"to": "y"}),
+        ]:
+            arguments["glob" if tool == "find_files" else "path"] = name
+            said = await model(tool, **arguments)
+            assert said == "No file matches." or said.startswith("error: ")
+            assert "Error calling" not in said
+
+
+async def test_places_that_overlap_are_several(at_work) -> None:
+    async with at_work() as model:
+        await model("write_file", path="o", content="aXaXa")
+        assert "2 times" in await model("edit_file", path="o", old="aXa", new="b")
+        await model("edit_file", path="o", old="aXa", new="b", everywhere=True)
+        assert (model.root / "o").read_text() == "bXa"
+
+
+async def test_lines_with_mixed_ends_are_edited_as_they_are_shown(at_work) -> None:
+    async with at_work({"m.txt": "one\r\ntwo\r\nthree\nfour\n"}) as model:
+        await model("edit_file", path="m.txt", old="one\ntwo\n", new="1\n2\n")
+        await model("edit_file", path="m.txt", old="three\nfour", new="3\n4")
+        assert (model.root / "m.txt").read_bytes() == b"1\r\n2\r\n3\n4\n"
+
+
+async def test_a_search_takes_braces_and_says_what_is_wrong_with_a_pattern(at_work) -> None:
+    async with at_work() as model:
+        said = await model("search_files", pattern="^one", glob="{*.py,crlf.*,odd.txt}")
+        assert said.splitlines() == ["crlf.txt:1: one", "odd.txt:2: one"]
+        wrong = await model("search_files", pattern="(one")
+        assert "missing" in wrong
+        assert wrong.endswith("Give another pattern.")
