@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openrouter_mcp.mcp_client import jsonc
 from openrouter_mcp.mcp_client.config import starts_this_server
-from openrouter_mcp.setup import jsonc, toml
+from openrouter_mcp.setup import toml
 from openrouter_mcp.setup.clients import CLIENTS, Client
 from openrouter_mcp.setup.config_file import load
 from openrouter_mcp.setup.machine import Machine

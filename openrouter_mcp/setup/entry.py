@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from openrouter_mcp.mcp_client import jsonc
 from openrouter_mcp.settings import variable
-from openrouter_mcp.setup import jsonc, toml
+from openrouter_mcp.setup import toml
 from openrouter_mcp.setup.clients import Client
 from openrouter_mcp.setup.configuration import NAME, entries, find_entry, parse
 from openrouter_mcp.setup.launch import Launch

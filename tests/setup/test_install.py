@@ -11,7 +11,8 @@ import pytest
 
 from openrouter_mcp import programs
 from openrouter_mcp.files.secrets import is_secret_path
-from openrouter_mcp.setup import config_file, jsonc
+from openrouter_mcp.mcp_client import jsonc
+from openrouter_mcp.setup import config_file
 from openrouter_mcp.setup.clients import CLIENTS
 from openrouter_mcp.setup.configuration import installed
 from openrouter_mcp.setup.install import Key, Options, Terminal, run

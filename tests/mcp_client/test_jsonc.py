@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrouter_mcp.setup import jsonc
+from openrouter_mcp.mcp_client import jsonc
 
 ENTRY = {"command": "/opt/openrouter-mcp", "args": [], "env": {"KEY": 'a "\\ b'}}
 PATH = ("servers", "openrouter")
