@@ -13,15 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from openrouter_mcp.errors import Code, OpenRouterError
+from openrouter_mcp.mcp_client import jsonc
 from openrouter_mcp.programs import COMMAND, distribution_name
 from openrouter_mcp.settings import variable
-from openrouter_mcp.text import clean, parse_json, without_trailing_commas
+from openrouter_mcp.text import clean, parse_json
 
 CONFIG = variable("mcp_config")
-STRING_OR_COMMENT = re.compile(
-    r'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL
-)
-"""What never ends reaches to the end, so that the time stays linear."""
 PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 ITSELF = "it is this server itself, which never uses its own tools"
 ADDRESS = re.compile(r"https?://[^/]", re.IGNORECASE)
@@ -95,7 +92,7 @@ def read(path: Path | None, environment: Mapping[str, str]) -> dict[str, ServerC
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise _unusable(f"{path} cannot be read ({reason})") from None
     try:
-        document = parse_json(without_trailing_commas(STRING_OR_COMMENT.sub(r"\1", text)))
+        document = parse_json(jsonc.plain(text))
     except ValueError as error:
         raise _unusable(f"{path} is not JSON ({error})") from None
     servers = _servers(document)

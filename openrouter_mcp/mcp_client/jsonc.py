@@ -145,6 +145,11 @@ def parse(text: str) -> dict[str, Any]:
     return _parsed(_Document(text))
 
 
+def plain(text: str) -> str:
+    """The document as plain JSON, all of it where it was. Raises `ValueError` with the line."""
+    return _Document(text).plain
+
+
 def put(text: str, path: Path, value: Any) -> str:
     """The document with a value at a path; the position after the last of a list adds to it.
 

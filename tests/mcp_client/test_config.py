@@ -56,6 +56,11 @@ def test_comments_and_trailing_commas_are_forgiven_outside_strings(written) -> N
     assert written(document)["x"].args == ("http://a//b", "/* kept */", "a,]")
 
 
+def test_a_mistake_behind_comments_is_told_with_its_place(written) -> None:
+    with pytest.raises(OpenRouterError, match=r"line 2 column 9"):
+        written('{ /* a\n*/ "x": ]}')
+
+
 def test_placeholders_are_filled_from_the_environment(written) -> None:
     entry = {
         "command": "${HOME_BIN}/run",
