@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Place:
+class ConfigFile:
     """A configuration file in a folder that is there where the client is installed."""
 
     folder: str
@@ -44,7 +44,7 @@ class Client:
 
     id: str
     title: str
-    places: tuple[Place, ...]
+    files: tuple[ConfigFile, ...]
     """The first whose file is there counts, else the first whose folder is."""
     servers: str = "mcpServers"
     """The field that holds the servers by their names."""
@@ -69,15 +69,15 @@ CLIENTS = (
         "Claude Desktop",
         (
             # Windows gives what came as a package a roaming folder of its own.
-            Place("packages/Claude_*/LocalCache/Roaming/Claude", "claude_desktop_config.json"),
-            Place("applications/Claude", "claude_desktop_config.json"),
+            ConfigFile("packages/Claude_*/LocalCache/Roaming/Claude", "claude_desktop_config.json"),
+            ConfigFile("applications/Claude", "claude_desktop_config.json"),
         ),
         reload="Quit it (not only its window) and open it again.",
     ),
     Client(
         "claude-code",
         "Claude Code",
-        (Place("claude", ".claude.json", sign="home/.claude"),),
+        (ConfigFile("claude", ".claude.json", sign="home/.claude"),),
         shape=Shape(fixed={"type": "stdio"}),
         program="claude",
         add=("mcp", "add", "--scope", "user", "{name}", "--", "{launch}"),
@@ -87,13 +87,13 @@ CLIENTS = (
     Client(
         "cursor",
         "Cursor",
-        (Place("home/.cursor", "mcp.json"),),
+        (ConfigFile("home/.cursor", "mcp.json"),),
         program="cursor",
     ),
     Client(
         "vscode",
         "VS Code",
-        (Place("applications/Code", "User/mcp.json"),),
+        (ConfigFile("applications/Code", "User/mcp.json"),),
         servers="servers",
         shape=CODE,
         program="code",
@@ -103,7 +103,7 @@ CLIENTS = (
     Client(
         "vscode-insiders",
         "VS Code Insiders",
-        (Place("applications/Code - Insiders", "User/mcp.json"),),
+        (ConfigFile("applications/Code - Insiders", "User/mcp.json"),),
         servers="servers",
         shape=CODE,
         program="code-insiders",
@@ -113,7 +113,7 @@ CLIENTS = (
     Client(
         "codex",
         "Codex",
-        (Place("codex", "config.toml"),),
+        (ConfigFile("codex", "config.toml"),),
         servers="mcp_servers",
         toml=True,
         program="codex",
@@ -124,7 +124,7 @@ CLIENTS = (
     Client(
         "gemini",
         "Gemini CLI",
-        (Place("home/.gemini", "settings.json"),),
+        (ConfigFile("home/.gemini", "settings.json"),),
         program="gemini",
         add=("mcp", "add", "--scope", "user", "{name}", "{launch}"),
         remove=("mcp", "remove", "--scope", "user", "{name}"),
@@ -133,16 +133,16 @@ CLIENTS = (
     Client(
         "windsurf",
         "Windsurf",
-        (Place("home/.codeium/windsurf", "mcp_config.json"),),
+        (ConfigFile("home/.codeium/windsurf", "mcp_config.json"),),
         program="windsurf",
     ),
     Client(
         "cline",
         "Cline",
         (
-            Place("home/.cline", "data/settings/cline_mcp_settings.json"),
+            ConfigFile("home/.cline", "data/settings/cline_mcp_settings.json"),
             *(
-                Place(f"applications/{editor}/{CLINE}", "settings/cline_mcp_settings.json")
+                ConfigFile(f"applications/{editor}/{CLINE}", "settings/cline_mcp_settings.json")
                 for editor in ("Code", "Code - Insiders", "Cursor", "Windsurf", "VSCodium")
             ),
         ),
@@ -152,7 +152,7 @@ CLIENTS = (
     Client(
         "zed",
         "Zed",
-        (Place("zed", "settings.json"),),
+        (ConfigFile("zed", "settings.json"),),
         servers="context_servers",
         shape=Shape(fixed={"source": "custom"}),
         program="zed",
@@ -162,7 +162,7 @@ CLIENTS = (
         "opencode",
         "opencode",
         tuple(
-            Place("config/opencode", name)
+            ConfigFile("config/opencode", name)
             for name in ("opencode.jsonc", "opencode.json", "config.json")
         ),
         servers="mcp",

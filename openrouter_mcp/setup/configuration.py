@@ -51,7 +51,7 @@ def find_clients(machine: Machine) -> Iterator[tuple[Client, Path]]:
     """The clients on this computer, each with the path of its configuration. Blocks."""
     for client in CLIENTS:
         files, present = [], bool(machine.find(client.program))
-        for place in client.places:
+        for place in client.files:
             for folder in machine.paths(place.folder):
                 path = folder / place.file
                 sign = machine.paths(place.sign)[0] if place.sign else folder

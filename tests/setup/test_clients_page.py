@@ -27,5 +27,5 @@ def test_the_page_shows_an_entry_that_install_takes_for_its_own(client) -> None:
 
 @pytest.mark.parametrize("client", SHOWN, ids=lambda client: client.id)
 def test_the_page_names_the_file(client) -> None:
-    names = {PurePosixPath(place.file).name for place in client.places} | {".mcp.json"}
+    names = {PurePosixPath(place.file).name for place in client.files} | {".mcp.json"}
     assert any(f"{name}`" in SECTIONS[client.title] for name in names)
