@@ -530,7 +530,7 @@ def _seems_a_limit(name: str) -> bool:
 
 
 def environment() -> Mapping[str, str]:
-    """All variables, for the placeholders in the user's MCP configuration."""
+    """All variables of this process: to find programs, and to fill placeholders."""
     return os.environ
 
 

@@ -45,6 +45,7 @@ FULL = 0.8
 """Share of the context from which on old results are shortened."""
 TOOL_LIMIT = 120.0
 """Seconds that one tool call may take."""
+MOST_TOGETHER = 8
 REPEATS = 3
 """Times that the same call may give the same result."""
 CONTEXT_SHARE = 0.75
@@ -336,13 +337,13 @@ def _is_empty(answer: Answer) -> bool:
 
 
 def batches(
-    calls: Sequence[Message], is_read_only: Callable[[str], bool], most: int = 8
+    calls: Sequence[Message], is_read_only: Callable[[str], bool]
 ) -> Iterator[list[Message]]:
-    """The calls in their order, neighbours that only read together, at most `most` of them."""
+    """The calls in their order, neighbours that only read together, but not too many of them."""
     batch: list[Message] = []
     for call in calls:
         reads = is_read_only(call["function"]["name"])
-        if batch and (not reads or len(batch) == most):
+        if batch and (not reads or len(batch) == MOST_TOGETHER):
             yield batch
             batch = []
         if reads:

@@ -39,7 +39,7 @@ OFF = (
     "conversation in messages, or set OPENROUTER_THREADS=on and restart this server."
 )
 
-Keep = Callable[["Thread", Sequence[Message], str, Decimal, str], Awaitable[None]]
+Keep = Callable[["Thread", Sequence[Message], str, Decimal], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,15 @@ class Thread:
         *,
         model: str,
         cost: Decimal | None,
-        title: str = "",
         untrusted: bool = False,
     ) -> None:
         """Keep one turn: what was asked and what was answered. Files belong in as references.
 
-        Without a title, the first turn's own words are it. A thread that was forgotten meanwhile
-        stays forgotten.
+        The first words of the first turn are the title. A thread that was forgotten meanwhile stays
+        forgotten.
         """
         self.untrusted = self.untrusted or untrusted
-        await self._keep(self, messages, model, cost or Decimal(0), title)
+        await self._keep(self, messages, model, cost or Decimal(0))
         self.messages += messages
 
 
@@ -230,10 +229,9 @@ class Threads:
         messages: Sequence[Message],
         model: str,
         cost: Decimal,
-        title: str,
     ) -> None:
         now, nano = self._clock(), int(cost * NANO)
-        title = storable(clean(title or _first_words(messages), TITLE_LENGTH))
+        title = storable(clean(_first_words(messages), TITLE_LENGTH))
         lines = [json.dumps(message) for message in messages]
         begins = not thread.messages
 

@@ -51,9 +51,9 @@ def threads(open_threads) -> Threads:
     return open_threads()
 
 
-async def begin(threads: Threads, cost: str = "0.01", title: str = "") -> str:
+async def begin(threads: Threads, cost: str = "0.01") -> str:
     async with threads.open("new") as thread:
-        await thread.append(TURN, model="acme/x", cost=Decimal(cost), title=title)
+        await thread.append(TURN, model="acme/x", cost=Decimal(cost))
     return thread.id
 
 
@@ -130,11 +130,6 @@ async def test_a_thread_is_titled_by_its_first_words(threads: Threads, content, 
     async with threads.open("new") as thread:
         await thread.append([{"role": "user", "content": content}], model="acme/x", cost=None)
     assert (await threads.show(thread.id))[0].title == title
-
-
-async def test_a_given_title_wins(threads: Threads):
-    await begin(threads, title="Geography")
-    assert [row.title for row in await threads.list()] == ["Geography"]
 
 
 async def test_threads_are_listed_by_their_last_turn(threads: Threads, clock: Clock):
