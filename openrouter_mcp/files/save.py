@@ -37,6 +37,8 @@ ROOM = 32 * 2**20
 """Bytes that must be free before something is bought that has to be saved."""
 SPELLED_ABSOLUTE = re.compile(r"~|file:|[A-Za-z]:[\\/]", re.IGNORECASE)
 ADDRESS = re.compile(r"(?!file:)(?:[a-z][a-z\d+.-]+://|data:)", re.IGNORECASE)
+FOLDER = re.compile(r"(?:^|/|\\)\.?$" if os.sep == "\\" else r"(?:^|/)\.?$")
+"""How the name of a folder ends that need not be there."""
 ENDING = re.compile(r"\.[a-z][a-z\d]{0,9}")
 SUFFIX = re.compile(r"(?:\.[A-Za-z\d]{1,10}){0,2}")
 TEXTS = (
@@ -359,7 +361,7 @@ def destination(settings: Settings, save_to: str, stem: str, *suffixes: str) -> 
     path = sandbox.absolute(named)
     # Folders that are there may be typed otherwise than they are written.
     meant = walk.meant(path, Guard(settings))
-    is_folder = not spelled or spelled.endswith(("/", os.sep)) or sandbox.is_folder(meant)
+    is_folder = FOLDER.search(spelled) is not None or sandbox.is_folder(meant)
     directory = _directory(settings, root, meant if is_folder else meant.parent)
     if is_folder:
         return Destination(directory, stem)

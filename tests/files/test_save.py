@@ -202,6 +202,8 @@ def test_a_name_is_one_in_the_output_directory(settings, root) -> None:
     assert place(settings, "cat.PNG") == (root, "cat", ".png")
     assert place(settings, "v1.2") == (root, "v1.2", "")
     assert place(settings, "cats/") == (root / "cats", "a prompt", "")
+    assert place(settings, ".") == place(settings, "./") == (root, "a prompt", "")
+    assert place(settings, "cats/.") == (root / "cats", "a prompt", "")
     assert place(settings, "cats/tom.jpg") == (root / "cats", "tom", ".jpg")
     assert place(settings, "cats/../tom") == (root, "tom", "")
     assert place(settings, str(root / "tom.png")) == (root, "tom", ".png")
