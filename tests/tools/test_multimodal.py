@@ -1024,7 +1024,7 @@ async def test_a_long_recording_is_written_down_in_parts(
         "[00:01] Then the rest.",
     ]
     assert result.meta[RECEIPT]["requests"] == 2
-    assert "in 2 parts, cut where nobody speaks" in text(result)
+    assert "in 2 parts, cut at pauses" in text(result)
     simulator.balance = Decimal("0.00015")
     partly = await call(client, "transcribe_audio", **known)
     assert partly.is_error
