@@ -59,7 +59,12 @@ def main() -> None:
 def _read_command_line() -> None:
     """Do what was asked and exit, unless that is to serve."""
     import argparse
+    import io
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Terminals and pipes with another encoding than UTF-8 do not have every sign.
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(
         prog="openrouter-mcp",
         description=ABOUT,

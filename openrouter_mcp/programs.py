@@ -36,7 +36,9 @@ def search_path(environment: Mapping[str, str]) -> str:
 def find(program: str, environment: Mapping[str, str]) -> str:
     """The absolute path of a program, by its name or path; empty where there is none."""
     for path in _candidates(program, environment):
-        if path.is_absolute() and path.is_file() and os.access(path, os.X_OK):
+        # Path.is_file raises where somebody else's folder is on the way.
+        is_file = path.is_absolute() and os.path.isfile(path)  # noqa: PTH113
+        if is_file and os.access(path, os.X_OK):
             return str(path)
     return ""
 

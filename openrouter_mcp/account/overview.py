@@ -67,7 +67,7 @@ async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
         reply = await look_up(app, path)
     except OpenRouterError as error:
         reached = error.code not in {Code.NETWORK, Code.UPSTREAM_TIMEOUT}
-        return {"works": False, "why": error.message}, {"reachable": reached}
+        return {"works": False, "code": error.code, "why": error.message}, {"reachable": reached}
     latency = {"reachable": True, "latency_ms": round((time.monotonic() - begun) * 1000)}
     if not found:
         why = f"Look-ups work, paid tools do not. {app.client.key.lack}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import urljoin, urlsplit
@@ -62,6 +62,14 @@ SENT_HEADERS = {
 """The SDK's headers that are sent; it has others, which tell about itself."""
 KEY_INSIDE = (
     "This holds a key of this server, which is never sent to a model. Take it out and call again."
+)
+NO_PROXY = (
+    "The proxy of this computer cannot be used. Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY (an "
+    "http address) in the environment of this server, then restart it."
+)
+NO_CERTIFICATES = (
+    "The certificates of this computer cannot be read. Correct SSL_CERT_FILE or SSL_CERT_DIR in "
+    "the environment of this server, then restart it."
 )
 
 PUBLIC = (
@@ -136,6 +144,7 @@ class OpenRouter:
 
     @cached_property
     def _sdk(self) -> AsyncOpenAI:
+        import httpx2
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         class Client(AsyncOpenAI):
@@ -146,24 +155,31 @@ class OpenRouter:
                 return {"Accept": "application/json", "Content-Type": "application/json"}
 
         timeout = self._timeout()
-        return Client(
-            api_key="none",  # `RequestHeaders` brings it
-            base_url=self._base,
-            max_retries=0,
-            timeout=timeout,
-            http_client=DefaultAsyncHttpxClient(
+        try:
+            http_client = DefaultAsyncHttpxClient(
                 follow_redirects=False,
                 timeout=timeout,
                 event_hooks={
                     "request": [self._headers.apply, watch_request],
                     "response": [watch_response, bound_failure],
                 },
-            ),
+            )
+        except OSError:
+            raise OpenRouterError(Code.NETWORK, NO_CERTIFICATES) from None
+        except (httpx2.InvalidURL, ValueError, ImportError):
+            raise OpenRouterError(Code.NETWORK, NO_PROXY) from None
+        return Client(
+            api_key="none",  # `RequestHeaders` brings it
+            base_url=self._base,
+            max_retries=0,
+            timeout=timeout,
+            http_client=http_client,
         )
 
     def warm_up(self) -> None:
-        """Import and build the SDK now, in whatever thread this runs."""
-        _ = self.sdk
+        """Import and build the SDK now, in whatever thread this runs; calls tell what fails."""
+        with suppress(OpenRouterError):
+            _ = self.sdk
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +19,7 @@ from urllib.request import getproxies
 from openrouter_mcp import __version__, server
 from openrouter_mcp.agent.toolbox import open_toolbox
 from openrouter_mcp.app import App
-from openrouter_mcp.errors import OpenRouterError
+from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.files.sandbox import absolute
 from openrouter_mcp.mcp_client.servers import McpServer
 from openrouter_mcp.money import dollars
@@ -30,10 +32,19 @@ from openrouter_mcp.setup.launch import direct_url
 from openrouter_mcp.setup.machine import Machine
 from openrouter_mcp.text import clean
 
-PATIENCE = 20.0
-"""Seconds for the command of a client to tell its version."""
+PATIENCE = 15.0
+"""Seconds for a program to tell its version."""
 INSTALLING = {"linux": "sudo apt install", "macos": "brew install", "windows": "winget install"}
 Json = Mapping[str, Any]
+LATER = f"Run {COMMAND} doctor again later; see https://status.openrouter.ai"
+KEY_MENDS = {
+    **dict.fromkeys((Code.AUTH, Code.PERMISSION), f"{COMMAND} login"),
+    Code.NO_CREDITS: "Buy some: https://openrouter.ai/credits",
+}
+"""What mends that the key does not work, by the code of the error."""
+CERTIFICATES = ("SSL_CERT_DIR", "SSL_CERT_FILE")
+PROBE = bytes(4096)
+"""What is written to see whether a folder takes files, and the disk is not full."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ def broken(topic: str, text: str, mend: str) -> Finding:
     return Finding(topic, "broken", text, mend)
 
 
-def usd(amount: float) -> str:
+def usd(amount: float | Decimal) -> str:
     """Dollars for people."""
     return dollars(Decimal(str(amount)))
 
@@ -76,9 +87,10 @@ def installation(machine: Machine) -> Iterator[Finding]:
     yield ok("version", f"{COMMAND} {__version__}{source}; Python {python} in {sys.prefix}")
     found = machine.find(COMMAND)
     if found and (version := _version(found, ())) != __version__:
+        said = "does not run" if version is None else f"says {version!r}"
         yield broken(
             "command",
-            f"{found} comes first on the PATH and is not this program: it says {version!r}",
+            f"{found} comes first on the PATH and is not this program: it {said}",
             f'"{sys.executable}" -m pip uninstall {COMMAND}'
             if Path(found).parent == Path(sys.executable).parent
             else f"Uninstall what {found} belongs to, or put this program first on the PATH.",
@@ -89,20 +101,20 @@ def clients(installed: list[Installed]) -> Iterator[Finding]:
     """What the configuration of each client really starts. Blocks."""
     if not installed:
         yield note("clients", "no MCP client was found", "See docs/clients.md.")
-    for client in installed:
-        topic, again = client.client.title, f"{COMMAND} install {client.client.id}"
-        if client.problem:
-            yield broken(
-                topic,
-                f"{client.path} cannot be read: {client.problem}",
-                f"Correct that line, then run {again}",
-            )
-        elif client.entry is None:
-            yield note(topic, "does not have this server", again)
-        elif client.entry.disabled:
-            yield note(topic, f"has this server switched off in {client.path}", again)
-        else:
-            yield _started(topic, client.entry, again)
+    with ThreadPoolExecutor() as threads:
+        yield from threads.map(_client, installed)
+
+
+def _client(client: Installed) -> Finding:
+    topic, again = client.client.title, f"{COMMAND} install {client.client.id}"
+    if client.problem:
+        text = f"{client.path} cannot be read: {client.problem}"
+        return broken(topic, text, f"Correct that, then run {again}")
+    if client.entry is None:
+        return note(topic, "does not have this server", again)
+    if client.entry.disabled:
+        return note(topic, f"has this server switched off in {client.path}", again)
+    return _started(topic, client.entry, again)
 
 
 def _started(topic: str, entry: Entry, again: str) -> Finding:
@@ -118,10 +130,15 @@ def _started(topic: str, entry: Entry, again: str) -> Finding:
 
 def _version(command: str, args: tuple[str, ...]) -> str | None:
     """The version that a command of this program tells; None where it does not run."""
-    words = [word for word in args if word != "serve"]
+    told = _told(command, *(word for word in args if word != "serve"), "--version")
+    return None if told is None else clean(told, 100).removeprefix(COMMAND).strip()
+
+
+def _told(*command: str) -> str | None:
+    """What a command prints; None where it does not run, fails or does not end in time."""
     try:
-        told = subprocess.run(  # noqa: S603 - the user's own configuration starts it too
-            [command, *words, "--version"],
+        return subprocess.run(  # noqa: S603 - the user's own configuration starts it too
+            command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -131,14 +148,13 @@ def _version(command: str, args: tuple[str, ...]) -> str | None:
         ).stdout
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return clean(told, 100).removeprefix(COMMAND).strip()
 
 
 def key(account: Json, configured: list[Installed]) -> Iterator[Finding]:
     """Whether the key works, where it is from, and what is left of its limits."""
     told = account["key"]
     if told["works"]:
-        left = told.get("limit_remaining")
+        left = _amount(told.get("limit_remaining"))
         limit = "no limit" if left is None else f"{usd(left)} left of its limit"
         yield ok("key", f"{told.get('label', '')} from {told['from']} works; {limit}")
         if left is not None and left <= 0:
@@ -152,7 +168,7 @@ def key(account: Json, configured: list[Installed]) -> Iterator[Finding]:
     ):
         yield note("key", "none here; a client has one of its own", f"{COMMAND} login")
     else:
-        yield broken("key", told["why"], f"{COMMAND} login")
+        yield broken("key", told["why"], KEY_MENDS.get(told.get("code", Code.AUTH), LATER))
     balance = account["credits"].get("balance")
     if balance is not None and balance <= 0:
         yield broken("credits", usd(balance), "Buy some: https://openrouter.ai/credits")
@@ -160,23 +176,41 @@ def key(account: Json, configured: list[Installed]) -> Iterator[Finding]:
         yield ok("credits", usd(balance))
 
 
-def network(account: Json, settings: Settings) -> Iterator[Finding]:
+def _amount(value: object) -> Decimal | None:
+    """USD, which can be less than nothing; None where it is no number."""
+    amount = Decimal(str(value)) if type(value) in {int, float} else Decimal("NaN")
+    return amount if amount.is_finite() else None
+
+
+def network(account: Json, settings: Settings, machine: Machine) -> Iterator[Finding]:
     """Whether OpenRouter answers, how fast, and by which proxy."""
     told = account["openrouter"]
     scheme = urlsplit(settings.base_url).scheme
-    proxy = urlsplit(getproxies().get(scheme, getproxies().get("all", "")))
-    # The address may hold a password.
-    by = f" by the proxy {proxy.hostname}:{proxy.port}" if proxy.hostname else ""
+    by = _proxy(getproxies().get(scheme, getproxies().get("all", "")))
     if told["reachable"]:
         yield ok("network", f"{told['address']} answers in {told.get('latency_ms', 0)} ms{by}")
         return
+    blamed = {f"{scheme.upper()}_PROXY", "ALL_PROXY"}
     if settings.base_url != Settings.model_fields["base_url"].default:
-        mend = f"unset {variable('base_url')}"
-    elif by:
-        mend = f"unset {scheme.upper()}_PROXY, or correct it"
-    else:
-        mend = "Set HTTPS_PROXY if this network needs a proxy."
+        blamed.add(variable("base_url"))
+    # Correct certificates are not to blame; which ones they must be, nobody knows.
+    blamed |= {
+        name for name in CERTIFICATES if not Path(machine.environment.get(name, "")).exists()
+    }
+    found = sorted(name for name, value in machine.environment.items() if value)
+    names = " or ".join(name for name in found if name.upper() in blamed)
+    mend = f"unset {names}, or correct it" if names else "Set HTTPS_PROXY if there is a proxy."
     yield broken("network", f"{told['address']} does not answer{by}: {account['key']['why']}", mend)
+
+
+def _proxy(address: str) -> str:
+    """The proxy for people, without the password that its address may hold."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return " by a proxy whose address is none"
+    return f" by the proxy {host}:{port}" if host else ""
 
 
 def folders(account: Json, settings: Settings) -> Iterator[Finding]:
@@ -195,9 +229,13 @@ def folders(account: Json, settings: Settings) -> Iterator[Finding]:
         yield broken("output", f"{output} cannot be written", mend)
     for folder in settings.input_dirs:
         path = absolute(str(folder))
-        if not path.is_dir():
+        # Path's own method raises where somebody else's folder is on the way.
+        if not os.path.isdir(path):  # noqa: PTH112
             mend = f"mkdir -p '{path}', or correct {variable('input_dirs')}"
             yield broken("input", f"{path} is no folder", mend)
+        elif not os.access(path, os.R_OK | os.X_OK):
+            mend = f"chmod u+rx '{path}', or correct {variable('input_dirs')}"
+            yield broken("input", f"{path} cannot be read", mend)
         else:
             yield ok("input", f"{path} may be read")
     if not settings.input_dirs:
@@ -206,12 +244,16 @@ def folders(account: Json, settings: Settings) -> Iterator[Finding]:
 
 def _is_writable(folder: Path) -> bool:
     """Whether a file can be made there, or the folder itself if it is not there yet."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=there):
-            return True
+        folder.stat()
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(PROBE)
+            file.flush()
+    except FileNotFoundError:
+        return folder != folder.parent and _is_writable(folder.parent)
     except OSError:
         return False
+    return True
 
 
 def caps(account: Json) -> Iterator[Finding]:
@@ -248,10 +290,13 @@ def variables(settings: Settings) -> Iterator[Finding]:
 
 def programs(machine: Machine) -> Iterator[Finding]:
     """The programs that some kinds of media need."""
-    if found := machine.find("ffmpeg"):
+    mend = f"{INSTALLING[machine.system]} ffmpeg"
+    found = machine.find("ffmpeg")
+    if found and _told(found, "-version") is None:
+        yield broken("ffmpeg", f"{found} does not run", f"Install it again: {mend}")
+    elif found:
         yield ok("ffmpeg", found)
     else:
-        mend = f"{INSTALLING[machine.system]} ffmpeg"
         yield note("ffmpeg", "not found: long or unusual recordings cannot be transcribed", mend)
 
 

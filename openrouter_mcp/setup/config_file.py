@@ -20,6 +20,8 @@ def load(path: Path) -> str:
     Raises `ValueError` with what is wrong.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("it is no regular file")  # reading a pipe or a device may never end
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,9 @@ def find_clients(machine: Machine) -> Iterator[tuple[Client, Path]]:
                 path = folder / place.file
                 sign = machine.paths(place.sign)[0] if place.sign else folder
                 # Of several files the first that is there counts, else the first whose folder is.
-                files.append((not path.is_file(), not sign.is_dir(), len(files), path))
+                # Path's own methods raise where somebody else's folder is on the way.
+                there, signed = os.path.isfile(path), os.path.isdir(sign)  # noqa: PTH112, PTH113
+                files.append((not there, not signed, len(files), path))
         absent, unsigned, _, path = min(files)
         if present or not (absent and unsigned):
             yield client, path

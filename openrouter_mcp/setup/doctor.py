@@ -16,9 +16,12 @@ from openrouter_mcp.setup import checks
 from openrouter_mcp.setup.checks import Finding, broken, ok
 from openrouter_mcp.setup.configuration import installed
 from openrouter_mcp.setup.machine import Machine
+from openrouter_mcp.timing import Timing
 
 MARKS = {"ok": "[green]ok", "note": "[yellow]note", "broken": "[bold red]broken"}
 FREE_MODEL = "openrouter/free"
+SERVER_START = 20.0
+"""Seconds for another MCP server to start: who waits for the page wants to see it."""
 
 
 def run(*, as_json: bool, call: bool) -> int:
@@ -29,7 +32,7 @@ def run(*, as_json: bool, call: bool) -> int:
     healthy = all(finding.state != "broken" for finding in findings)
     if as_json:
         page = {"healthy": healthy, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(page, indent=2, ensure_ascii=False))
+        print(json.dumps(page, indent=2))
     else:
         _print(findings)
     return 0 if healthy else 1
@@ -37,21 +40,29 @@ def run(*, as_json: bool, call: bool) -> int:
 
 async def examine(configuration: Settings, machine: Machine, *, call: bool) -> list[Finding]:
     """Everything that can be wrong, in the order of the page; `call` asks a free model too."""
-    app = App(configuration)
+    app = App(configuration, Timing(server_start=SERVER_START))
     try:
         # So that the network is timed, and not the imports.
         await asyncio.to_thread(app.client.warm_up)
-        account, there = await asyncio.gather(overview(app), asyncio.to_thread(installed, machine))
+        there = await asyncio.to_thread(installed, machine)
+        # All that can hang does so at the same time.
+        account, installation, clients, programs, servers = await asyncio.gather(
+            overview(app),
+            _listed(checks.installation, machine),
+            _listed(checks.clients, there),
+            _listed(checks.programs, machine),
+            checks.mcp_servers(app),
+        )
         found = [
-            *await _listed(checks.installation, machine),
-            *await _listed(checks.clients, there),
+            *installation,
+            *clients,
             *checks.key(account, there),
-            *checks.network(account, configuration),
+            *checks.network(account, configuration, machine),
             *await _listed(checks.folders, account, configuration),
             *checks.caps(account),
             *checks.variables(configuration),
-            *await _listed(checks.programs, machine),
-            *await checks.mcp_servers(app),
+            *programs,
+            *servers,
         ]
     finally:
         await app.aclose()
@@ -90,6 +101,6 @@ def _print(findings: Iterable[Finding]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for finding in findings:
-        mend = f"\n[cyan]→ {escape(finding.mend)}" if finding.mend else ""
+        mend = f"\n[cyan]-> {escape(finding.mend)}" if finding.mend else ""
         table.add_row(MARKS[finding.state], finding.topic, escape(finding.text) + mend)
     Console(highlight=False).print(table)

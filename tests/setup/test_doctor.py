@@ -35,6 +35,7 @@ class Patient:
     configure: Callable[..., None]
     simulator: Simulator
     keyring: Memory
+    variables: pytest.MonkeyPatch
 
     @property
     def bin(self) -> Path:
@@ -57,16 +58,16 @@ class Patient:
 
     async def broken(self) -> list[Finding]:
         """What the doctor says is broken."""
-        environment = {"PATH": str(self.bin)}
+        environment = {**os.environ, "PATH": str(self.bin)}
         machine = Machine("linux", self.home, environment)
         findings = await doctor.examine(settings.load(), machine, call=False)
         return [finding for finding in findings if finding.state == "broken"]
 
 
 @pytest.fixture
-def patient(configure, keyring, simulator, tmp_path: Path) -> Patient:
+def patient(configure, keyring, simulator, monkeypatch, tmp_path: Path) -> Patient:
     configure(OPENROUTER_API_KEY=INFERENCE_KEY)
-    patient = Patient(tmp_path / "home", configure, simulator, keyring)
+    patient = Patient(tmp_path / "home", configure, simulator, keyring, monkeypatch)
     patient.bin.mkdir(parents=True)
     patient.cursor.parent.mkdir()
     command = patient.program("openrouter-mcp", f"openrouter-mcp {__version__}")
@@ -221,7 +222,7 @@ def a_command_of_another_version(patient: Patient) -> Mend:
     return lambda: patient.start_in_cursor(str(patient.bin / "openrouter-mcp"))
 
 
-@fault("Cursor", "Correct that line")
+@fault("Cursor", "Correct that")
 def a_configuration_that_is_no_json(patient: Patient) -> Mend:
     text = patient.cursor.read_text()
     patient.cursor.write_text(text + "}")
@@ -253,6 +254,62 @@ def a_server_that_does_not_start(patient: Patient) -> Mend:
     listed.write_text(json.dumps({"mcpServers": {"lost": lost, "peer": PEER}}))
     patient.configure(OPENROUTER_MCP_CONFIG=str(listed))
     return lambda: listed.write_text(json.dumps({"mcpServers": {"peer": PEER}}))
+
+
+@fault("network", "unset HTTP_PROXY or OPENROUTER_BASE_URL")
+def a_proxy_whose_address_is_none(patient: Patient) -> Mend:
+    patient.variables.setenv("HTTP_PROXY", "http://[::1")
+    return lambda: patient.variables.delenv("HTTP_PROXY")
+
+
+@fault("network", "unset OPENROUTER_BASE_URL or SSL_CERT_FILE")
+def certificates_that_are_not_there(patient: Patient) -> Mend:
+    patient.variables.setenv("SSL_CERT_FILE", str(patient.home / "gone.pem"))
+    return lambda: patient.variables.delenv("SSL_CERT_FILE")
+
+
+@fault("key", "https://openrouter.ai/credits")
+def an_account_that_owes(patient: Patient) -> Mend:
+    patient.simulator.answer_raw("no", status=402, path="/key", times=None)
+    return patient.simulator.faults.clear
+
+
+@fault("key", "doctor again later")
+def a_service_that_is_down(patient: Patient) -> Mend:
+    patient.simulator.answer_raw("no", status=500, path="/key", times=None)
+    return patient.simulator.faults.clear
+
+
+@fault("ffmpeg", "Install it again")
+def an_ffmpeg_that_does_not_run(patient: Patient) -> Mend:
+    path = patient.bin / "ffmpeg"
+    path.write_text("#!/bin/sh\nexit 127\n")
+    return lambda: patient.program("ffmpeg", "ffmpeg")
+
+
+@fault("output", "Set OPENROUTER_OUTPUT_DIR")
+def an_output_directory_with_a_name_that_no_folder_can_have(patient: Patient) -> Mend:
+    patient.configure(OPENROUTER_OUTPUT_DIR=str(patient.home / ("long" * 100) / "output"))
+    return lambda: patient.configure(OPENROUTER_OUTPUT_DIR=str(patient.home / "other"))
+
+
+@fault("input", "correct OPENROUTER_INPUT_DIRS")
+def an_input_directory_with_a_name_that_no_folder_can_have(patient: Patient) -> Mend:
+    patient.configure(OPENROUTER_INPUT_DIRS=str(patient.home / ("long" * 100)))
+    return lambda: patient.configure(OPENROUTER_INPUT_DIRS="")
+
+
+@fault("Cursor", "Correct that")
+def a_pipe_in_place_of_a_configuration(patient: Patient) -> Mend:
+    text = patient.cursor.read_text()
+    patient.cursor.unlink()
+    os.mkfifo(patient.cursor)
+
+    def mend() -> None:
+        patient.cursor.unlink()
+        patient.cursor.write_text(text)
+
+    return mend
 
 
 PEER = {"command": sys.executable, "args": [mcp_peer.__file__]}
@@ -330,3 +387,23 @@ def test_the_command_prints_a_page_or_json_and_fails_where_something_is_broken(
         "variables"
     ]
     assert INFERENCE_KEY not in healthy.stdout + printed
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_does_not_have_every_sign_gets_the_page(
+    environment: dict[str, str], tmp_path: Path, encoding: str
+) -> None:
+    arguments = ["install", "--dry-run", "cursor"] if encoding == "ascii" else ["doctor", "--json"]
+    home = tmp_path / "\u0434\u043e\u043c"
+    (home / ".cursor").mkdir(parents=True)
+    variables = {"OPENROUTER_OUTPUT_DIR": str(home), "PYTHONIOENCODING": encoding}
+    done = subprocess.run(
+        [sys.executable, "-m", "openrouter_mcp", *arguments],
+        env={"PATH": "", "HOME": str(home), **environment, **variables},
+        capture_output=True,
+        timeout=50,
+        check=False,
+    )
+    told = done.stdout.decode("ascii")
+    assert done.returncode == 0, told
+    assert "\\u0434" in told
