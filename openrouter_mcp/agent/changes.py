@@ -16,6 +16,7 @@ from typing import Any
 from fastmcp.client.transports import FastMCPTransport
 
 from openrouter_mcp.app import App
+from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.files.sandbox import display
 from openrouter_mcp.mcp_client.config import ServerConfig
 from openrouter_mcp.mcp_client.servers import McpServer
@@ -59,6 +60,8 @@ class Changes:
     """Whether that is all of it."""
     checks: Sequence[Check] = ()
     notes: Sequence[str] = ()
+    lost: str = ""
+    """Why it is not known what was changed; empty where it is."""
 
     @property
     def apply(self) -> str:
@@ -117,7 +120,14 @@ class Workspace:
         return "\n".join(parts)
 
     async def changes(self, scratch: Scratch, stem: str) -> Changes:
-        """What has changed by now, with the patch saved. Raises `OpenRouterError`."""
+        """What has changed by now, with the patch saved."""
+        try:
+            return await self._changes(scratch, stem)
+        except OpenRouterError as error:
+            checks, notes = self._commands.checks, self._commands.notes()
+            return Changes(self._folder.path, checks=checks, notes=notes, lost=error.message)
+
+    async def _changes(self, scratch: Scratch, stem: str) -> Changes:
         files = await scratch.work(scratch.changes)
         notes = [*self._commands.notes()]
         saved, head, is_whole = None, "", True

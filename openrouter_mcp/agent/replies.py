@@ -86,6 +86,8 @@ def changed(changes: Changes) -> str:
     """The changed files, the patch and how to apply it, and the checks that ran."""
     checks = [f"- {check.line()}" for check in changes.checks[:SHOWN_STEPS]]
     ran = "\n".join(["Checks that ran:", *checks]) if checks else ""
+    if changes.lost:
+        return results.paragraphs([f"[What was changed is lost: {changes.lost}]", ran])
     if not changes.files:
         return results.paragraphs(["[Nothing was changed: there is no patch.]", ran])
     lines = [change.line() for change in changes.files[:SHOWN_STEPS]]

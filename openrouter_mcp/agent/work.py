@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -107,9 +107,8 @@ class Worker:
             try:
                 work = await self._run(purchase, box, handle, thread, label, workspace.manual)
             except asyncio.CancelledError:
-                with suppress(OpenRouterError):
-                    made = await workspace.changes(scratch, stem)
-                    handle.text += f"\n{label}Changed so far: {made.apply or 'nothing'}"
+                made = await workspace.changes(scratch, stem)
+                handle.text += f"\n{label}Changed so far: {made.apply or made.lost or 'nothing'}"
                 raise
             work.changes = await workspace.changes(scratch, stem)
             work.notes += [*forgotten, *await self._keep_workspace(scratch, thread)]
@@ -246,7 +245,7 @@ class Worker:
         try:
             if await scratch.work(partial(scratch.keep, place)):
                 return []
-        except OSError:
+        except (OSError, OpenRouterError):
             pass
         return ["What was changed cannot be kept for another run: apply the patch to go on."]
 

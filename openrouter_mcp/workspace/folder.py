@@ -23,6 +23,7 @@ from openrouter_mcp.files import sandbox, secrets
 from openrouter_mcp.files.sandbox import Guard
 from openrouter_mcp.files.walk import Skipped, check
 from openrouter_mcp.settings import Settings
+from openrouter_mcp.workspace import texts
 from openrouter_mcp.workspace.git import GitError, Repository
 
 MOST_FILES = 50_000
@@ -32,7 +33,7 @@ LARGEST_INDEX = 100_000_000
 LARGEST_RULES = 1_000_000
 """Bytes of what is read of the user's `.git`: an index, and `info/exclude`."""
 SEARCHED = 5_000_000
-"""Bytes of a text in which secrets are looked for; no model is shown a larger one."""
+"""Bytes of a file in which secrets are looked for; no model is shown a line of a larger one."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What says that a file cannot be written, whatever it is a copy of."""
 PIECE = 1_000_000
@@ -281,10 +282,11 @@ class Copying:
         return ""
 
     def _holds_secret(self, content: bytes) -> bool:
-        text = content.decode("utf-8", "replace")
+        known = texts.decode(content)
+        text = known.text if known else content.decode("utf-8", "replace")
         if credentials.held_in(text, self._own_keys):
             return True
-        return not self._unsafe and b"\0" not in content and bool(secrets.found_in(text))
+        return not self._unsafe and known is not None and bool(secrets.found_in(text))
 
 
 def stamp(status: os.stat_result) -> Stamp:

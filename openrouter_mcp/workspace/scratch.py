@@ -33,6 +33,7 @@ from openrouter_mcp.workspace import patch
 from openrouter_mcp.workspace.folder import (
     MOST_BYTES,
     MOST_FILES,
+    SEARCHED,
     Copied,
     Copying,
     UserFolder,
@@ -164,7 +165,14 @@ class Scratch:
             (self.below_root(os.fsdecode(path)), int(number), text.decode("utf-8", "replace"))
             for path, number, text in (line for line in lines if len(line) == 3)
         ]
-        return matches, whole
+        searched = {path for path, _number, _text in matches if self._is_shown(path)}
+        return [match for match in matches if match[0] in searched], whole
+
+    def _is_shown(self, path: str) -> bool:
+        """Whether a file below the folder is of the size in which secrets are looked for."""
+        with suppress(OSError):
+            return (self.root / path).lstat().st_size <= SEARCHED
+        return False
 
     def _glob(self, pattern: str) -> str:
         """A glob below the folder as a path pattern of Git's below the top of the repository."""

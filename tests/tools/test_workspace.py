@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from openrouter_mcp.simulator.state import Script
+from openrouter_mcp.workspace import scratch
 from tests.support import stdio
 from tests.support.processes import PEER, until
 from tests.support.results import ERROR, RECEIPT, call, text
@@ -331,3 +332,18 @@ async def test_servers_that_are_named_join_in(
     for names in joined:
         assert {"workspace__read", "workspace2__read_file"} <= names
         assert "workspace__write" not in names
+
+
+async def test_a_copy_that_has_grown_too_large_loses_no_answer(
+    connect, simulator, user, monkeypatch
+) -> None:
+    monkeypatch.setattr(scratch, "MOST_FILES", 2)
+    for name in "abc":
+        simulator.answer(calls("write_file", path=name, content="x"))
+    simulator.answer("I made too much.")
+    async with connect() as client:
+        result = await work(client, user)
+    said = text(result)
+    assert not result.is_error
+    assert said.startswith("I made too much.\n\n[What was changed is lost: The copy")
+    assert result.meta[RECEIPT]["requests"] == 4

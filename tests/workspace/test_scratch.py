@@ -447,6 +447,13 @@ async def test_what_git_takes_for_no_repository_is_none(tmp_path, scratches, odd
         assert (tmp_path / "user" / "in" / "a.txt").read_text() == "b\n"
 
 
+async def test_secrets_in_wide_letters_are_left_out(tmp_path, scratches) -> None:
+    key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n"
+    user = repository(tmp_path / "user", {"wide.txt": key.encode("utf-16"), "a": "a\n"})
+    async with opened(scratches, user) as scratch:
+        assert [path.name for path in scratch.root.iterdir()] == ["a"]
+
+
 async def test_what_commands_change_outside_of_the_folder_is_in_no_patch(
     tmp_path, scratches
 ) -> None:

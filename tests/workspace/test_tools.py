@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 
-from openrouter_mcp.workspace import folder, tools
+from openrouter_mcp.workspace import folder, scratch, tools
 from openrouter_mcp.workspace.tools import FileTools
 from tests.support.trees import fill, repository, state
 
@@ -274,8 +274,8 @@ async def test_rules_that_a_model_writes_decide_nothing(at_work) -> None:
 async def test_depth_without_end_is_deleted_like_anything(at_work) -> None:
     async with at_work() as model:
         for name in "ab":
-            await model("write_file", path=f"{name}/" * 900 + "x", content="x")
-        await model("move_file", path="a", to="b/" * 900 + "c")
+            await model("write_file", path=f"{name}/" * 520 + "x", content="x")
+        await model("move_file", path="a", to="b/" * 520 + "c")
         (model.root / "b").chmod(0o500)
         assert len(await model.changes()) == 2
         assert "too deep" in await model("delete_file", path="b")
@@ -322,3 +322,11 @@ async def test_a_search_takes_braces_and_says_what_is_wrong_with_a_pattern(at_wo
         wrong = await model("search_files", pattern="(one")
         assert "missing" in wrong
         assert wrong.endswith("Give another pattern.")
+
+
+async def test_no_line_is_shown_of_a_file_that_was_not_searched_for_secrets(
+    at_work, monkeypatch
+) -> None:
+    async with at_work() as model:
+        monkeypatch.setattr(scratch, "SEARCHED", 9)
+        assert await model("search_files", pattern="one", glob="*.*") == "odd.txt:2: one"
