@@ -11,8 +11,9 @@ from typing import Any
 PEER = str(Path(__file__).with_name("mcp_peer.py"))
 """The program of a small MCP server that misbehaves on demand."""
 
-PROCESSES = multiprocessing.get_context("forkserver")
-"""Starts processes from one that has imported what they need."""
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+PROCESSES = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+"""Starts processes, where the system can from one that has imported what they need."""
 PROCESSES.set_forkserver_preload(
     [
         "tests.docs.test_search",
