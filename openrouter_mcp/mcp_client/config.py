@@ -23,6 +23,10 @@ PLACEHOLDER = re.compile(r"\$\{([^{}]*)\}")
 ITSELF = "it is this server itself, which never uses its own tools"
 ADDRESS = re.compile(r"https?://[^/]", re.IGNORECASE)
 SSE = re.compile(r"/sse/?(?:[?#]|$)")
+STARTER = re.compile(r"-.*|/c|uvx?|tool|run|pipx|py|python[\d.]*w?|env|\w+=.*|cmd", re.IGNORECASE)
+"""A word before the name of the Python program that is started."""
+OPTIONS_OF_UV = {"--directory", "--project", "--python", "-p", "--with", "--with-editable"}
+"""Options whose value is not what is started."""
 VERSION_OR_EXTRA = re.compile(r"[@=<>~!\[].*")
 
 
@@ -225,14 +229,21 @@ def _problem(entry: _Entry, config: ServerConfig, unresolved: list[str]) -> str:
 
 
 def starts_this_server(command: str, args: Iterable[str]) -> bool:
-    """Whether a command starts openrouter-mcp: by its name, its package, or its module's path."""
-    program = PurePath(command.replace("\\", "/")).name
-    started = [re.sub(r"\.(exe|cmd|py)$", "", program, flags=re.IGNORECASE), *args]
+    """Whether a command starts openrouter-mcp: by its name, its package, or its module's path.
+
+    What another program is told may have that name too: a folder, or another project's package.
+    """
     own = {COMMAND, _project(distribution_name())}
-    return any(
-        _project(token) in own or PurePath(token).match("openrouter_mcp/__main__.py")
-        for token in started
-    )
+    previous = ""
+    for token in (PurePath(command.replace("\\", "/")).name, *args):
+        word = re.sub(r"\.(exe|cmd|py)$", "", token, flags=re.IGNORECASE)
+        is_own = _project(word) in own or PurePath(token).match("openrouter_mcp/__main__.py")
+        if is_own and previous not in OPTIONS_OF_UV:
+            return True
+        if not (STARTER.fullmatch(word) or previous.startswith("-")):
+            return False
+        previous = token
+    return False
 
 
 def _project(token: str) -> str:

@@ -50,7 +50,7 @@ def added(client: Client, text: str, launch: Launch, key: str) -> str:
     entry = find_entry(client, document)
     editor = toml if client.toml else jsonc
     if entry is None:
-        path = (client.servers, free_name(held))
+        path = (client.servers, free_name(client, document))
         text = editor.put(text, path, new_entry(client, launch, key))
     else:
         path = (client.servers, entry.name)
@@ -63,15 +63,16 @@ def added(client: Client, text: str, launch: Launch, key: str) -> str:
 
 
 def removed(client: Client, text: str) -> str:
-    """The configuration without the entry, and without the input that only it uses.
+    """The configuration without any entry of ours, and without the input that only they use.
 
     Raises `ValueError` with the line.
     """
     document = parse(client, text)
-    entry = find_entry(client, document)
-    if entry is None:
+    before = text
+    while entry := find_entry(client, parse(client, text)):
+        text = (toml if client.toml else jsonc).drop(text, (client.servers, entry.name))
+    if text == before:
         return text
-    text = (toml if client.toml else jsonc).drop(text, (client.servers, entry.name))
     if client.shape.prompts and ASKED_FOR not in text:
         for index in reversed(range(len(_inputs(document)))):
             if _is_input(_inputs(document)[index]):
@@ -111,8 +112,10 @@ def says_the_same(client: Client, text: str, original: str) -> bool:
         return False
 
 
-def free_name(held: Mapping[str, Any]) -> str:
-    """A name that no other server has."""
+def free_name(client: Client, document: Mapping[str, Any]) -> str:
+    """A name that no other server has, not even one whose entry is none."""
+    servers = document.get(client.servers)
+    held = servers if isinstance(servers, dict) else {}
     names = (NAME, "openrouter-mcp", *(f"openrouter-mcp-{number}" for number in range(2, 99)))
     return next(name for name in names if name not in held)
 

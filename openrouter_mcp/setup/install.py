@@ -12,7 +12,7 @@ from pathlib import Path
 
 from openrouter_mcp.setup import config_file, difference
 from openrouter_mcp.setup.clients import CLIENTS, Client
-from openrouter_mcp.setup.configuration import entries, find_clients, find_entry, parse
+from openrouter_mcp.setup.configuration import find_clients, find_entry, parse
 from openrouter_mcp.setup.entry import (
     ASKED_FOR,
     INPUT,
@@ -270,7 +270,7 @@ class _Work:
         fits = self.options.remove or entry is None
         if not (arguments and program and fits) or program.lower().endswith(BATCH):
             return ()
-        name = entry.name if entry else free_name(entries(client, document))
+        name = entry.name if entry else free_name(client, document)
         key = self._value(client) if client.shape.prompts else ""
         inputs = {"inputs": [INPUT]} if key else {}
         definition = {"name": name, **new_entry(client, self.launch, key), **inputs}

@@ -149,6 +149,11 @@ def test_numbers_and_switches_are_what_a_shell_would_have(written) -> None:
         {"command": "uv", "args": ["tool", "run", "openrouter-mcp==0.1"]},
         {"command": "python", "args": ["-m", "openrouter_mcp"]},
         {"command": "python", "args": ["/src/openrouter_mcp/__main__.py"]},
+        {"command": "uvx", "args": ["--from", "/src", "openrouter-mcp"]},
+        {"command": "uv", "args": ["run", "--directory", "/src", "python", "-m", "openrouter_mcp"]},
+        {"command": "pipx", "args": ["run", "--spec", "/src", "openrouter-mcp", "serve"]},
+        {"command": "cmd", "args": ["/c", "uvx", "openrouter-mcp"]},
+        {"command": "/usr/bin/env", "args": ["A=b", "openrouter-mcp"]},
     ],
 )
 def test_it_recognises_itself(written, entry) -> None:

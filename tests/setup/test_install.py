@@ -369,15 +369,38 @@ def test_an_entry_that_is_disabled_stays_so_and_is_told(machine, install, told: 
     assert "is set up already, but its entry is disabled." in told.text
 
 
-def test_another_server_of_our_name_is_left_alone(machine: Machine, install) -> None:
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"url": "https://mcp.openrouter.ai/mcp"},
+        {"command": "npx", "args": ["-y", "openrouter-mcp"]},
+        {"command": "bunx", "args": ["openrouter-mcp@latest"]},
+        {"command": "docker", "args": ["run", "-i", "--name", "openrouter-mcp", "x/y"]},
+        {"command": "docker", "args": ["run", "-i", "openrouter-mcp"]},
+        {"command": "uvx", "args": ["mcp-server-git", "--repository", "openrouter-mcp"]},
+        {"command": "uvx", "args": ["--with", "openrouter-mcp", "other"]},
+        {"command": "uv", "args": ["--directory", "openrouter-mcp", "run", "server.py"]},
+        {"command": "cmd", "args": ["/c", "npx", "openrouter-mcp"]},
+        None,
+        "a text",
+    ],
+)
+def test_another_server_of_our_name_is_left_alone(machine: Machine, install, stranger) -> None:
     path = file_of(machine, "cursor")
-    write(path, {"mcpServers": {"openrouter": {"url": "https://mcp.openrouter.ai/mcp"}}})
+    write(path, {"mcpServers": {"openrouter": stranger}})
     assert install() == 0
     servers = json.loads(path.read_text("utf-8"))["mcpServers"]
-    assert servers == {
-        "openrouter": {"url": "https://mcp.openrouter.ai/mcp"},
-        "openrouter-mcp": STANDARD,
-    }
+    assert servers == {"openrouter": stranger, "openrouter-mcp": STANDARD}
+    assert install(remove=True) == 0
+    assert json.loads(path.read_text("utf-8"))["mcpServers"] == {"openrouter": stranger}
+
+
+def test_all_entries_of_ours_are_removed(machine: Machine, install) -> None:
+    path = file_of(machine, "cursor")
+    old, other = {"command": "/old/openrouter-mcp"}, {"command": "x"}
+    write(path, {"mcpServers": {"or": old, "openrouter": STANDARD, "other": other}})
+    assert install(remove=True) == 0
+    assert json.loads(path.read_text("utf-8"))["mcpServers"] == {"other": other}
 
 
 @pytest.mark.parametrize(
