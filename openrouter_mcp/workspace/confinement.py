@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrouter_mcp import programs
-from openrouter_mcp.files.sandbox import home, is_folder, real_path
+from openrouter_mcp.files.sandbox import home, is_file, is_folder, real_path
 
 SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix"),
@@ -148,7 +148,7 @@ def _readable(environment: Mapping[str, str]) -> list[str]:
         if is_folder(folder) and folder not in (home(), *home().parents):
             found |= dict.fromkeys(_installation(folder))
             for name in LINKED:
-                if (folder / name).is_file():
+                if is_file(folder / name):
                     found |= dict.fromkeys(_installation(real_path(folder / name).parent))
     return list(found)
 
