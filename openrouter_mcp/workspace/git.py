@@ -226,7 +226,7 @@ class Repository:
         environment = {**self._environment, "GIT_WORK_TREE": str(tree), **(further or {})}
         with self._guarded:
             if self._closed:
-                raise OpenRouterError(Code.CANCELLED, "The workspace is closed.")
+                raise closed()
             process = subprocess.Popen(  # noqa: S603 - Git by its full path, without a shell
                 [self._program, *arguments],
                 stdin=subprocess.PIPE,
@@ -257,6 +257,11 @@ def _too_slow(command: str, seconds: float) -> OpenRouterError:
         f"git {command} took more than {seconds:.0f} seconds in the workspace. Name a smaller "
         "folder.",
     )
+
+
+def closed() -> OpenRouterError:
+    """What comes of work that is asked for when its workspace has gone."""
+    return OpenRouterError(Code.CANCELLED, "The workspace is closed.")
 
 
 def failed(command: str, said: bytes) -> GitError:

@@ -39,7 +39,7 @@ from openrouter_mcp.workspace.folder import (
     UserFolder,
     stamp,
 )
-from openrouter_mcp.workspace.git import GitError, Repository
+from openrouter_mcp.workspace.git import GitError, Repository, closed
 from openrouter_mcp.workspace.patch import Change, Comparison
 
 SCRATCHES = "workspaces"
@@ -49,6 +49,8 @@ LARGEST_KEPT = 200_000_000
 """Bytes of what is kept of a workspace for its thread."""
 MOST_KEPT = 10
 """Workspaces that are kept for their threads, the latest ones."""
+SEARCHED_BYTES = 4_000_000
+"""Bytes of what a search writes that are read."""
 SEARCH_LIMIT = 20.0
 """Seconds that one search may take; what a pattern asks for can take for ever."""
 FOLDER = "folder"
@@ -98,11 +100,11 @@ class Scratch:
 
         def unless_closed() -> T:
             if self._stop.is_set():
-                raise OpenRouterError(Code.CANCELLED, "The workspace is closed.")
+                raise closed()
             return do()
 
         if self._stop.is_set():
-            raise OpenRouterError(Code.CANCELLED, "The workspace is closed.")
+            raise closed()
         return await asyncio.get_running_loop().run_in_executor(self._thread, unless_closed)
 
     def make(self, settings: Settings) -> None:
@@ -118,13 +120,13 @@ class Scratch:
         self.copied = copying.into(self.tree)
         (self.repository.directory / "index").unlink(missing_ok=True)
         earlier = self._commit_of(WORK)
-        self.base = self._commit(self.snapshot(force=True), [])
+        self.base = self._commit(self._snapshot(force=True), [])
         if earlier:
             self._merge(earlier)
 
     def changes(self) -> list[Change]:
         """What has changed in the copy by now. Blocks."""
-        self.snapshot()
+        self._snapshot()
         return patch.changes(self._comparison)
 
     def add(self, *paths: str) -> None:
@@ -140,29 +142,23 @@ class Scratch:
         found = self.repository.run("ls-files", "-z", "--", path, tree=self.tree, folder=self.root)
         return [os.fsdecode(each) for each in found.split(b"\0") if each]
 
-    def found(self, pattern: str, most: int) -> tuple[list[str], bool]:
+    def found(self, pattern: str) -> tuple[list[str], bool]:
         """The files that a glob of Git matches, and whether they are all. Blocks."""
-        self.snapshot()
-        written, whole = self.repository.head(
-            *("ls-files", "-z", "--", self._glob(pattern)),
-            **{"tree": self.tree, "most": most, "seconds": SEARCH_LIMIT},
-        )
+        self._snapshot()
+        written, whole = self._read("ls-files", "-z", "--", self._glob(pattern))
         paths = os.fsdecode(written).split("\0")[:-1]
-        return [self.below_root(path) for path in paths], whole
+        return [self._below_root(path) for path in paths], whole
 
-    def searched(
-        self, options: Sequence[str], pattern: str, where: Sequence[str], most: int
-    ) -> Matches:
+    def searched(self, options: Sequence[str], pattern: str, where: Sequence[str]) -> Matches:
         """The lines that match, as Git's index has them, so that no link is followed. Blocks."""
-        self.snapshot()
-        written, whole = self.repository.head(
+        self._snapshot()
+        written, whole = self._read(
             *("grep", "--cached", "--line-number", "--null", "-I", "--no-color", "--full-name"),
             *(*options, "-e", pattern, "--", *map(self._glob, where)),
-            **{"tree": self.tree, "most": most, "seconds": SEARCH_LIMIT, "fine": (0, 1)},
         )
         lines = [line.split(b"\0", 2) for line in written.split(b"\n")]
         matches = [
-            (self.below_root(os.fsdecode(path)), int(number), text.decode("utf-8", "replace"))
+            (self._below_root(os.fsdecode(path)), int(number), text.decode("utf-8", "replace"))
             for path, number, text in (line for line in lines if len(line) == 3)
         ]
         searched = {path for path, _number, _text in matches if self._is_shown(path)}
@@ -173,6 +169,12 @@ class Scratch:
         with suppress(OSError):
             return (self.root / path).lstat().st_size <= SEARCHED
         return False
+
+    def _read(self, *arguments: str) -> tuple[bytes, bool]:
+        """What a search writes, and whether that is all. That it finds nothing is no failure."""
+        return self.repository.head(
+            *arguments, tree=self.tree, most=SEARCHED_BYTES, seconds=SEARCH_LIMIT, fine=(0, 1)
+        )
 
     def _glob(self, pattern: str) -> str:
         """A glob below the folder as a path pattern of Git's below the top of the repository."""
@@ -188,7 +190,7 @@ class Scratch:
         triples = zip(fields[::3], fields[2::3], strict=True)
         return [path for path, value in triples if value not in ("unspecified", "unset")]
 
-    def below_root(self, path: str) -> str:
+    def _below_root(self, path: str) -> str:
         """A path below the top of the repository as one below the folder."""
         return Path(path).relative_to(self.folder.below_top).as_posix()
 
@@ -238,7 +240,7 @@ class Scratch:
         self.repository.close()
         self._thread.shutdown(cancel_futures=True)
 
-    def snapshot(self, *, force: bool = False) -> str:
+    def _snapshot(self, *, force: bool = False) -> str:
         """Take the copy as it is into the index; the id of its tree."""
         self._tidy()
         self._add("--all", "--ignore-errors", *(["--force"] if force else []))

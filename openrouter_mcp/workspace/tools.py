@@ -29,8 +29,6 @@ LONGEST_MATCH = 300
 MOST_LISTED = 1000
 """Entries of a folder, or files, that one call shows."""
 MOST_MATCHES = 200
-SEARCHED_BYTES = 4_000_000
-"""Bytes of what a search writes that are read."""
 NO_PERL = "Perl-compatible"
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITES = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=False)
@@ -134,7 +132,7 @@ class FileTools:
     def _find(self, glob: str) -> str:
         found, whole = [], True
         for pattern in self._patterns(glob):
-            paths, all_ = self._scratch.found(pattern, SEARCHED_BYTES)
+            paths, all_ = self._scratch.found(pattern)
             found += paths
             whole = whole and all_
         return _listed(sorted(set(found)), whole=whole) or "No file matches."
@@ -145,13 +143,13 @@ class FileTools:
         pattern = pattern.encode("utf-8", "replace").decode()
         where = self._patterns(glob)
         try:
-            matches, whole = self._scratch.searched(options, pattern, where, SEARCHED_BYTES)
+            matches, whole = self._scratch.searched(options, pattern, where)
         except GitError as error:
             if NO_PERL not in error.message:
                 said = error.message.removesuffix(ADVICE)
                 raise RefusedError(f"{said} Give another pattern.") from None
             options = ["--extended-regexp", *options[1:]]
-            matches, whole = self._scratch.searched(options, pattern, where, SEARCHED_BYTES)
+            matches, whole = self._scratch.searched(options, pattern, where)
         shown = [
             f"{display(path)}:{number}: {showable(text.rstrip())[:LONGEST_MATCH]}"
             for path, number, text in matches[:MOST_MATCHES]
