@@ -20,7 +20,7 @@ from openrouter_mcp import __version__, server
 from openrouter_mcp.agent.toolbox import open_toolbox
 from openrouter_mcp.app import App
 from openrouter_mcp.errors import Code, OpenRouterError
-from openrouter_mcp.files.sandbox import absolute
+from openrouter_mcp.files.sandbox import absolute, is_folder
 from openrouter_mcp.mcp_client.servers import McpServer
 from openrouter_mcp.money import dollars
 from openrouter_mcp.programs import COMMAND
@@ -229,8 +229,7 @@ def folders(account: Json, settings: Settings) -> Iterator[Finding]:
         yield broken("output", f"{output} cannot be written", mend)
     for folder in settings.input_dirs:
         path = absolute(str(folder))
-        # Path's own method raises where somebody else's folder is on the way.
-        if not os.path.isdir(path):  # noqa: PTH112
+        if not is_folder(path):
             mend = f"mkdir -p '{path}', or correct {variable('input_dirs')}"
             yield broken("input", f"{path} is no folder", mend)
         elif not os.access(path, os.R_OK | os.X_OK):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openrouter_mcp.files.sandbox import is_file, is_folder
 from openrouter_mcp.mcp_client import jsonc
 from openrouter_mcp.mcp_client.config import starts_this_server
 from openrouter_mcp.setup import toml
@@ -57,9 +57,7 @@ def find_clients(machine: Machine) -> Iterator[tuple[Client, Path]]:
                 path = folder / place.file
                 sign = machine.paths(place.sign)[0] if place.sign else folder
                 # Of several files the first that is there counts, else the first whose folder is.
-                # Path's own methods raise where somebody else's folder is on the way.
-                there, signed = os.path.isfile(path), os.path.isdir(sign)  # noqa: PTH112, PTH113
-                files.append((not there, not signed, len(files), path))
+                files.append((not is_file(path), not is_folder(sign), len(files), path))
         absent, unsigned, _, path = min(files)
         if present or not (absent and unsigned):
             yield client, path
