@@ -52,7 +52,11 @@ def main() -> None:
     _shield_fastmcp()
     # A client waits, and nothing but serving needs what reads the command line.
     if sys.argv[1:] not in ([], ["serve"]):
-        _read_command_line()
+        try:
+            _read_command_line()
+        except KeyboardInterrupt:
+            print("\nStopped.", file=sys.stderr)
+            sys.exit(130)
     _serve()
 
 
@@ -267,11 +271,7 @@ def _install(arguments: argparse.Namespace) -> int:
         (*arguments.clients, *arguments.client), arguments.yes, arguments.dry_run, arguments.remove
     )
     terminal = install.Terminal(print, _ask if sys.stdin and sys.stdin.isatty() else None)
-    try:
-        return install.run(machine, options, started, key, terminal)
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    return install.run(machine, options, started, key, terminal)
 
 
 def _ask(question: str) -> bool:
@@ -306,9 +306,6 @@ def _told(work: Callable[[], str]) -> int:
     except LoginError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
     return 0
 
 

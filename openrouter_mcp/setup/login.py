@@ -136,8 +136,11 @@ def _from_browser(base_url: str, verifier: str) -> str:
 
 
 def _code_in(address: str) -> str:
-    """The code in an address that OpenRouter has sent the browser to."""
-    return parse_qs(urlsplit(address).query).get("code", [""])[0]
+    """The code in an address that OpenRouter has sent the browser to; empty without one."""
+    try:
+        return parse_qs(urlsplit(address).query).get("code", [""])[0]
+    except ValueError:
+        return ""
 
 
 @contextmanager

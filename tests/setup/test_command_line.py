@@ -108,3 +108,17 @@ def test_a_key_in_the_keyring_stands_in_no_file(command, keyring, tmp_path: Path
     keyring.set_password("openrouter-mcp", settings.load().base_url, SECRET)
     assert command("--yes")[0] == 0
     assert entry_in(tmp_path) == {"command": sys.executable, "args": ["-m", "openrouter_mcp"]}
+
+
+@pytest.mark.parametrize("name", ["install", "login", "logout", "doctor", "forget all", "--help"])
+def test_who_stops_a_command_sees_no_traceback(monkeypatch, capsys, name: str) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["openrouter-mcp", *name.split()])
+    monkeypatch.setattr(settings, "load", stopped)
+    monkeypatch.setattr("argparse.ArgumentParser.print_help", stopped)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "\nStopped.\n"

@@ -136,6 +136,15 @@ def test_without_a_browser_the_code_is_typed(keyring, simulator, type_code, form
     assert simulator.keys[kept()] == "inference"
 
 
+@pytest.mark.parametrize(
+    "typed", ["http://[::1", "http://a/?code=%00%ff", "?code=1&" * 200, "\x01"]
+)
+def test_what_is_no_code_is_not_taken(keyring, simulator, type_code, typed: str) -> None:
+    type_code(lambda code: typed)
+    with pytest.raises(LoginError, match="did not take the code"):
+        login.log_in(settings.load(), browser=False)
+
+
 def test_a_code_is_good_for_ten_minutes(keyring, simulator, type_code) -> None:
     def dawdle(code: str) -> str:
         now = simulator.clock()
