@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from fastmcp.tools import ToolResult
-from mcp.types import TextContent
 
 from openrouter_mcp import results
 from openrouter_mcp.agent import replies
@@ -99,12 +98,7 @@ class Contest(PaidCall):
     async def dry_run(self) -> ToolResult:
         """The first request of each model, and what it may cost. Nothing is paid."""
         each = [await rival.dry_run() for rival in self._rivals]
-        content = [block for result in each for block in result.content]
-        if self._task.judge:
-            told = f"Beside these, {', '.join(self._task.judge)} judge the work, in two orders."
-            content.append(TextContent(type="text", text=told))
-        estimates = [(result.meta or {})[results.ESTIMATE_META] for result in each]
-        return results.tool_result(content, meta={results.ESTIMATE_META: estimates})
+        return self._jury.dry_run(each, "the task and all work")
 
     async def perform(self, purchase: Purchase, handle: Handle) -> ToolResult:
         """Let them all work, have their work judged, and reply.

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from fastmcp.tools import ToolResult
-from mcp.types import TextContent
 
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import conversation, judging, replies
@@ -27,12 +26,10 @@ from openrouter_mcp.models.catalogue import NOT_NAMED, Snapshot
 from openrouter_mcp.models.model import Model
 from openrouter_mcp.money import dollars
 from openrouter_mcp.results import (
-    ESTIMATE_META,
     UNTRUSTED_META,
     SavedFile,
     file_lines,
     paragraphs,
-    tool_result,
 )
 from openrouter_mcp.spending import receipts
 from openrouter_mcp.spending.budget import LOWER_MAX_TOKENS
@@ -159,7 +156,6 @@ class Comparison(PaidCall):
         self._app = app
         self._asked = asked
         self._models = models
-        self._judges = judges
         self._notes = notes
         self._requests: Sequence[ChatRequest] = ()
         self._share: Decimal | None = None
@@ -197,14 +193,7 @@ class Comparison(PaidCall):
     async def dry_run(self) -> ToolResult:
         """What comparing would send and cost, model by model."""
         each = [await conversation.dry_run_of(self._app, request) for request in self._requests]
-        content = [block for result in each for block in result.content]
-        if self._judges:
-            judges = ", ".join(self._judges)
-            verb = "read" if self._judges[1:] else "reads"
-            told = f"Beside these, {judges} {verb} the question and all answers, in two orders."
-            content.append(TextContent(type="text", text=told))
-        estimates = [(result.meta or {})[ESTIMATE_META] for result in each]
-        return tool_result(content, meta={ESTIMATE_META: estimates})
+        return self._jury.dry_run(each, "the question and all answers")
 
     async def fit(self, limit: Decimal) -> bool:
         """Derive the output limits from equal shares of `limit` USD where the caller gave none."""
@@ -215,7 +204,7 @@ class Comparison(PaidCall):
         """All of them; what the judge reads is not known yet."""
         each = [conversation.most_of(self._app, request) for request in self._requests]
         known = [most for most in each if most is not None]
-        bounded = len(known) == len(each) and not self._judges
+        bounded = len(known) == len(each) and not self._jury.judges
         # Each has an equal share of what the user agrees to.
         most = self.at_most(len(known) * max(known) if bounded else None)
         models = ", ".join(request.model.id for request in self._requests)
@@ -272,7 +261,7 @@ class Comparison(PaidCall):
         self, purchase: Purchase, candidates: Sequence[Candidate], handle: Handle
     ) -> Verdict | None:
         """The ranking by models that do not know who wrote what; None where nobody judges."""
-        if not self._judges or all(each.failed for each in candidates):
+        if not self._jury.judges or all(each.failed for each in candidates):
             return None
         answered = [(each.model, each.text) for each in candidates if each.text]
         return await self._jury.judge(purchase, self._asked.prompt, answered, handle.report)

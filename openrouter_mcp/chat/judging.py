@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from fastmcp.tools import ToolResult
+from mcp.types import TextContent
+
 from openrouter_mcp.app import App
 from openrouter_mcp.chat import conversation
 from openrouter_mcp.chat.exchange import Exchange, ask
 from openrouter_mcp.completions.request import NO_FILES, CallerRequest
 from openrouter_mcp.errors import Code, OpenRouterError
 from openrouter_mcp.progress import Report
+from openrouter_mcp.results import ESTIMATE_META, tool_result
 from openrouter_mcp.spending.paid_request import Purchase
 from openrouter_mcp.text import clean
 
@@ -152,6 +156,16 @@ class Jury:
     def readings(self) -> int:
         """How many requests the judging takes."""
         return ORDERS * len(self.judges)
+
+    def dry_run(self, dry_runs: Sequence[ToolResult], read: str) -> ToolResult:
+        """Several dry runs as one, which says that the judges will `read` what comes of them."""
+        content = [block for result in dry_runs for block in result.content]
+        if self.judges:
+            verb = "read" if self.judges[1:] else "reads"
+            told = f"Beside these, {', '.join(self.judges)} {verb} {read}, in two orders."
+            content.append(TextContent(type="text", text=told))
+        estimates = [(result.meta or {})[ESTIMATE_META] for result in dry_runs]
+        return tool_result(content, meta={ESTIMATE_META: estimates})
 
     async def judge(
         self,
