@@ -247,6 +247,15 @@ async def test_a_rival_that_fails_hides_no_other(connect, simulator, user) -> No
     assert "M a.py +1 -1" in text(result)
 
 
+async def test_a_dry_run_of_rivals_tells_of_each_and_of_the_judge(connect, simulator, user) -> None:
+    rivals = {"model": "", "models": [MODEL, OTHER], "judge": MODEL}
+    async with connect() as client:
+        result = await work(client, user, dry_run=True, **rivals)
+    assert f"Beside these, {MODEL} reads the task and all work, in two orders." in text(result)
+    assert len(result.meta["openrouter/estimate"]) == 2
+    assert chats(simulator) == []
+
+
 async def test_a_slow_run_goes_on_as_a_job_and_gives_its_patch(
     connect, simulator, user, configure, tmp_path
 ) -> None:
