@@ -31,7 +31,7 @@ from openrouter_mcp.text import clean, showable
 from openrouter_mcp.workspace import confinement
 from openrouter_mcp.workspace.confinement import DEPENDENCIES, Confinement, Place
 from openrouter_mcp.workspace.folder import MOST_BYTES
-from openrouter_mcp.workspace.git import INHERITED
+from openrouter_mcp.workspace.git import inherited
 from openrouter_mcp.workspace.scratch import Scratch
 from openrouter_mcp.workspace.tools import WRITES, tool
 from openrouter_mcp.workspace.tree import RefusedError
@@ -134,8 +134,7 @@ class Commands:
         temporary = "/tmp" if self._confinement.is_bubblewrap else str(place.temporary)  # noqa: S108
         outer = environment()
         inner = {
-            **{name: outer[name] for name in INHERITED if name in outer},
-            "PATH": programs.search_path(outer),
+            **inherited(outer),
             "HOME": str(seen),
             "PWD": str(seen),
             "LANG": "C.UTF-8",

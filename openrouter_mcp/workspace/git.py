@@ -98,6 +98,12 @@ def find(environment: Mapping[str, str]) -> str:
     )
 
 
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that any program needs, and where it finds others."""
+    needed = {name: environment[name] for name in INHERITED if name in environment}
+    return {**needed, "PATH": programs.search_path(environment)}
+
+
 class Repository:
     """A private Git directory with a working tree somewhere else. Blocks: call it in threads."""
 
@@ -105,8 +111,7 @@ class Repository:
         self.directory = directory
         self._program = find(environment)
         self._environment = {
-            **{name: environment[name] for name in INHERITED if name in environment},
-            "PATH": programs.search_path(environment),
+            **inherited(environment),
             "HOME": str(directory),
             "XDG_CONFIG_HOME": str(directory),
             "LC_ALL": "C",
