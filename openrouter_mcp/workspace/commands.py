@@ -144,7 +144,7 @@ class Commands:
         begun = time.monotonic()
         try:
             outcome, output = running.finish(
-                self._confinement.wrapped(command, place, outer), place.copy, inner
+                self._confinement.wrapped(command, place, outer), place, inner
             )
         except OSError as error:
             raise RefusedError(f"It was not run: {error.strerror}.") from None
@@ -183,7 +183,7 @@ class _Running:
         self._size = 0
 
     def finish(
-        self, command: Sequence[str], folder: Path, variables: Mapping[str, str]
+        self, command: Sequence[str], place: Place, variables: Mapping[str, str]
     ) -> tuple[str, str]:
         """Run it to its end, or to one of its limits: how it ended, and its output. Blocks."""
         with self._guarded:
@@ -194,7 +194,7 @@ class _Running:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                cwd=folder,
+                cwd=place.copy,
                 env=dict(variables),
                 start_new_session=True,
             )
@@ -210,6 +210,7 @@ class _Running:
         # What it left running holds its output open.
         self.kill()
         process.wait()
+        _end_all_with(f"TMPDIR={place.temporary}")
         reader.join(DRAINED)
         with self._guarded:
             self._process = None
@@ -252,6 +253,15 @@ def kill_all() -> None:
     """End every command with all that it started, at once: for a signal that ends us as well."""
     for running in [*_running]:
         running.kill()
+
+
+def _end_all_with(variable: str) -> None:
+    """End what runs in a session of its own and has this variable, where the system tells that."""
+    if sys.platform == "linux":
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                if os.fsencode(variable) in path.read_bytes().split(b"\0"):
+                    os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 def _limit(process_id: int) -> None:

@@ -133,6 +133,14 @@ async def test_what_goes_on_in_the_background_is_ended(at_work, confined) -> Non
         await until(lambda: not _commands_with("sleep 61"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system tells what runs")
+async def test_what_leaves_its_session_is_ended_too(at_work, confined) -> None:
+    async with at_work() as (run, scratch, _made):
+        (scratch.root / "leave.sh").write_text("setsid -f sleep 63\nsetsid sleep 63 &\necho done\n")
+        assert await run("sh leave.sh") == "[exit code 0]\ndone"
+        await until(lambda: not _commands_with("sleep 63"))
+
+
 async def test_a_caller_that_goes_ends_the_command(at_work, confined) -> None:
     async with at_work() as (_, _scratch, made):
         running = asyncio.create_task(made.run_command("sh -c 'sleep 64'"))
