@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,9 +36,13 @@ from openrouter_mcp.text import clean
 
 PATIENCE = 15.0
 """Seconds for a program to tell its version."""
+ENDING = 5.0
+"""Seconds for it to end then."""
+LONGEST = 10_000
+"""Bytes of what it says that are read."""
 INSTALLING = {"linux": "sudo apt install", "macos": "brew install", "windows": "winget install"}
 Json = Mapping[str, Any]
-LATER = f"Run {COMMAND} doctor again later; see https://status.openrouter.ai"
+LATER = f"run {COMMAND} doctor again later; see https://status.openrouter.ai"
 KEY_MENDS = {
     **dict.fromkeys((Code.AUTH, Code.PERMISSION), f"{COMMAND} login"),
     Code.NO_CREDITS: "Buy some: https://openrouter.ai/credits",
@@ -135,19 +141,29 @@ def _version(command: str, args: tuple[str, ...]) -> str | None:
 
 
 def _told(*command: str) -> str | None:
-    """What a command prints; None where it does not run, fails or does not end in time."""
+    """What a command prints first; None where it does not run, fails or does not end in time."""
+    said: queue.Queue[bytes] = queue.Queue()
     try:
-        return subprocess.run(  # noqa: S603 - the user's own configuration starts it too
+        with subprocess.Popen(  # noqa: S603 - the user's own configuration starts it too
             command,
+            bufsize=0,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PATIENCE,
-            check=True,
-        ).stdout
-    except (OSError, ValueError, subprocess.SubprocessError):
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            # It may never say anything, say more than there is room for, or leave others behind.
+            threading.Thread(target=lambda: said.put(_first(process)), daemon=True).start()
+            try:
+                told = said.get(timeout=PATIENCE)
+                return None if process.wait(ENDING) else told.decode(errors="replace")
+            finally:
+                process.kill()
+    except (OSError, ValueError, queue.Empty, subprocess.SubprocessError):
         return None
+
+
+def _first(process: subprocess.Popen[bytes]) -> bytes:
+    return process.stdout.read(LONGEST) if process.stdout else b""
 
 
 def key(account: Json, configured: list[Installed]) -> Iterator[Finding]:
@@ -168,7 +184,9 @@ def key(account: Json, configured: list[Installed]) -> Iterator[Finding]:
     ):
         yield note("key", "none here; a client has one of its own", f"{COMMAND} login")
     else:
-        yield broken("key", told["why"], KEY_MENDS.get(told.get("code", Code.AUTH), LATER))
+        own = account["openrouter"]["address"] != Settings.model_fields["base_url"].default
+        otherwise = f"unset {variable('base_url')}, or {LATER}" if own else LATER
+        yield broken("key", told["why"], KEY_MENDS.get(told.get("code", Code.AUTH), otherwise))
     balance = account["credits"].get("balance")
     if balance is not None and balance <= 0:
         yield broken("credits", usd(balance), "Buy some: https://openrouter.ai/credits")

@@ -20,6 +20,8 @@ from openrouter_mcp.timing import Timing
 
 MARKS = {"ok": "[green]ok", "note": "[yellow]note", "broken": "[bold red]broken"}
 FREE_MODEL = "openrouter/free"
+NARROWEST = 60
+"""Columns: a terminal that has fewer breaks the lines itself, which reads better."""
 SERVER_START = 20.0
 """Seconds for another MCP server to start: who waits for the page wants to see it."""
 
@@ -103,4 +105,6 @@ def _print(findings: Iterable[Finding]) -> None:
     for finding in findings:
         mend = f"\n[cyan]-> {escape(finding.mend)}" if finding.mend else ""
         table.add_row(MARKS[finding.state], finding.topic, escape(finding.text) + mend)
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.width = max(console.width, NARROWEST)
+    console.print(table)

@@ -17,7 +17,7 @@ import pytest
 
 from openrouter_mcp import __version__, cli, settings
 from openrouter_mcp.api import keychain
-from openrouter_mcp.setup import doctor
+from openrouter_mcp.setup import checks, doctor
 from openrouter_mcp.setup.checks import Finding
 from openrouter_mcp.setup.machine import Machine
 from openrouter_mcp.simulator.state import INFERENCE_KEY, MANAGEMENT_KEY, Simulator
@@ -212,6 +212,21 @@ def a_placeholder_in_place_of_the_key(patient: Patient) -> Mend:
 def a_command_that_is_not_there(patient: Patient) -> Mend:
     patient.start_in_cursor(str(patient.bin / "gone" / "openrouter-mcp"))
     return lambda: patient.start_in_cursor(str(patient.bin / "openrouter-mcp"))
+
+
+@fault("Cursor", "openrouter-mcp install cursor")
+def a_command_that_never_stops_talking(patient: Patient) -> Mend:
+    patient.variables.setattr(checks, "ENDING", 0.05)
+    (patient.bin / "loud").mkdir()
+    loud = patient.program("loud/openrouter-mcp", "")
+    loud.write_text(f"#!{sys.executable}\nwhile True: print(1)\n")
+    patient.start_in_cursor(str(loud))
+
+    def mend() -> None:
+        patient.variables.setattr(checks, "ENDING", 5.0)
+        patient.start_in_cursor(str(patient.bin / "openrouter-mcp"))
+
+    return mend
 
 
 @fault("Cursor", "openrouter-mcp install cursor")
