@@ -263,11 +263,14 @@ def _is_writable(folder: Path) -> bool:
     """Whether a file can be made there, or the folder itself if it is not there yet."""
     try:
         folder.stat()
+    except FileNotFoundError:
+        return folder != folder.parent and _is_writable(folder.parent)
+    except OSError:
+        return False
+    try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(PROBE)
             file.flush()
-    except FileNotFoundError:
-        return folder != folder.parent and _is_writable(folder.parent)
     except OSError:
         return False
     return True

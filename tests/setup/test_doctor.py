@@ -159,6 +159,11 @@ def a_file_in_place_of_the_output_directory(patient: Patient) -> Mend:
     return lambda: patient.configure(OPENROUTER_OUTPUT_DIR=str(patient.home / "other"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_folder_that_takes_no_files_is_no_output_directory() -> None:
+    assert not checks._is_writable(Path("/proc/self/output"))
+
+
 @fault("input", "mkdir -p")
 def an_input_directory_that_is_not_there(patient: Patient) -> Mend:
     folder = patient.home / "pictures"
