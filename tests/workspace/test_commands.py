@@ -22,6 +22,8 @@ pytestmark = pytest.mark.skipif(
 
 ALLOWED = ("pytest*", "npm test", "sh *", "./run.sh*")
 BACKGROUND = "sleep 61 &\nif [ $1 ]; then exec sleep 62; fi\necho done\n"
+OWN = f"sleep 65.{os.getpid()}"
+"""Of this process alone: tests run in several at once."""
 HOSTILE = [
     *("pytest; rm -rf /", "pytest && rm x", "pytest | sh", "pytest $(rm x)", "pytest `rm x`"),
     *("pytest > ../x", "pytest < /etc/passwd", "pytest & rm x", "pytest\nrm x", "pytest\rrm x"),
@@ -143,20 +145,20 @@ async def test_what_leaves_its_session_is_ended_too(at_work, confined) -> None:
 
 async def test_a_caller_that_goes_ends_the_command(at_work, confined) -> None:
     async with at_work() as (_, _scratch, made):
-        running = asyncio.create_task(made.run_command("sh -c 'sleep 64'"))
-        await until(lambda: _commands_with("sleep 64"))
+        running = asyncio.create_task(made.run_command(f"sh -c '{OWN}'"))
+        await until(lambda: _commands_with(OWN))
         running.cancel()
         await asyncio.wait([running])
-        await until(lambda: not _commands_with("sleep 64"))
+        await until(lambda: not _commands_with(OWN))
 
 
 async def test_a_signal_that_ends_the_server_ends_the_command(at_work, confined) -> None:
     async with at_work() as (_, _scratch, made):
-        running = asyncio.create_task(made.run_command("sh -c 'sleep 65'"))
-        await until(lambda: _commands_with("sleep 65"))
+        running = asyncio.create_task(made.run_command(f"sh -c '{OWN}'"))
+        await until(lambda: _commands_with(OWN))
         commands.kill_all()
         assert "signal" in await running or "exit code 137" in await running
-        await until(lambda: not _commands_with("sleep 65"))
+        await until(lambda: not _commands_with(OWN))
 
 
 def _commands_with(words: str) -> list[int]:
