@@ -28,6 +28,8 @@ NOT_OURS = (
     *("node_modules/", "__pycache__/", "*.pyc", ".pytest_cache/", ".ruff_cache/", ".mypy_cache/"),
     *(".hypothesis/", ".tox/", ".nox/", ".coverage", ".venv/", ".DS_Store", "*.egg-info/"),
     *("/.cache/", "/.local/", "/.npm/", "/.node_repl_history", "/.python_history"),
+    *("/.cargo/registry/", "/.cargo/.*", "/.gradle/", "/.m2/", "/.nuget/", "/.dotnet/"),
+    *("/.config/configstore/", "/go/pkg/"),
 )
 """What commands leave behind, also in their home, which is the copy.
 

@@ -520,3 +520,14 @@ async def test_no_file_is_copied_in_part(tmp_path, scratches, monkeypatch, numbe
     async with opened(scratches, user) as scratch:
         assert not [*scratch.root.iterdir()]
         assert "unreadable file" in scratch.copied.left_out.sentence()
+
+
+async def test_what_programs_keep_at_home_is_in_no_patch(tmp_path, scratches) -> None:
+    user = repository(tmp_path / "user", {".m2/settings.xml": "a\n"})
+    async with opened(scratches, user) as scratch:
+        kept = (".cargo/registry/x", ".cargo/.package-cache", ".gradle/x", ".m2/repository/x")
+        fill(scratch.root, dict.fromkeys((*kept, "go/pkg/x"), "x"))
+        fill(scratch.root, {".m2/settings.xml": "b\n", ".cargo/config.toml": "x", "go/main.go": ""})
+        changes = await scratch.work(scratch.changes)
+    paths = {change.path for change in changes}
+    assert paths == {".m2/settings.xml", ".cargo/config.toml", "go/main.go"}
