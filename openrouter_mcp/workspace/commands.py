@@ -29,7 +29,7 @@ from openrouter_mcp.errors import OpenRouterError
 from openrouter_mcp.settings import environment
 from openrouter_mcp.text import clean, showable
 from openrouter_mcp.workspace import confinement
-from openrouter_mcp.workspace.confinement import DEPENDENCIES, Confinement, Place
+from openrouter_mcp.workspace.confinement import DEPENDENCIES, Confinement, Surroundings
 from openrouter_mcp.workspace.folder import MOST_BYTES
 from openrouter_mcp.workspace.git import inherited
 from openrouter_mcp.workspace.scratch import Scratch
@@ -127,7 +127,7 @@ class Commands:
             running.kill()
 
     def _run(self, scratch: Scratch, running: _Running, words: list[str]) -> str:
-        place = Place(scratch.root, scratch.folder.path, scratch.temporary)
+        place = Surroundings(scratch.root, scratch.folder.path, scratch.temporary)
         if self._confinement is None:
             self._confinement = confinement.find(environment(), place)
         seen = self._confinement.seen(place)
@@ -152,7 +152,9 @@ class Commands:
         return f"[{outcome}]\n{output}".strip()
 
 
-def _program(name: str, place: Place, confined: Confinement, variables: Mapping[str, str]) -> str:
+def _program(
+    name: str, place: Surroundings, confined: Confinement, variables: Mapping[str, str]
+) -> str:
     """The path of a program: on the PATH, in the copy, or among the folder's dependencies."""
     if Path(name).name == name:
         if found := programs.find(name, variables):
@@ -183,7 +185,7 @@ class _Running:
         self._size = 0
 
     def finish(
-        self, command: Sequence[str], place: Place, variables: Mapping[str, str]
+        self, command: Sequence[str], place: Surroundings, variables: Mapping[str, str]
     ) -> tuple[str, str]:
         """Run it to its end, or to one of its limits: how it ended, and its output. Blocks."""
         with self._guarded:

@@ -6,6 +6,7 @@ programs, the programs on the PATH and the copy; it writes to the copy alone, an
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -28,6 +29,7 @@ LINKED = ("python", "python3", "node")
 DEPENDENCIES = ("node_modules", ".venv", "venv")
 """Folders of the user's that a command may read in the place where they are: they are ignored."""
 PROBE_LIMIT = 10.0
+PR_SET_DUMPABLE = 4  # from linux/prctl.h
 UNCONFINED = (
     "Commands ran unconfined, with all that this user may do: neither bubblewrap (bwrap) nor "
     "sandbox-exec works here."
@@ -45,7 +47,7 @@ PROFILE = """\
 
 
 @dataclass(frozen=True)
-class Place:
+class Surroundings:
     """Where a command runs: the copy, and the user's folder that it stands for."""
 
     copy: Path
@@ -72,12 +74,12 @@ class Confinement:
         name = "bubblewrap" if self.is_bubblewrap else "sandbox-exec"
         return f"Commands ran confined by {name}: without network, and writing to the copy alone."
 
-    def seen(self, place: Place) -> Path:
+    def seen(self, place: Surroundings) -> Path:
         """Where a command sees the copy."""
         return place.folder if self.is_bubblewrap else place.copy
 
     def wrapped(
-        self, command: Sequence[str], place: Place, environment: Mapping[str, str]
+        self, command: Sequence[str], place: Surroundings, environment: Mapping[str, str]
     ) -> list[str]:
         """The command as it is run."""
         if self.is_bubblewrap:
@@ -87,24 +89,39 @@ class Confinement:
         return [*command]
 
 
-def find(environment: Mapping[str, str], place: Place) -> Confinement:
+def find(environment: Mapping[str, str], place: Surroundings) -> Confinement:
     """What works on this system, with this copy. Blocks."""
     name = {"linux": "bwrap", "darwin": "sandbox-exec"}.get(sys.platform, "")
-    program = programs.find(name, environment) if name else ""
-    confinement = Confinement(program)
-    if program and (nothing := programs.find("true", environment)):
-        command = confinement.wrapped([nothing], place, environment)
-        try:
-            done = subprocess.run(  # noqa: S603 - programs of the system by their full path
-                command, env={}, cwd=place.copy, capture_output=True, timeout=PROBE_LIMIT
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return Confinement()
-        return confinement if done.returncode == 0 else Confinement()
+    confinement = Confinement(programs.find(name, environment) if name else "")
+    if confinement.program and _works(confinement, environment, place):
+        return confinement
+    _hide_variables()
     return Confinement()
 
 
-def _bubblewrap(place: Place, environment: Mapping[str, str]) -> Iterator[str]:
+def _works(confinement: Confinement, environment: Mapping[str, str], place: Surroundings) -> bool:
+    """Whether a command that does nothing can be run so."""
+    nothing = programs.find("true", environment)
+    command = confinement.wrapped([nothing], place, environment)
+    try:
+        done = subprocess.run(  # noqa: S603 - programs of the system by their full path
+            command, env={}, cwd=place.copy, capture_output=True, timeout=PROBE_LIMIT
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return bool(nothing) and done.returncode == 0
+
+
+def _hide_variables() -> None:
+    """Show the variables of this process, which may hold the key, to no other of this user.
+
+    Linux has them in /proc; what else a command may read is as the user's rights have it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _bubblewrap(place: Surroundings, environment: Mapping[str, str]) -> Iterator[str]:
     yield from ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
     for path in SYSTEM:
         if is_folder(Path(path)):
@@ -126,7 +143,7 @@ def _is_free(path: Path) -> bool:
     return not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir()))
 
 
-def _sandbox_exec(place: Place, environment: Mapping[str, str]) -> Iterator[str]:
+def _sandbox_exec(place: Surroundings, environment: Mapping[str, str]) -> Iterator[str]:
     readable = [*_readable(environment), *(str(place.folder / name) for name in DEPENDENCIES)]
     rules = "".join(f'(allow file-read* (subpath (param "P{i}")))\n' for i in range(len(readable)))
     parameters = {

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from fastmcp import Client
 
 from openrouter_mcp.workspace import commands, confinement, folder, tools
 from openrouter_mcp.workspace.commands import Commands, words_of
-from openrouter_mcp.workspace.confinement import Confinement, Place
+from openrouter_mcp.workspace.confinement import Confinement, Surroundings
 from tests.support.processes import runs, until
 from tests.support.trees import repository, state
 
@@ -215,7 +216,7 @@ def test_without_the_variable_there_is_no_such_tool() -> None:
 
 
 def test_the_profile_of_macos_names_the_copy_as_a_parameter(tmp_path) -> None:
-    place = Place(tmp_path / 'a"b', tmp_path / "user", tmp_path / "t")
+    place = Surroundings(tmp_path / 'a"b', tmp_path / "user", tmp_path / "t")
     confined = Confinement("/usr/bin/sandbox-exec")
     wrapped = confined.wrapped(["true"], place, {"PATH": "/usr/bin"})
     assert wrapped[0] == "/usr/bin/sandbox-exec"
@@ -230,7 +231,23 @@ def test_a_confinement_that_does_not_work_is_none(tmp_path, monkeypatch) -> None
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
-    place = Place(tmp_path, tmp_path, tmp_path)
+    place = Surroundings(tmp_path, tmp_path, tmp_path)
     path = f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin"
     assert confinement.find({"PATH": path}, place) == Confinement()
     assert "unconfined" in Confinement().told()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_what_runs_unconfined_cannot_read_the_variables_of_the_server(tmp_path: Path) -> None:
+    """The one process of root may, so the mark of the process is looked at."""
+    code = (
+        "import ctypes, pathlib, sys;"
+        "from openrouter_mcp.workspace.confinement import Surroundings, find;"
+        "here = pathlib.Path(sys.argv[1]);"
+        "found = find({'PATH': ''}, Surroundings(here, here, here));"
+        "print(repr(found.program), ctypes.CDLL(None).prctl(3))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["''", "0"]
