@@ -37,6 +37,8 @@ ALWAYS_ANSWERS = "get_account"
 """The tool that tells what is wrong, whatever that is."""
 STOPPING = {"stop", "options"}
 """Arguments that may hold texts at which an answer is to end."""
+ABSENT = {Code.NOT_FOUND, Code.MODEL_NOT_FOUND, Code.INVALID_INPUT}
+"""Failures of who reads a resource by an address that means none."""
 LONGEST_ADDRESS = 2000
 LONGEST_ARGUMENT = 500_000
 """Characters of an argument of a prompt, which holds them in its text."""
@@ -151,7 +153,13 @@ class Boundary(Middleware):
     ) -> ResourceResult:
         """Read a resource, or say where one is saved that is larger than clients take."""
         _check_length("address of a resource", str(context.message.uri), LONGEST_ADDRESS)
-        result = await call_next(context)
+        try:
+            result = await call_next(context)
+        except OpenRouterError as error:
+            if error.code in ABSENT:
+                # As FastMCP does for an address that no resource has.
+                raise MCPError(mt.INVALID_PARAMS, error.message) from None
+            raise
         content = "".join(str(item.content) for item in result.contents).encode()
         if len(content) <= results.LARGEST_REPLY // 2:
             return result

@@ -180,7 +180,7 @@ class Jury:
             return Verdict(names, error="fewer than two answers came.")
         order = [*range(len(answers))]
         random.SystemRandom().shuffle(order)
-        await report(f"{', '.join(self.judges)} judges the answers")
+        await report(f"judged by {', '.join(self.judges)}")
 
         async def both(judge: str) -> list[Reading]:
             texts = [text for _, text in answers]

@@ -248,7 +248,8 @@ def folders(account: Json, settings: Settings) -> Iterator[Finding]:
     for folder in settings.input_dirs:
         path = absolute(str(folder))
         if not is_folder(path):
-            mend = f"mkdir -p '{path}', or correct {variable('input_dirs')}"
+            make = "" if os.path.lexists(path) else f"mkdir -p '{path}', or "
+            mend = f"{make}correct {variable('input_dirs')}"
             yield broken("input", f"{path} is no folder", mend)
         elif not os.access(path, os.R_OK | os.X_OK):
             mend = f"chmod u+rx '{path}', or correct {variable('input_dirs')}"

@@ -36,9 +36,13 @@ async def test_a_conversation_is_a_resource(client: Client) -> None:
     assert [message["role"] for message in json.loads(content.text)] == ["user", "assistant"]
 
 
-async def test_what_is_not_there_is_said_so(client: Client) -> None:
-    with pytest.raises(McpError):
-        await client.read_resource("openrouter://jobs/job_nowhere")
+@pytest.mark.parametrize(
+    "address", ["jobs/job_nowhere", "threads/thread_nowhere", "models/nobody/nothing", "x/y"]
+)
+async def test_what_is_not_there_is_said_so(client: Client, address: str) -> None:
+    with pytest.raises(McpError) as refused:
+        await client.read_resource(f"openrouter://{address}")
+    assert refused.value.error.code == INVALID_PARAMS
 
 
 async def test_prompts_say_which_tools_to_use(client: Client) -> None:
