@@ -67,7 +67,11 @@ async def _key(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
         reply = await look_up(app, path)
     except OpenRouterError as error:
         reached = error.code not in {Code.NETWORK, Code.UPSTREAM_TIMEOUT}
-        return {"works": False, "code": error.code, "why": error.message}, {"reachable": reached}
+        latency = {"reachable": reached, **({} if reached else {"why": error.message})}
+        if found:
+            told = {"from": app.client.key.source, "code": error.code, "why": error.message}
+            return {"works": False, **told}, latency
+        return {"works": False, "why": app.client.key.lack}, latency
     latency = {"reachable": True, "latency_ms": round((time.monotonic() - begun) * 1000)}
     if not found:
         why = f"Look-ups work, paid tools do not. {app.client.key.lack}"

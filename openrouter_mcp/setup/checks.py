@@ -177,12 +177,12 @@ def key(account: Json, configured: list[Installed]) -> Iterator[Finding]:
             yield broken(
                 "key limit", "the key's limit is used up", "Raise it: https://openrouter.ai/keys"
             )
-    elif not account["openrouter"]["reachable"]:
-        yield note("key", "could not be tried", "See the network.")
     elif not told.get("from") and any(
         client.entry and KEY in client.entry.variables for client in configured
     ):
         yield note("key", "none here; a client has one of its own", f"{COMMAND} login")
+    elif told.get("from") and not account["openrouter"]["reachable"]:
+        yield note("key", f"that of {told['from']} could not be tried", "See the network.")
     else:
         own = account["openrouter"]["address"] != Settings.model_fields["base_url"].default
         otherwise = f"unset {variable('base_url')}, or {LATER}" if own else LATER
@@ -218,7 +218,7 @@ def network(account: Json, settings: Settings, machine: Machine) -> Iterator[Fin
     found = sorted(name for name, value in machine.environment.items() if value)
     names = " or ".join(name for name in found if name.upper() in blamed)
     mend = f"unset {names}, or correct it" if names else "Set HTTPS_PROXY if there is a proxy."
-    yield broken("network", f"{told['address']} does not answer{by}: {account['key']['why']}", mend)
+    yield broken("network", f"{told['address']} does not answer{by}: {told['why']}", mend)
 
 
 def _proxy(address: str) -> str:

@@ -28,9 +28,12 @@ SERVER_START = 20.0
 
 def run(*, as_json: bool, call: bool) -> int:
     """Print the page, or the same as JSON; 1 where something is broken."""
-    logging.disable()  # the page says the same
     machine = Machine.this(settings.environment())
-    findings = asyncio.run(examine(settings.load(), machine, call=call))
+    logging.disable()  # the page says the same
+    try:
+        findings = asyncio.run(examine(settings.load(), machine, call=call))
+    finally:
+        logging.disable(logging.NOTSET)
     healthy = all(finding.state != "broken" for finding in findings)
     if as_json:
         page = {"healthy": healthy, "findings": [asdict(finding) for finding in findings]}

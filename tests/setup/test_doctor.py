@@ -372,6 +372,16 @@ async def test_a_free_model_is_asked_on_request_only(patient, simulator) -> None
     assert request.body["model"] == "openrouter/free"
 
 
+async def test_without_a_network_a_key_that_is_missing_is_found_too(patient) -> None:
+    patient.configure(OPENROUTER_API_KEY="", OPENROUTER_BASE_URL="http://127.0.0.1:9/api/v1")
+    key, network = await patient.broken()
+    assert key.topic == "key"
+    assert "No OpenRouter key is set" in key.text
+    assert "openrouter-mcp login" in key.mend
+    assert network.topic == "network"
+    assert "could not be reached" in network.text
+
+
 async def test_a_key_of_the_client_alone_is_no_fault(patient) -> None:
     patient.configure(OPENROUTER_API_KEY="")
     patient.start_in_cursor(
