@@ -1,7 +1,6 @@
 """`openrouter-mcp doctor` finds what was broken on purpose, and its advice mends it."""
 
 import json
-import logging
 import os
 import re
 import sqlite3
@@ -406,7 +405,6 @@ def test_the_command_prints_a_page_or_json_and_fails_where_something_is_broken(
     assert re.search(r"^ok +key ", healthy.stdout, re.MULTILINE)
     configure(**place, OPENROUTER_WAIT_SECONDS="soon")
     monkeypatch.setattr(sys, "argv", ["openrouter-mcp", "doctor", "--json"])
-    monkeypatch.setattr(logging, "disable", lambda: None)
     with pytest.raises(SystemExit) as sick:
         cli.main()
     assert sick.value.code == 1
