@@ -119,6 +119,11 @@ def test_words_about_calls_are_no_wreckage(words: str) -> None:
     assert wreckage(words, ARGUMENTS) == ""
 
 
+@pytest.mark.parametrize("token", ["<|a|>", "<|im_end|>\n", "</a>", "<par", "<a=>"])
+def test_any_number_of_tokens_is_read(token: str) -> None:
+    assert wreckage("Hello" + token * 100_000, ARGUMENTS) == ""
+
+
 @given(st.text(), st.sampled_from(sorted(TAGS)), st.sampled_from(["", "a:", "x_y:"]))
 def test_a_closing_tag_at_the_end_is_found_behind_any_text(before, tag, space) -> None:
     assert wreckage(f"{before}</{space}{tag}>\n", ARGUMENTS)

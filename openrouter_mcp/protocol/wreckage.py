@@ -43,6 +43,7 @@ TAG = re.compile(r"<[^<>]{1,200}>")
 PIPES = ("|", "\uff5c")
 UNSEEN = " \t\r\n\v\f\u00a0\u200b\ufeff"
 LONGEST_TAG = 200
+MOST_TOKENS = 8
 LONGEST_VALUE = 200
 """Characters of a swallowed argument that stands on a line of its own."""
 
@@ -81,8 +82,11 @@ def wreckage(text: str, arguments: Collection[str]) -> str:
     return _last_tag(text, arguments) or _swallowed(text, arguments)
 
 
-def _last_tag(text: str, arguments: Collection[str]) -> str:
-    """The tag or special token, whole or broken off, that is the end of a text."""
+def _last_tag(text: str, arguments: Collection[str], tokens: int = MOST_TOKENS) -> str:
+    """The tag or special token, whole or broken off, that is the end of a text.
+
+    So many further `tokens` that say nothing may stand behind what does.
+    """
     start = text.rfind("<")
     tag = text[start:] if start >= 0 else ""
     if not tag or len(tag) > LONGEST_TAG or ">" in tag[:-1]:
@@ -90,7 +94,8 @@ def _last_tag(text: str, arguments: Collection[str]) -> str:
     name, before = _name(tag), text[:start].rstrip(UNSEEN)
     if _is_token(tag):
         known = "tool" in name or "dsml" in tag.lower() or name in TOKENS
-        return tag if known or _last_tag(before, arguments) else ""
+        behind = tokens > 0 and _last_tag(before, arguments, tokens - 1)
+        return tag if known or behind else ""
     if not tag.endswith(">") and before.endswith(">") and _last_tag(before, arguments):
         return tag
     if tag.startswith("</"):
